@@ -1,0 +1,82 @@
+# Every habit of the project has a target here. Each sets up what it needs, once, in .venv.
+
+PYTHON  ?= python3
+MODEL   ?= PP-LiteSeg-Demo
+WEIGHTS ?= $(wildcard demo/$(MODEL))
+ARGS    ?=
+
+VENV   := .venv
+SERVE  := $(VENV)/bin
+EXPORT := $(VENV)/export/bin
+PINS   := constraints.txt
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve demo export test lint format train-demo lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.serve $(VENV)/.export ## install what serving and exporting need (the other targets do it by themselves)
+
+serve: $(VENV)/.serve model_repository/$(MODEL)/config.pbtxt ## serve MODEL=... over REST, HTTP and gRPC (default: the demo network)
+	@$(SERVE)/semseg serve --model $(MODEL) $(ARGS)
+
+demo: $(VENV)/.serve $(VENV)/.export ## the newcomer's proof: export, serve, segment a sample image, stop
+	@$(SERVE)/python -m demo.run
+
+export: $(VENV)/.export ## bring MODEL=... from WEIGHTS=folder, archive or URL (default: the official weights) to model_repository/
+	@$(EXPORT)/semseg-export $(MODEL) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+
+test: $(VENV)/.test ## run all tests
+	@$(EXPORT)/python -m pytest tests/unit/export
+	@$(SERVE)/python -m pytest tests --ignore tests/unit/export
+
+lint: $(VENV)/.test ## check style, types and the Dockerfile
+	@$(SERVE)/ruff check -q .
+	@$(SERVE)/ruff format -q --check .
+	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py
+	@$(EXPORT)/mypy export/semseg_export
+	@for folder in server/semseg_server/backends/*/ model_repository/*/1/; do \
+	    [ ! -e $$folder/model.py ] || MYPYPATH=$$folder $(SERVE)/mypy $$folder*.py || exit 1; done
+	@$(SERVE)/hadolint Dockerfile
+
+format: $(VENV)/.test ## put the code into the project's style
+	@$(SERVE)/ruff check -q --fix .
+	@$(SERVE)/ruff format -q .
+
+train-demo: $(VENV)/.test ## train the demo network anew (an hour on two cores)
+	@$(EXPORT)/python -m demo.train $(ARGS)
+
+lock: ## resolve the newest versions that pyproject.toml admits into constraints.txt
+	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install -q uv
+	@$(VENV)/lock/bin/uv pip compile -q --upgrade --universal --python-version 3.10 --all-extras --no-header --no-annotate pyproject.toml -o $(PINS)
+
+clean: ## remove the environments and caches; exported models stay
+	@rm -rf $(VENV) output build .mypy_cache .pytest_cache .ruff_cache client/*.egg-info export/*.egg-info server/*.egg-info *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A model that is asked for and not there yet is exported first.
+model_repository/%/config.pbtxt: | $(VENV)/.export
+	@$(EXPORT)/semseg-export $* $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+
+# The serving environment has no Paddle in it; the exporting environment, inside it, has no Triton.
+$(VENV)/.serve: pyproject.toml $(PINS)
+	@echo "Setting up the serving environment in $(VENV) (about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(SERVE)/pip install -q -c $(PINS) -e '.[server,gateway]'
+	@touch $@
+
+$(VENV)/.export: pyproject.toml $(PINS) | $(VENV)/.serve
+	@echo "Setting up the exporting environment in $(VENV)/export: Paddle and its converter, 1.5 GB (about two minutes)"
+	@$(PYTHON) -m venv $(VENV)/export
+	@$(EXPORT)/pip install -q -c $(PINS) -e '.[export]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.serve $(VENV)/.export
+	@echo "Adding what the tests need"
+	@$(SERVE)/pip install -q -c $(PINS) -e '.[test]'
+	@$(EXPORT)/pip install -q -c $(PINS) -e '.[architectures,test]'
+	@$(EXPORT)/pip install -q --no-deps paddleseg==2.8.0
+	@touch $@
