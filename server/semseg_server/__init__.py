@@ -1,0 +1,1 @@
+"""Triton Inference Server from PyPI, for a machine without NVIDIA's image."""

@@ -1,0 +1,178 @@
+"""Triton's `onnxruntime` backend as a Python-based backend.
+
+Serves the same `backend: "onnxruntime"` configuration as the C++ backend in NVIDIA's image: completes inputs and outputs from the
+ONNX file, makes a session by the configuration's keys, joins a batch into one run.
+Source: github.com/triton-inference-server/backend, docs/python_based_backends.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import triton_python_backend_utils as pb
+from numpy.typing import NDArray
+from session_options import Refused, Settings, settings
+
+DEFAULT_MAX_BATCH_SIZE = 4  # Triton's own, for a model that can batch and does not say how much
+
+TYPES = {
+    "tensor(bool)": "TYPE_BOOL",
+    "tensor(uint8)": "TYPE_UINT8",
+    "tensor(uint16)": "TYPE_UINT16",
+    "tensor(uint32)": "TYPE_UINT32",
+    "tensor(uint64)": "TYPE_UINT64",
+    "tensor(int8)": "TYPE_INT8",
+    "tensor(int16)": "TYPE_INT16",
+    "tensor(int32)": "TYPE_INT32",
+    "tensor(int64)": "TYPE_INT64",
+    "tensor(float16)": "TYPE_FP16",
+    "tensor(float)": "TYPE_FP32",
+    "tensor(double)": "TYPE_FP64",
+}
+
+
+class TritonPythonModel:
+    @staticmethod
+    def auto_complete_config(auto_complete_model_config: pb.ModelConfig) -> pb.ModelConfig:
+        """Fills in what the configuration leaves out: batching, inputs, outputs, as the C++ backend does."""
+        config = auto_complete_model_config.as_dict()
+        if config["input"] and config["output"]:
+            return auto_complete_model_config
+        session = ort.InferenceSession(model_file(config), _unoptimised(), providers=["CPUExecutionProvider"])
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        batches = all(node.shape and not isinstance(node.shape[0], int) for node in [*inputs, *outputs])
+        if config["max_batch_size"] and not batches:
+            raise pb.TritonModelException("max_batch_size is set, but the model's first dimensions are not all dynamic")
+        if batches and not config["max_batch_size"]:
+            auto_complete_model_config.set_max_batch_size(DEFAULT_MAX_BATCH_SIZE)
+            pb.Logger.log_warn(f"{config['name']}: max_batch_size is not given and becomes {DEFAULT_MAX_BATCH_SIZE}")
+        if batches and not config.get("sequence_batching") and not config.get("dynamic_batching"):
+            auto_complete_model_config.set_dynamic_batching()
+        if not config["input"]:
+            for node in inputs:
+                auto_complete_model_config.add_input(description(node, batches))
+        if not config["output"]:
+            for node in outputs:
+                auto_complete_model_config.add_output(description(node, batches))
+        return auto_complete_model_config
+
+    def initialize(self, args: dict[str, str]) -> None:
+        config = json.loads(args["model_config"])
+        try:
+            chosen = settings(config, args["model_instance_kind"], int(args["model_instance_device_id"]))
+        except Refused as error:
+            raise pb.TritonModelException(f"{config['name']}: {error}") from error
+        for note in chosen.notes:
+            pb.Logger.log_warn(f"{config['name']}: {note}")
+        self.session = ort.InferenceSession(model_file(config), chosen.options, providers=chosen.providers)
+        self.run_options = run_options(chosen)
+        check(config, self.session)
+        self.input_names = [node.name for node in self.session.get_inputs()]
+        self.batches = config["max_batch_size"] > 0
+
+    def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
+        if not self.batches or len(requests) == 1:
+            return [self.alone(request) for request in requests]
+        try:
+            return self.together(requests)
+        except Exception as error:  # noqa: BLE001 - one bad request must not cost its neighbours their answers
+            pb.Logger.log_warn(f"a batch of {len(requests)} failed and is run one by one: {error}")
+            return [self.alone(request) for request in requests]
+
+    def alone(self, request: pb.InferenceRequest) -> pb.InferenceResponse:
+        names = request.requested_output_names()
+        try:
+            outputs = self.run(names, self.inputs(request))
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no common base of their own
+            return pb.InferenceResponse(error=pb.TritonError(f"onnxruntime: {error}"))
+        return response(names, outputs)
+
+    def together(self, requests: Sequence[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
+        inputs = [self.inputs(request) for request in requests]
+        names = sorted({name for request in requests for name in request.requested_output_names()})
+        joined = {name: np.concatenate([each[name] for each in inputs]) for name in self.input_names}
+        outputs = dict(zip(names, self.run(names, joined), strict=True))
+        ends = np.cumsum([len(each[self.input_names[0]]) for each in inputs])
+        starts = ends - [len(each[self.input_names[0]]) for each in inputs]
+        return [
+            response(wanted, [outputs[name][start:end] for name in wanted])
+            for wanted, start, end in zip((r.requested_output_names() for r in requests), starts, ends, strict=True)
+        ]
+
+    def inputs(self, request: pb.InferenceRequest) -> dict[str, NDArray[Any]]:
+        return {name: pb.get_input_tensor_by_name(request, name).as_numpy() for name in self.input_names}
+
+    def run(self, names: Sequence[str], inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        return self.session.run(list(names), inputs, self.run_options)  # type: ignore[no-any-return]
+
+
+def response(names: Sequence[str], outputs: Sequence[NDArray[Any]]) -> pb.InferenceResponse:
+    return pb.InferenceResponse([pb.Tensor(name, output) for name, output in zip(names, outputs, strict=True)])
+
+
+def run_options(chosen: Settings) -> ort.RunOptions:
+    options = ort.RunOptions()
+    for key, value in chosen.run_entries.items():
+        options.add_run_config_entry(key, value)
+    return options
+
+
+def model_file(config: dict[str, Any]) -> Path:
+    """`default_model_filename`, or model.onnx, in the version's folder; a folder of that name holds model.onnx."""
+    path = Path(pb.get_model_dir(), config.get("default_model_filename") or "model.onnx")
+    if path.is_dir():
+        path /= "model.onnx"
+    if not path.exists():
+        raise pb.TritonModelException(f"{config['name']}: there is no {path}")
+    return path
+
+
+def _unoptimised() -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    return options
+
+
+def description(node: ort.NodeArg, batches: bool) -> dict[str, Any]:
+    """An input or output of the ONNX file in Triton's words; unknown dimensions are -1, the batch dimension is left out."""
+    if node.type not in TYPES:
+        raise pb.TritonModelException(f"{node.name} is a {node.type}, which this backend does not take")
+    dims = [dim if isinstance(dim, int) else -1 for dim in node.shape[1 if batches else 0 :]]
+    if dims:
+        return {"name": node.name, "data_type": TYPES[node.type], "dims": dims}
+    reshape: dict[str, Any] = {"reshape": {"shape": []}} if batches else {}
+    return {"name": node.name, "data_type": TYPES[node.type], "dims": [1], **reshape}
+
+
+def check(config: dict[str, Any], session: ort.InferenceSession) -> None:
+    """Compares the configuration with the ONNX file. Raises TritonModelException naming what differs."""
+    for field, nodes, complete in (("input", session.get_inputs(), True), ("output", session.get_outputs(), False)):
+        described = {node.name: description(node, config["max_batch_size"] > 0) for node in nodes}
+        given = {entry["name"]: entry for entry in config[field]}
+        unknown, missing = sorted(given.keys() - described.keys()), sorted(described.keys() - given.keys())
+        if unknown or (complete and missing):
+            raise pb.TritonModelException(
+                f"{config['name']}: the configuration's {field}s are {sorted(given)}, the ONNX file's {sorted(described)}"
+            )
+        for name, entry in given.items():
+            found = described[name]
+            if entry["data_type"] != found["data_type"] or not _fits(entry, found):
+                raise pb.TritonModelException(
+                    f"{config['name']}: {field} {name} is {entry['data_type']} {entry['dims']} in the configuration and "
+                    f"{found['data_type']} {found['dims']} in the ONNX file"
+                )
+
+
+def _fits(entry: dict[str, Any], found: dict[str, Any]) -> bool:
+    if entry.get("reshape"):
+        return True  # the shape that reaches the model is not `dims`
+    dims = [int(dim) for dim in entry["dims"]]
+    return len(dims) == len(found["dims"]) and all(
+        -1 in pair or pair[0] == pair[1] for pair in zip(dims, found["dims"], strict=True)
+    )

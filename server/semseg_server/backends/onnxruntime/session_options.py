@@ -1,0 +1,143 @@
+"""Triton model configuration -> ONNX Runtime session, by the keys of Triton's C++ ONNX Runtime backend.
+
+Source: github.com/triton-inference-server/onnxruntime_backend, README.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnxruntime as ort
+
+Config = Mapping[str, Any]
+
+GRAPH_LEVELS = {
+    0: ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    -1: ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    1: ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    2: ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+}
+EXECUTION_MODES = {0: ort.ExecutionMode.ORT_SEQUENTIAL, 1: ort.ExecutionMode.ORT_PARALLEL}
+CUDA_KEYS = ("cudnn_conv_algo_search", "gpu_mem_limit", "arena_extend_strategy", "do_copy_in_default_stream")
+ACCELERATORS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider", "openvino": "OpenVINOExecutionProvider"}
+FOREIGN_KEYS = ("EXECUTION_ENV_PATH", "FORCE_CPU_ONLY_INPUT_TENSORS")  # the Python backend's own
+UNSUPPORTED_FIELDS = ("sequence_batching", "batch_input", "batch_output", "model_operations")
+
+
+class Refused(ValueError):
+    """A configuration that this backend cannot honour; the message names the key."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a session is made with, and what was left out."""
+
+    options: ort.SessionOptions
+    providers: list[tuple[str, dict[str, str]]]
+    run_entries: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+
+
+def settings(config: Config, kind: str, device: int) -> Settings:
+    """The session's settings for an instance of `kind` ("CPU" or "GPU") on `device`. Raises Refused."""
+    for name in UNSUPPORTED_FIELDS:
+        if config.get(name):
+            raise Refused(f"{name} is not supported by the bundled onnxruntime backend")
+    parameters = {key: value["string_value"] for key, value in (config.get("parameters") or {}).items()}
+    options = ort.SessionOptions()
+    options.graph_optimization_level = _graph_level(config)
+    run_entries: dict[str, str] = {}
+    known: dict[str, Callable[[str, str], None]] = {
+        "intra_op_thread_count": lambda key, value: setattr(options, "intra_op_num_threads", _count(key, value)),
+        "inter_op_thread_count": lambda key, value: setattr(options, "inter_op_num_threads", _count(key, value)),
+        "execution_mode": lambda key, value: setattr(options, "execution_mode", _execution_mode(key, value)),
+        "enable_mem_arena": lambda key, value: setattr(options, "enable_cpu_mem_arena", _flag(key, value)),
+        "enable_mem_pattern": lambda key, value: setattr(options, "enable_mem_pattern", _flag(key, value)),
+        "memory.enable_memory_arena_shrinkage": run_entries.__setitem__,
+        "session.use_device_allocator_for_initializers": options.add_session_config_entry,
+    }
+    cuda = {key: value for key, value in parameters.items() if key in CUDA_KEYS}
+    notes = []
+    for key, value in parameters.items():
+        if key in known:
+            known[key](key, value)
+        elif key in CUDA_KEYS and kind != "GPU":
+            notes.append(f"parameter {key} has no effect: this instance runs on the CPU")
+        elif key not in CUDA_KEYS and key not in FOREIGN_KEYS:
+            notes.append(f"parameter {key} is not known to the onnxruntime backend and has no effect")
+    accelerators, ignored = _accelerators(config, kind, device)
+    providers = [*accelerators, *_base_providers(kind, device, cuda)]
+    return Settings(options, list(dict(providers).items()), run_entries, notes + ignored)
+
+
+def _graph_level(config: Config) -> ort.GraphOptimizationLevel:
+    level = int((config.get("optimization") or {}).get("graph", {}).get("level", 0))
+    return GRAPH_LEVELS.get(level, ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
+
+
+def _execution_mode(key: str, value: str) -> ort.ExecutionMode:
+    mode = EXECUTION_MODES.get(_count(key, value))
+    if mode is None:
+        raise Refused(f"parameter {key} must be 0 (sequential) or 1 (parallel), not {value!r}")
+    return mode
+
+
+def _count(key: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise Refused(f"parameter {key} must be a whole number, not {value!r}") from None
+
+
+def _flag(key: str, value: str) -> bool:
+    words = {"true": True, "1": True, "false": False, "0": False}
+    if value.lower() not in words:
+        raise Refused(f"parameter {key} must be 1 or 0, not {value!r}")
+    return words[value.lower()]
+
+
+def _base_providers(kind: str, device: int, cuda: dict[str, str]) -> list[tuple[str, dict[str, str]]]:
+    cpu: tuple[str, dict[str, str]] = ("CPUExecutionProvider", {})
+    if kind != "GPU":
+        return [cpu]
+    _require("CUDAExecutionProvider", "an instance of KIND_GPU")
+    return [("CUDAExecutionProvider", {"device_id": str(device), **cuda}), cpu]
+
+
+def _accelerators(config: Config, kind: str, device: int) -> tuple[list[tuple[str, dict[str, str]]], list[str]]:
+    groups = (config.get("optimization") or {}).get("execution_accelerators") or {}
+    chosen = groups.get(f"{kind.lower()}_execution_accelerator") or []
+    other = "cpu" if kind == "GPU" else "gpu"
+    ignored = [
+        f"{other}_execution_accelerator {each['name']} has no effect: this instance runs on the {kind}"
+        for each in groups.get(f"{other}_execution_accelerator") or []
+    ]
+    providers = []
+    for each in chosen:
+        provider = ACCELERATORS.get(each["name"])
+        if provider is None:
+            raise Refused(f"execution accelerator {each['name']!r} is none of {', '.join(ACCELERATORS)}")
+        _require(provider, f"execution accelerator {each['name']!r}")
+        options = dict(_provider_option(*item) for item in (each.get("parameters") or {}).items())
+        providers.append((provider, options if kind == "CPU" else {"device_id": str(device), **options}))
+    return providers, ignored
+
+
+def _provider_option(key: str, value: str) -> tuple[str, str]:
+    """Triton's names for TensorRT's settings, where they differ from ONNX Runtime's."""
+    if key == "precision_mode":
+        precision = value.lower()
+        if precision not in ("fp16", "int8", "bf16"):
+            raise Refused(f"precision_mode must be FP16, BF16 or INT8, not {value!r}; leave it out for FP32")
+        return f"trt_{precision}_enable", "1"
+    if key == "max_workspace_size_bytes":
+        return "trt_max_workspace_size", value
+    return key, value
+
+
+def _require(provider: str, wanted_by: str) -> None:
+    available = ort.get_available_providers()
+    if provider not in available:
+        raise Refused(f"{wanted_by} needs {provider}; the installed ONNX Runtime has {', '.join(available)}")

@@ -1,0 +1,109 @@
+"""The tritonserver that nvidia-pytriton carries, and the backends directory that it needs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+import tempfile
+from ctypes.util import find_library
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+OUR_BACKENDS = Path(__file__).parent / "backends"
+
+
+class BundleError(RuntimeError):
+    """The bundled server cannot run here; the message says what is missing and how to get it."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Where the parts of the bundled server lie."""
+
+    binary: Path
+    libraries: Path
+    python_backend: Path
+    stub: Path
+
+    @classmethod
+    def find(cls) -> Bundle:
+        """Raises BundleError if nvidia-pytriton is not installed or has no stub for the running Python."""
+        spec = find_spec("pytriton")
+        if spec is None or spec.origin is None:
+            raise BundleError("nvidia-pytriton is not installed: pip install 'paddle-semseg-triton[server]'")
+        package = Path(spec.origin).parent
+        server = package / "tritonserver"
+        bundle = cls(
+            binary=server / "bin" / "tritonserver",
+            libraries=package.parent / "nvidia_pytriton.libs",
+            python_backend=server / "backends" / "python",
+            stub=server / "python_backend_stubs" / PYTHON / "triton_python_backend_stub",
+        )
+        if not bundle.binary.exists():
+            raise BundleError(f"{bundle.binary} is missing: nvidia-pytriton carries a server for Linux on x86-64 and arm64 only")
+        if not bundle.stub.exists():
+            raise BundleError(f"nvidia-pytriton has no Python backend for Python {PYTHON}: use 3.10, 3.11 or 3.12")
+        return bundle
+
+    def backends(self) -> Path:
+        """The backends directory, made on first use: a copy of Triton's Python backend with its stub, and a link to ours.
+
+        Triton looks for a backend's library, stub and utilities in one folder, and the bundle keeps them in two. Copies, because
+        Triton refuses a library that is a link out of the backends directory.
+        """
+        stamp = f"{version('nvidia-pytriton')}-py{PYTHON}"
+        directory = _data_folder() / f"backends-{stamp}"
+        if not directory.exists():
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+            (fresh / "python").mkdir()
+            for part in (*self.python_backend.glob("*.*"), self.stub):
+                shutil.copy2(part, fresh / "python")
+            for backend in OUR_BACKENDS.iterdir():
+                (fresh / backend.name).symlink_to(backend)
+            fresh.chmod(0o755)
+            try:
+                fresh.rename(directory)
+            except OSError:  # another process was first
+                shutil.rmtree(fresh)
+        return directory
+
+    def environment(self) -> dict[str, str]:
+        """This process's environment with what the server and its Python stubs need to find their libraries."""
+        environment = dict(os.environ)
+        _prepend(environment, "LD_LIBRARY_PATH", [str(self.libraries), *libpython_folder()])
+        # The stubs embed an interpreter. It takes its home from the python that PATH names first, and the packages from here.
+        _prepend(environment, "PATH", [str(Path(sys.executable).parent)])
+        _prepend(environment, "PYTHONPATH", [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+        return environment
+
+
+def libpython_folder() -> list[str]:
+    """The folder of the running Python's shared library; empty if the loader knows it. Raises BundleError if there is none."""
+    name = f"libpython{PYTHON}.so.1.0"
+    for folder in (sysconfig.get_config_var("LIBDIR"), f"{sys.base_prefix}/lib"):
+        if folder and (Path(folder) / name).exists():
+            return [folder]
+    if find_library(f"python{PYTHON}"):
+        return []
+    raise BundleError(
+        f"{name} was not found, and Triton's Python backend embeds it. On Debian and Ubuntu: apt-get install libpython{PYTHON}; "
+        "with pyenv: reinstall with PYTHON_CONFIGURE_OPTS=--enable-shared"
+    )
+
+
+def _data_folder() -> Path:
+    share = Path(sys.prefix) / "share"
+    if os.access(share if share.exists() else sys.prefix, os.W_OK):
+        return share / "semseg"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "semseg"
+
+
+def _prepend(environment: dict[str, str], name: str, entries: list[str]) -> None:
+    present = environment.get(name)
+    environment[name] = os.pathsep.join([*dict.fromkeys(entries), *([present] if present else [])])

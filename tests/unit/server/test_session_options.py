@@ -1,0 +1,89 @@
+"""The C++ backend's configuration keys reach ONNX Runtime; those that cannot are named."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import onnxruntime as ort
+import pytest
+from semseg_server.bundle import OUR_BACKENDS
+
+sys.path.insert(0, str(OUR_BACKENDS / "onnxruntime"))  # as Triton does
+from session_options import Refused, settings
+
+
+def config(**parameters: str) -> dict[str, Any]:
+    return {"parameters": {key: {"string_value": value} for key, value in parameters.items()}}
+
+
+def test_threads_mode_and_memory_are_set() -> None:
+    chosen = settings(
+        config(
+            intra_op_thread_count="3",
+            inter_op_thread_count="2",
+            execution_mode="1",
+            enable_mem_arena="0",
+            enable_mem_pattern="false",
+        ),
+        "CPU",
+        0,
+    )
+    options = chosen.options
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (3, 2)
+    assert options.execution_mode == ort.ExecutionMode.ORT_PARALLEL
+    assert (options.enable_cpu_mem_arena, options.enable_mem_pattern) == (False, False)
+    assert chosen.providers == [("CPUExecutionProvider", {})]
+    assert chosen.notes == []
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [(-1, "ORT_ENABLE_BASIC"), (0, "ORT_ENABLE_ALL"), (1, "ORT_ENABLE_EXTENDED"), (2, "ORT_DISABLE_ALL")]
+)
+def test_graph_level_means_what_it_means_to_the_cpp_backend(level: int, expected: str) -> None:
+    chosen = settings({"optimization": {"graph": {"level": level}}}, "CPU", 0)
+    assert chosen.options.graph_optimization_level.name == expected
+
+
+def test_session_and_run_entries_are_passed_on() -> None:
+    parameters = {"memory.enable_memory_arena_shrinkage": "cpu:0", "session.use_device_allocator_for_initializers": "1"}
+    chosen = settings(config(**parameters), "CPU", 0)
+    assert chosen.run_entries == {"memory.enable_memory_arena_shrinkage": "cpu:0"}
+    assert chosen.options.get_session_config_entry("session.use_device_allocator_for_initializers") == "1"
+
+
+def test_keys_without_effect_are_named() -> None:
+    chosen = settings(config(gpu_mem_limit="1", intra_op_threads="2", EXECUTION_ENV_PATH="x"), "CPU", 0)
+    assert [note.split()[1] for note in chosen.notes] == ["gpu_mem_limit", "intra_op_threads"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (config(intra_op_thread_count="two"), "intra_op_thread_count"),
+        (config(execution_mode="7"), "execution_mode"),
+        (config(enable_mem_arena="maybe"), "enable_mem_arena"),
+        ({"sequence_batching": {"direct": {}}}, "sequence_batching"),
+        ({"optimization": {"execution_accelerators": {"cpu_execution_accelerator": [{"name": "tpu"}]}}}, "tpu"),
+        (
+            {"optimization": {"execution_accelerators": {"cpu_execution_accelerator": [{"name": "openvino"}]}}},
+            "OpenVINOExecutionProvider",
+        ),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_by_name(wrong: dict[str, Any], named: str) -> None:
+    with pytest.raises(Refused, match=named):
+        settings(wrong, "CPU", 0)
+
+
+def test_a_gpu_accelerator_on_a_cpu_instance_is_named() -> None:
+    accelerators = {"gpu_execution_accelerator": [{"name": "tensorrt"}]}
+    chosen = settings({"optimization": {"execution_accelerators": accelerators}}, "CPU", 0)
+    assert "tensorrt" in chosen.notes[0]
+
+
+def test_a_gpu_instance_needs_a_gpu_build_or_is_refused() -> None:
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        pytest.skip("this ONNX Runtime is a GPU build")
+    with pytest.raises(Refused, match="CUDAExecutionProvider"):
+        settings({}, "GPU", 0)

@@ -1,0 +1,45 @@
+"""The tritonserver command: flags go through, the bundle's needs are added, the real binary runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from semseg_server.bundle import PYTHON, Bundle
+from semseg_server.tritonserver import additions, unhonoured
+
+COMMAND = Path(sys.executable).parent / "tritonserver"
+
+
+def test_the_backends_directory_has_all_that_triton_looks_for() -> None:
+    backends = Bundle.find().backends()
+    assert (backends / "onnxruntime" / "model.py").is_file()
+    for part in ("libtriton_python.so", "triton_python_backend_stub", "triton_python_backend_utils.py"):
+        assert (backends / "python" / part).is_file()
+
+
+def test_a_given_backend_directory_is_left_alone() -> None:
+    bundle = Bundle.find()
+    assert additions(["--model-repository", "m"], bundle) == [f"--backend-directory={bundle.backends()}"]
+    assert additions(["--backend-directory=/elsewhere"], bundle) == []
+    assert additions(["--backend-directory", "/elsewhere"], bundle) == []
+
+
+@pytest.mark.parametrize("flag", [["--backend-config=onnxruntime,a=b"], ["--backend-config", "onnxruntime,a=b"]])
+def test_flags_for_the_cpp_backend_are_named(flag: list[str]) -> None:
+    assert "onnxruntime,a=b is not honoured" in unhonoured(["--model-repository", "m", *flag])[0]
+
+
+def test_other_backends_flags_pass_in_silence() -> None:
+    assert unhonoured(["--backend-config=python,shm-default-byte-size=1048576", "--http-port", "1"]) == []
+
+
+def test_help_is_tritons_own() -> None:
+    shown = subprocess.run([COMMAND, "--help"], capture_output=True, text=True, timeout=60, check=False)
+    assert "--model-control-mode" in shown.stdout + shown.stderr
+
+
+def test_the_stub_is_the_running_pythons() -> None:
+    assert Bundle.find().stub.parent.name == PYTHON
