@@ -1,0 +1,42 @@
+"""Class ids -> JPEG of the label map in PaddleX's colours, at the source image's size."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import triton_python_backend_utils as pb
+from numpy.typing import NDArray
+
+JPEG_QUALITY = 75  # what PaddleX sends: Pillow's default, 4:2:0
+
+
+def palette() -> NDArray[np.uint8]:
+    """Colours, uint8 [256, 3] RGB: PASCAL VOC's bit-interleaved ones, moved up by one so that class 0 is not black."""
+    label = np.arange(1, 257)
+    colours = np.zeros((256, 3), np.int64)
+    for bit in range(8):
+        for channel in range(3):
+            colours[:, channel] |= (label >> (3 * bit + channel) & 1) << (7 - bit)
+    return colours.astype(np.uint8)
+
+
+class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        cv2.setNumThreads(1)  # the cores belong to the network
+        self.palette_bgr = np.ascontiguousarray(palette()[:, np.newaxis, ::-1])
+
+    def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request: pb.InferenceRequest) -> pb.InferenceResponse:
+        ids = pb.get_input_tensor_by_name(request, "ids").as_numpy()
+        height, width = pb.get_input_tensor_by_name(request, "source_size").as_numpy()[0].tolist()
+        pictures = [self.jpeg(each, (width, height)) for each in ids]
+        return pb.InferenceResponse([pb.Tensor("picture", np.array(pictures, np.object_).reshape(-1, 1))])
+
+    def jpeg(self, ids: NDArray[np.uint8], size: tuple[int, int]) -> bytes:
+        if ids.shape[::-1] != size:
+            ids = cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+        picture = cv2.applyColorMap(ids, self.palette_bgr)
+        _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        return encoded.tobytes()
