@@ -7,6 +7,7 @@ from typing import Any
 
 import onnxruntime as ort
 import pytest
+
 from semseg_server.bundle import OUR_BACKENDS
 
 sys.path.insert(0, str(OUR_BACKENDS / "onnxruntime"))  # as Triton does

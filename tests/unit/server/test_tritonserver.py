@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from semseg_server.bundle import PYTHON, Bundle
 from semseg_server.tritonserver import additions, unhonoured
 

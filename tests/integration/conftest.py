@@ -1,0 +1,44 @@
+"""One repository and one running service for the whole session: the demo network and a seeded PP-LiteSeg-T in both formats."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.run import serving
+from tests.support import DEMO, ROOT, Service, in_export_environment
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Paddle weights by the name that they are served under."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name, file_format in (("PP-LiteSeg-T", "pir"), ("PP-LiteSeg-T-legacy", "legacy")):
+        in_export_environment("-m", "tests.networks", folder / name, "--width", "T", "--format", file_format)
+    return {
+        DEMO: ROOT / "demo" / DEMO,
+        "PP-LiteSeg-T": folder / "PP-LiteSeg-T",
+        "PP-LiteSeg-T-legacy": folder / "PP-LiteSeg-T-legacy",
+    }
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Path]) -> Path:
+    """A model repository as git has it, with the networks exported into it."""
+    folder = tmp_path_factory.mktemp("serving") / "model_repository"
+    for shared in ("preprocess", "postprocess", "draw"):
+        shutil.copytree(ROOT / "model_repository" / shared, folder / shared)
+    for name, source in weights.items():
+        in_export_environment(
+            "-c", "from semseg_export.cli import main; main()", name, "--weights", source, "--repository", folder
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def service(repository: Path) -> Iterator[Service]:
+    with serving(repository, *(f"--model={name}" for name in (DEMO, "PP-LiteSeg-T", "PP-LiteSeg-T-legacy"))) as addresses:
+        yield Service(**addresses)

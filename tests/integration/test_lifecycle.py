@@ -1,0 +1,98 @@
+"""Starting and stopping: what `semseg serve` and `tritonserver` say, and that they leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from demo.run import SERVING, serving
+from semseg_client import Client
+from tests.integration.triton import tritonserver
+from tests.support import DEMO, STREET
+
+
+def test_tritonserver_on_the_repository_serves_every_model(repository: Path, tmp_path: Path) -> None:
+    with tritonserver(repository, tmp_path / "triton.log") as server, Client(server.grpc) as client:
+        assert [model.name for model in client.models()] == [DEMO, "PP-LiteSeg-T", "PP-LiteSeg-T-legacy"]
+        assert client.segment(STREET, DEMO).picture
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_serve_leaves_no_process_port_or_shared_memory(repository: Path, tmp_path: Path, number: signal.Signals) -> None:
+    temporary, ready = tmp_path / "temporary", tmp_path / "ready.json"
+    temporary.mkdir()
+    ports = ["--port=0", "--grpc-port=0", "--http-port=0", "--metrics-port=0"]
+    process = subprocess.Popen(
+        [SERVING / "semseg", "serve", "--model-repository", repository, "--model", DEMO, "--ready-file", ready, *ports],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
+    while not ready.exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert any("tritonserver" in child.name() for child in children)
+    listening = {port for each in [psutil.Process(process.pid), *children] for port in ports_of(each)}
+    assert len(listening) >= 4
+    assert list(Path("/dev/shm").glob(f"semseg_{process.pid}_*"))
+
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
+    for port in listening:
+        with socket.socket() as free:
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind(("127.0.0.1", port))
+    assert not list(Path("/dev/shm").glob(f"semseg_{process.pid}_*"))
+    assert "Traceback" not in output
+    if number != signal.SIGKILL:
+        assert process.returncode == 0
+        assert not ready.exists()
+        assert list(temporary.iterdir()) == []
+
+
+def ports_of(process: psutil.Process) -> list[int]:
+    return [each.laddr.port for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN]
+
+
+def test_a_model_that_is_not_exported_is_named_with_the_remedy(repository: Path) -> None:
+    command: list[str | Path] = [
+        SERVING / "semseg",
+        "serve",
+        "--model-repository",
+        repository,
+        "--model",
+        "SegFormer-B0",
+        "--port=0",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "make export MODEL=SegFormer-B0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_named(repository: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command: list[str | Path] = [SERVING / "semseg", "serve", "--model-repository", repository, f"--port={port}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert str(port) in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_two_services_run_side_by_side(repository: Path, service: object) -> None:
+    with serving(repository, "--model", DEMO) as second, Client(second["grpc"]) as client:
+        assert client.segment(STREET).model == DEMO
+    assert service

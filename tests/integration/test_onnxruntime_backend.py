@@ -1,0 +1,122 @@
+"""The onnxruntime backend on a real tritonserver, with small graphs of its own: completion, batches, failures, refusals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import tritonclient.grpc as grpc
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from tritonclient.utils import InferenceServerException
+
+from tests.integration.triton import tritonserver
+
+CONFIGS = {
+    "bare": 'backend: "onnxruntime"',
+    "batching": """
+        backend: "onnxruntime" max_batch_size: 8
+        dynamic_batching { max_queue_delay_microseconds: 300000 }
+        instance_group [ { count: 1 kind: KIND_CPU } ]
+        parameters { key: "intra_op_thread_count" value { string_value: "1" } }
+        parameters { key: "no_such_key" value { string_value: "1" } }
+    """,
+    "refused": """
+        backend: "onnxruntime" max_batch_size: 8
+        parameters { key: "execution_mode" value { string_value: "7" } }
+    """,
+    "mismatched": """
+        backend: "onnxruntime" max_batch_size: 8
+        input { name: "index" data_type: TYPE_INT32 dims: [ -1 ] }
+        output { name: "value" data_type: TYPE_FP32 dims: [ -1 ] }
+    """,
+}
+
+
+def table_look_up() -> onnx.ModelProto:
+    """index INT64 [batch, n] -> value FP32 [batch, n], ten entries: an index beyond them makes ONNX Runtime fail."""
+    table = helper.make_tensor("table", TensorProto.FLOAT, [10], [float(each) for each in range(10)])
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "index"], ["value"])],
+        "look_up",
+        [helper.make_tensor_value_info("index", TensorProto.INT64, ["batch", "n"])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["batch", "n"])],
+        [table],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("log") / "triton.log"
+
+
+@pytest.fixture(scope="module")
+def triton(tmp_path_factory: pytest.TempPathFactory, log: Path) -> Iterator[grpc.InferenceServerClient]:
+    repository = tmp_path_factory.mktemp("repository")
+    for name, config in CONFIGS.items():
+        (repository / name / "1").mkdir(parents=True)
+        (repository / name / "config.pbtxt").write_text(config)
+        onnx.save(table_look_up(), repository / name / "1" / "model.onnx")
+    with (
+        tritonserver(repository, log, "--exit-on-error=false") as server,
+        grpc.InferenceServerClient(server.grpc) as client,
+    ):
+        yield client
+
+
+def look_up(triton: grpc.InferenceServerClient, model: str, index: NDArray[np.int64]) -> NDArray[np.float32]:
+    tensor = grpc.InferInput("index", list(index.shape), "INT64")
+    tensor.set_data_from_numpy(index)
+    return triton.infer(model, [tensor]).as_numpy("value")  # type: ignore[no-any-return]
+
+
+def reason(triton: grpc.InferenceServerClient, model: str) -> str:
+    index = triton.get_model_repository_index(as_json=True)["models"]
+    return next(str(entry["reason"]) for entry in index if entry["name"] == model)
+
+
+def test_a_bare_configuration_is_completed_from_the_onnx_file(triton: grpc.InferenceServerClient) -> None:
+    config = triton.get_model_config("bare", as_json=True)["config"]
+    assert config["max_batch_size"] == 4
+    assert "dynamic_batching" in config
+    assert config["input"] == [{"name": "index", "data_type": "TYPE_INT64", "dims": ["-1"]}]
+    assert config["output"] == [{"name": "value", "data_type": "TYPE_FP32", "dims": ["-1"]}]
+    np.testing.assert_array_equal(look_up(triton, "bare", np.array([[3, 1]])), [[3.0, 1.0]])
+
+
+def test_concurrent_requests_are_joined_and_each_gets_its_own_rows(triton: grpc.InferenceServerClient) -> None:
+    asked = [np.array([[each, each + 1]] * (1 + each % 2)) for each in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda index: look_up(triton, "batching", index), asked))
+    for index, answer in zip(asked, answers, strict=True):
+        np.testing.assert_array_equal(answer, index)
+    statistics = triton.get_inference_statistics("batching", as_json=True)["model_stats"][0]
+    assert int(statistics["execution_count"]) < 6
+
+
+def test_in_a_batch_only_the_bad_request_fails(triton: grpc.InferenceServerClient, log: Path) -> None:
+    asked = [np.array([[each]]) for each in (1, 99, 2, 3)]
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(look_up, triton, "batching", index) for index in asked]
+    with pytest.raises(InferenceServerException, match=r"onnxruntime: .*idx=99"):
+        futures[1].result()
+    assert [futures[each].result().item() for each in (0, 2, 3)] == [1, 2, 3]
+    assert "a batch of 4 failed and is run one by one" in log.read_text()
+
+
+def test_a_key_without_effect_is_named_in_the_log(triton: grpc.InferenceServerClient, log: Path) -> None:
+    assert triton.is_server_live()
+    assert "batching: parameter no_such_key is not known" in log.read_text()
+
+
+@pytest.mark.parametrize(("model", "named"), [("refused", "execution_mode"), ("mismatched", "index is TYPE_INT32")])
+def test_a_configuration_that_cannot_be_honoured_is_refused_by_name(
+    triton: grpc.InferenceServerClient, model: str, named: str
+) -> None:
+    assert named in reason(triton, model), json.dumps(reason(triton, model))

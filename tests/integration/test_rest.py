@@ -1,0 +1,141 @@
+"""The REST contract against the running service: PaddleX's own client, the envelope, and every wrong request."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from semseg_client import Client
+from tests.support import DEMO, STREET, Service, encoded
+
+
+def post(service: Service, **fields: Any) -> requests.Response:
+    return requests.post(f"{service.rest}/semantic-segmentation", json=fields, timeout=60)
+
+
+def test_paddlex_own_client_runs_unchanged(service: Service, tmp_path: Path) -> None:
+    """The Python example of PaddleX's tutorial, word for word but for the address and the file names."""
+    API_URL = f"{service.rest}/semantic-segmentation"  # noqa: N806
+    image_path = str(STREET)
+    output_image_path = str(tmp_path / "out.jpg")
+
+    with open(image_path, "rb") as file:  # noqa: PTH123
+        image_bytes = file.read()
+        image_data = base64.b64encode(image_bytes).decode("ascii")
+
+    payload = {"image": image_data}
+
+    response = requests.post(API_URL, json=payload)  # noqa: S113
+
+    assert response.status_code == 200
+    result = response.json()["result"]
+    with open(output_image_path, "wb") as file:  # noqa: PTH123
+        file.write(base64.b64decode(result["image"]))
+
+    assert cv2.imread(output_image_path).shape == cv2.imread(image_path).shape
+
+
+def test_the_envelope_is_paddlexs(service: Service) -> None:
+    answer = post(service, image=encoded(STREET.read_bytes())).json()
+    height, width = cv2.imread(str(STREET)).shape[:2]
+    assert list(answer) == ["logId", "errorCode", "errorMsg", "result"]
+    assert (answer["errorCode"], answer["errorMsg"]) == (0, "Success")
+    assert set(answer["result"]) == {"labelMap", "size", "image"}
+    assert answer["result"]["size"] == [height, width]
+    assert len(answer["result"]["labelMap"]) == height * width
+
+
+def test_rest_and_grpc_give_one_label_map(service: Service) -> None:
+    result = post(service, image=encoded(STREET.read_bytes())).json()["result"]
+    with Client(service.grpc) as client:
+        segmentation = client.segment(STREET, DEMO)
+    np.testing.assert_array_equal(np.array(result["labelMap"], np.uint8).reshape(result["size"]), segmentation.label_map)
+    assert base64.b64decode(result["image"]) == segmentation.picture
+
+
+def test_the_picture_shows_each_class_in_paddlexs_colour(service: Service) -> None:
+    result = post(service, image=encoded(STREET.read_bytes())).json()["result"]
+    with Client(service.grpc) as client:
+        palette = np.array(next(model for model in client.models() if model.name == DEMO).palette, np.int64)
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(result["image"]))).convert("RGB"), np.int64)
+    meant = palette[np.array(result["labelMap"]).reshape(result["size"])]
+    assert np.median(np.abs(shown - meant)) <= 2  # JPEG's loss is at the borders
+    assert palette[0].tolist() == [128, 0, 0]
+
+
+def test_without_visualize_there_is_no_picture(service: Service) -> None:
+    result = post(service, image=encoded(STREET.read_bytes()), visualize=False).json()["result"]
+    assert set(result) == {"labelMap", "size"}
+
+
+def test_a_target_size_changes_the_answer_but_not_its_size(service: Service) -> None:
+    image = encoded(STREET.read_bytes())
+    native, small = (post(service, image=image, **options).json()["result"] for options in ({}, {"targetSize": 256}))
+    assert small["size"] == native["size"]
+    assert small["labelMap"] != native["labelMap"]
+
+
+def text(message: str) -> dict[str, str]:
+    return {"image": encoded(message.encode())}
+
+
+JPEG = STREET.read_bytes()
+WRONG: dict[str, tuple[bytes, str]] = {
+    "no JSON": (b"image=x", "JSON"),
+    "nothing": (b"", "JSON"),
+    "a list": (b"[]", "body"),
+    "no image": (b"{}", "image"),
+    "an image that is a number": (b'{"image": 1}', "image"),
+    "bad Base64": (b'{"image": "!!!!"}', "Base64"),
+    "half of a Base64 quantum": (b'{"image": "abcde"}', "Base64"),
+    "an empty image": (b'{"image": ""}', "empty"),
+    "a text file": (json.dumps(text("not an image at all")).encode(), "cannot be decoded"),
+    "a truncated image": (json.dumps({"image": encoded(JPEG[: len(JPEG) // 2])}).encode(), "truncated"),
+    "a URL": (b'{"image": "https://example.com/street.jpg"}', "URL"),
+    "a wrong targetSize": (json.dumps({"image": encoded(JPEG), "targetSize": -3}).encode(), "targetSize"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_request_is_422_with_its_problem_named_and_the_server_goes_on(service: Service, case: str) -> None:
+    body, named = WRONG[case]
+    response = requests.post(
+        f"{service.rest}/semantic-segmentation", data=body, headers={"Content-Type": "application/json"}, timeout=60
+    )
+    answer = response.json()
+    assert response.status_code == 422
+    assert set(answer) == {"logId", "errorCode", "errorMsg"}
+    assert answer["errorCode"] == 422
+    assert named in answer["errorMsg"]
+    assert all(set(problem) == {"type", "loc", "msg"} for problem in json.loads(answer["errorMsg"]))
+    assert "Traceback" not in response.text
+    assert requests.get(f"{service.rest}/health", timeout=10).json()["errorMsg"] == "Healthy"
+
+
+def test_a_bad_request_among_good_ones_fails_alone(service: Service) -> None:
+    bodies = [encoded(JPEG if each % 3 else JPEG[:5000]) for each in range(9)]
+    with ThreadPoolExecutor(9) as pool:
+        statuses = list(pool.map(lambda image: post(service, image=image).status_code, bodies))
+    assert statuses == [200 if each % 3 else 422 for each in range(9)]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/semantic-segmentation", 405), ("GET", "/nothing", 404)])
+def test_other_errors_have_the_envelope_too(service: Service, method: str, path: str, status: int) -> None:
+    response = requests.request(method, service.rest + path, timeout=10)
+    assert (response.status_code, response.json()["errorCode"]) == (status, status)
+
+
+def test_health_says_healthy(service: Service) -> None:
+    answer = requests.get(f"{service.rest}/health", timeout=10).json()
+    assert {key: answer[key] for key in ("errorCode", "errorMsg")} == {"errorCode": 0, "errorMsg": "Healthy"}
+    assert answer["logId"]

@@ -1,0 +1,61 @@
+"""The bare `tritonserver` command for tests: free ports, the log in a file, nothing left behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import tritonclient.grpc as grpc
+from tritonclient.utils import InferenceServerException
+
+from semseg_client.ports import free_ports
+
+COMMAND = Path(sys.executable).with_name("tritonserver")
+START_LIMIT = 120  # s
+
+
+@dataclass(frozen=True)
+class Triton:
+    """Where a running server is reached."""
+
+    grpc: str
+    http: str
+    log: Path
+
+
+@contextmanager
+def tritonserver(repository: Path, log: Path, *flags: str) -> Iterator[Triton]:
+    """`tritonserver --model-repository repository` until the block ends; it must then end well by SIGTERM."""
+    ports = free_ports("127.0.0.1", {"--grpc-port": 0, "--http-port": 0, "--metrics-port": 0})
+    arguments = [f"{option}={port}" for option, port in ports.items()]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [COMMAND, "--model-repository", repository, *arguments, *flags], stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        _wait_until_up(process, f"127.0.0.1:{ports['--grpc-port']}", log)
+        yield Triton(f"127.0.0.1:{ports['--grpc-port']}", f"http://127.0.0.1:{ports['--http-port']}", log)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, log.read_text()[-2000:]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    with grpc.InferenceServerClient(url) as client:
+        for _ in range(START_LIMIT * 5):
+            if process.poll() is not None:
+                break
+            try:
+                if client.is_server_live():
+                    return
+            except InferenceServerException:
+                time.sleep(0.2)
+    raise AssertionError(log.read_text()[-4000:])

@@ -1,0 +1,42 @@
+"""What tests of several kinds share."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXPORT_PYTHON = Path(os.environ.get("SEMSEG_EXPORT_PYTHON", Path(sys.prefix, "export", "bin", "python")))
+DEMO = "PP-LiteSeg-Demo"
+STREET = ROOT / "demo" / "images" / "street.jpg"
+
+
+@dataclass(frozen=True)
+class Service:
+    """`semseg serve`, running; `rest`, `http` and `metrics` are URLs, `grpc` is host:port."""
+
+    rest: str
+    grpc: str
+    http: str
+    metrics: str
+
+
+def encoded(image: bytes) -> str:
+    """Base64, as the REST call takes it."""
+    return base64.b64encode(image).decode()
+
+
+def in_export_environment(*arguments: str | Path) -> str:
+    """Runs `python ...` where Paddle is, from the project's root; gives what it printed. Fails the test if it fails."""
+    command: Sequence[str | Path] = [EXPORT_PYTHON, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode:
+        pytest.fail(f"{' '.join(map(str, arguments))}: exit code {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return done.stdout
