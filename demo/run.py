@@ -1,0 +1,120 @@
+"""`make demo`: export the demo network, serve it on free ports, segment a street by REST, stop.
+
+Writes output/street.jpg (the picture) and output/street.json (the whole answer).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from semseg_client import Client
+
+MODEL = "PP-LiteSeg-Demo"
+WEIGHTS = Path(__file__).with_name(MODEL)
+IMAGE = Path(__file__).parent / "images" / "street.jpg"
+REPOSITORY = Path("model_repository")
+OUTPUT = Path("output")
+SERVING = Path(sys.executable).parent
+EXPORTING = SERVING.parent / "export" / "bin"
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def timed(step: str) -> Iterator[None]:
+    """Says what begins and, at the end, how long it took."""
+    console.print(f"[bold]{step}[/]")
+    start = time.perf_counter()
+    yield
+    console.print(f"  {time.perf_counter() - start:.1f} s", style="dim")
+
+
+@contextmanager
+def serving(repository: Path, *flags: str) -> Iterator[dict[str, str]]:
+    """`semseg serve` on free ports until the block ends; gives the addresses `rest`, `grpc`, `http` and `metrics`."""
+    with TemporaryDirectory(prefix="semseg-demo-") as folder:
+        ready = Path(folder, "ready.json")
+        ports = [f"--{name}=0" for name in ("port", "grpc-port", "http-port", "metrics-port")]
+        command: list[str | Path] = [
+            SERVING / "semseg",
+            "serve",
+            "--model-repository",
+            repository,
+            "--ready-file",
+            ready,
+            *ports,
+            *flags,
+        ]
+        process = subprocess.Popen(command)
+        try:
+            while not ready.exists():
+                if process.poll() is not None:
+                    raise SystemExit(f"semseg serve ended with exit code {process.returncode} before it was ready")
+                time.sleep(0.1)
+            yield json.loads(ready.read_text())
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def segment(rest: str, image: bytes) -> dict[str, Any]:
+    """POST /semantic-segmentation; the whole answer."""
+    body = json.dumps({"image": base64.b64encode(image).decode()}).encode()
+    request = urllib.request.Request(f"{rest}/semantic-segmentation", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer: dict[str, Any] = json.load(response)
+    return answer
+
+
+def class_table(result: dict[str, Any], names: Sequence[str]) -> Table:
+    """The classes found with their share of the pixels, the largest first."""
+    table = Table("class", "pixels", box=None, padding=(0, 2))
+    label_map = np.array(result["labelMap"], np.uint8)
+    counts = np.bincount(label_map, minlength=len(names))
+    for label in np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]:
+        table.add_row(names[label], f"{counts[label] / label_map.size:6.2%}")
+    return table
+
+
+def main() -> None:
+    with timed(f"Export {MODEL} from Paddle to ONNX"):
+        if (REPOSITORY / MODEL / "config.pbtxt").exists():
+            console.print(f"  it is in {REPOSITORY}/ already")
+        else:
+            subprocess.run([EXPORTING / "semseg-export", MODEL, "--weights", WEIGHTS, "--repository", REPOSITORY], check=True)
+    with ExitStack() as running:
+        with timed("Start tritonserver and the gateway on free ports"):
+            addresses = running.enter_context(serving(REPOSITORY, "--model", MODEL))
+        with Client(addresses["grpc"]) as client:
+            names = client.models()[0].class_names
+        with timed(f"POST {IMAGE.name} to {addresses['rest']}/semantic-segmentation"):
+            answer = segment(addresses["rest"], IMAGE.read_bytes())
+        with timed("Stop both"):
+            running.close()
+    result = answer["result"]
+    OUTPUT.mkdir(exist_ok=True)
+    picture, document = OUTPUT / "street.jpg", OUTPUT / "street.json"
+    picture.write_bytes(base64.b64decode(result["image"]))
+    document.write_text(json.dumps(answer))
+    height, width = result["size"]
+    console.print(f"\nFound in {IMAGE.name} ({width}x{height}):")
+    console.print(class_table(result, names))
+    console.print(f"\nThe picture is {picture}, the whole answer {document}. Next: [bold]make serve[/], then open /docs there.")
+
+
+if __name__ == "__main__":
+    main()
