@@ -58,8 +58,8 @@ clean: ## remove the environments and caches; exported models stay
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A model that is asked for and not there yet is exported first.
-model_repository/%/config.pbtxt: | $(VENV)/.export
-	@$(EXPORT)/semseg-export $* $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+model_repository/%/config.pbtxt:
+	@$(MAKE) --no-print-directory export MODEL=$* ARGS=
 
 # The serving environment has no Paddle in it; the exporting environment, inside it, has no Triton.
 $(VENV)/.serve: pyproject.toml $(PINS)

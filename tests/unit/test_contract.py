@@ -1,0 +1,85 @@
+"""docs/contract.md and the code say the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from inspect import getsource
+
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as triton
+
+from semseg_client import conversation
+from semseg_export.repository import MAX_BATCH_SIZE, SHARED, Origin, ensemble_config, network_config
+from tests.support import ROOT
+
+CONTRACT = (ROOT / "docs" / "contract.md").read_text()
+ORIGIN = Origin(["road"], [[128, 0, 0]], "a.tar", "0" * 64, "paddle2onnx 2.1.0", "2026-01-01T00:00:00+00:00", 1.0)
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the table under a heading, each cell without its backquotes."""
+    section = CONTRACT.split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
+    return [[cell.strip().replace("`", "") for cell in row] for row in rows]
+
+
+def shared(name: str) -> triton.ModelConfig:
+    text = (ROOT / "model_repository" / name / "config.pbtxt").read_text()
+    return text_format.Parse(text, triton.ModelConfig())
+
+
+CONFIGS = {
+    **{name: shared(name) for name in SHARED},
+    "<MODEL>_network": network_config("<MODEL>"),
+    "<MODEL>": ensemble_config("<MODEL>", ORIGIN),
+}
+TYPES = {"BYTES": triton.TYPE_STRING, "UINT8": triton.TYPE_UINT8, "INT32": triton.TYPE_INT32}
+
+
+def tensors(config: triton.ModelConfig) -> Iterator[tuple[str, int, list[int]]]:
+    for each in [*config.input, *config.output]:
+        yield each.name, each.data_type, list(each.dims)
+
+
+def test_the_models_are_those_of_the_table() -> None:
+    described = {name: kind for name, kind, *_ in table("Models in the repository")}
+    assert described == {name: config.backend or config.platform for name, config in CONFIGS.items()}
+
+
+@pytest.mark.parametrize("model", CONFIGS)
+def test_every_tensor_is_as_the_table_has_it(model: str) -> None:
+    described = {
+        name: (TYPES[kind], [int(side) if side.isdecimal() else -1 for side in re.findall(r"\w[\w ]*", shape)])
+        for name, kind, shape, *_ in table("Tensors")
+    }
+    for name, kind, dims in tensors(CONFIGS[model]):
+        assert (kind, dims) == described[name]
+
+
+def test_the_ensemble_joins_tensors_of_one_name() -> None:
+    for step in CONFIGS["<MODEL>"].ensemble_scheduling.step:
+        known = {name for name, *_ in tensors(CONFIGS[step.model_name])}
+        maps = [*step.input_map.items(), *step.output_map.items()]
+        assert {name for name, _ in maps} == known
+        assert all(name == value for name, value in maps)
+
+
+def test_every_model_batches() -> None:
+    assert {config.max_batch_size for config in CONFIGS.values()} == {MAX_BATCH_SIZE}
+    assert all(config.HasField("dynamic_batching") for name, config in CONFIGS.items() if name != "<MODEL>")
+
+
+def test_the_ensembles_parameters_are_those_of_the_table_and_clients_read_them_all() -> None:
+    keys = [key for key, _ in table("The ensemble's parameters")]
+    assert keys == list(ORIGIN.parameters())
+    model = conversation.described(CONFIGS["<MODEL>"], "1")
+    assert (model.class_names, model.palette, model.source) == (("road",), ((128, 0, 0),), "a.tar")
+    assert (model.converter, model.agreement) == ("paddle2onnx 2.1.0", 1.0)
+
+
+def test_the_request_parameter_is_read_and_sent_under_its_name() -> None:
+    (name,) = [name for name, *_ in table("Request parameters")]
+    assert f'.get("{name}")' in (ROOT / "model_repository/preprocess/1/model.py").read_text()
+    assert f'"{name}"' in getsource(conversation.inference)
