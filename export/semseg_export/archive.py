@@ -1,0 +1,93 @@
+"""An inference archive of Paddle: its files, and the preparation of pixels that its inference.yml describes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from .errors import DescriptionError, WeightsError
+
+PROGRAMS = ("inference.json", "inference.pdmodel")
+PARAMETERS = "inference.pdiparams"
+DESCRIPTION = "inference.yml"
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """`pixel * alpha + beta` a channel in float32, the form in which PaddleX computes it."""
+
+    alpha: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    beta: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def apply(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """uint8 RGB [N, H, W, 3] to the network's input, float32 [N, 3, H, W]."""
+        scaled = pixels.astype(np.float32)
+        scaled *= np.array(self.alpha, np.float32)
+        scaled += np.array(self.beta, np.float32)
+        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A folder with a network: `program` is a PIR program (.json) or one of the older kind (.pdmodel)."""
+
+    program: Path
+    parameters: Path
+    normalisation: Normalisation
+
+
+def holds_network(folder: Path) -> bool:
+    return any((folder / program).is_file() for program in PROGRAMS)
+
+
+def read_archive(folder: Path) -> Archive:
+    """Raises WeightsError if a file is absent, DescriptionError if inference.yml asks for what cannot be served."""
+    programs = [folder / program for program in PROGRAMS if (folder / program).is_file()]
+    if not programs:
+        raise WeightsError(f"{folder} holds neither {' nor '.join(PROGRAMS)}: export the network for inference first")
+    if not (folder / PARAMETERS).is_file():
+        raise WeightsError(f"{folder} holds no {PARAMETERS}: put it beside {programs[0].name}")
+    return Archive(programs[0], folder / PARAMETERS, _read_description(folder / DESCRIPTION))
+
+
+def _read_description(file: Path) -> Normalisation:
+    if not file.is_file():
+        raise DescriptionError(f"{file.parent} holds no {DESCRIPTION}: it tells how pixels are prepared; add it")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DescriptionError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    deploy = content.get("Deploy") if isinstance(content, dict) else None
+    transforms = deploy.get("transforms") if isinstance(deploy, dict) else None
+    if not isinstance(transforms, list) or not all(isinstance(entry, dict) for entry in transforms):
+        raise DescriptionError(f"{file} has no list under Deploy: transforms:")
+    others = [str(entry.get("type")) for entry in transforms if entry.get("type") != "Normalize"]
+    if others:
+        raise DescriptionError(f"{file} asks for {', '.join(others)}: not supported yet, only Normalize is")
+    if len(transforms) > 1:
+        raise DescriptionError(f"{file} asks for Normalize {len(transforms)} times: leave one")
+    return _normalisation(transforms[0], file) if transforms else Normalisation()
+
+
+def _normalisation(transform: dict[str, Any], file: Path) -> Normalisation:
+    unknown = sorted(transform.keys() - {"type", "mean", "std"})
+    if unknown:
+        raise DescriptionError(f"{file} gives Normalize {', '.join(unknown)}: only mean and std are known")
+    mean = _channels(transform.get("mean", 0.5), "mean", file)
+    std = _channels(transform.get("std", 0.5), "std", file)
+    if 0 in std:
+        raise DescriptionError(f"{file} gives Normalize a std of 0")
+    red, green, blue = ((1 / 255 / s, -m / s) for m, s in zip(mean, std, strict=True))
+    return Normalisation((red[0], green[0], blue[0]), (red[1], green[1], blue[1]))
+
+
+def _channels(value: Any, key: str, file: Path) -> list[float]:
+    values: list[Any] = value if isinstance(value, list) else [value] * 3
+    if len(values) != 3 or not all(isinstance(v, (int, float)) for v in values):
+        raise DescriptionError(f"{file} gives Normalize {key}: {value}: write a number, or three for red, green, blue")
+    return [float(v) for v in values]

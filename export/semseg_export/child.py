@@ -1,0 +1,40 @@
+"""Running Paddle in a process of its own: it prints as it likes, and Paddle2ONNX aborts where it should raise."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from .errors import ConversionError
+
+TAIL = 15
+
+
+def run_module(module: str, arguments: list[str | Path], doing: str) -> None:
+    """Run `python -m module` and wait. Raises ConversionError with the end of what it printed if it fails."""
+    command = [sys.executable, "-W", "ignore", "-m", module, *map(str, arguments)]
+    environment = os.environ | {"GLOG_minloglevel": "2", "PYTHONUNBUFFERED": "1"}
+    done = subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if done.returncode == 0:
+        return
+    lines = [line for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
+    how = f"exit code {done.returncode}" if done.returncode > 0 else signal.Signals(-done.returncode).name
+    raise ConversionError(f"{doing} failed ({how}): {_reason(lines)} (its last output is below)", "\n".join(lines[-TAIL:]))
+
+
+def _reason(lines: list[str]) -> str:
+    """The line that tells most: the converter's own first complaint, or else the last line of a traceback."""
+    complaints = [line for line in lines if "[ERROR]" in line]
+    if complaints:
+        return complaints[0].split("[ERROR]", 1)[1].strip()
+    return lines[-1].strip() if lines else "it said nothing"

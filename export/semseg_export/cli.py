@@ -1,0 +1,108 @@
+"""`semseg-export`: a Paddle network into the model repository."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from .errors import ExportError
+
+EPILOG = """
+[bold]Examples[/]
+
+semseg-export PP-LiteSeg-T                      [dim]official weights[/]
+
+semseg-export PP-LiteSeg-T --weights out/infer  [dim]your own, as PaddleX exports[/]
+
+semseg-export roads --weights roads.tar --classes roads.txt
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+console = Console()
+complaints = Console(stderr=True)
+
+
+@app.command(epilog=EPILOG)
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name to serve it by; PaddleX's own for its weights.")],
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|TAR|URL",
+            help="Where inference.json or inference.pdmodel is. Without it, the official archive of MODEL.",
+        ),
+    ] = None,
+    repository: Annotated[Path, typer.Option(help="The model repository.", file_okay=False)] = Path("model_repository"),
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Least share of pixels that must get the class that Paddle gives them.")
+    ] = 0.999,
+    classes: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Class names, one a line. Without it, those of MODEL's data set."),
+    ] = None,
+) -> None:
+    """Convert a Paddle segmentation network to ONNX, compare it with Paddle, and install it for Triton."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        _export(model, weights or None, repository, threshold, classes)
+    except (ExportError, OSError) as error:
+        complaints.print(f"[bold red]Export failed:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        if isinstance(error, ExportError) and error.detail:
+            complaints.print(escape(error.detail), style="dim", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+def _export(model: str, given: str | None, repository: Path, threshold: float, class_file: Path | None) -> None:
+    from . import classes, convert, graph, parity, weights, zoo
+    from . import repository as entries
+    from .steps import step
+
+    if model != zoo.plain_name(model):
+        model = zoo.plain_name(model)
+        console.print(f'"(slice)" is no part of the name: exporting [bold]{escape(model)}[/]')
+    entries.check_name(model)
+    with TemporaryDirectory(prefix="semseg-export-") as folder:
+        workspace = Path(folder)
+        with step(console, "Weights") as running:
+            found = weights.find(model, given, workspace, running.show)
+            running.done = f"{found.source} (SHA-256 {found.sha256[:12]}…)"
+        with step(console, "Conversion") as running:
+            network = convert.to_onnx(found.archive, workspace)
+            running.done = f"{found.archive.program.name} to ONNX, {len(network.graph.node)} nodes"
+        with step(console, "Graph") as running:
+            served, count = graph.served_graph(network, found.archive.normalisation)
+            names = classes.class_names(model, count, class_file)
+            running.done = f"uint8 pixels to uint8 ids, {count} classes, {len(served.graph.node)} nodes"
+        with step(console, "Comparison") as running:
+            agreements = parity.measure(served, found.archive, workspace)
+            running.done = f"{parity.lowest(agreements):.4%} of the pixels as Paddle, at least"
+        console.print(parity.table(agreements))
+        parity.require(agreements, threshold)
+        with step(console, "Installation") as running:
+            origin = entries.Origin(
+                class_names=names,
+                palette=classes.palette(count),
+                source=found.source,
+                source_sha256=found.sha256,
+                converter=f"paddle2onnx {version('paddle2onnx')}",
+                exported_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                agreement=parity.lowest(agreements),
+            )
+            content = served.SerializeToString()
+            number = entries.install(repository, model, content, origin)
+            file = repository / f"{model}_network" / str(number) / "model.onnx"
+            running.done = f"{file}, {len(content) / 1e6:.1f} MB"
+    console.print(f"Installed [bold]{model}[/], version {number}. Next: [bold]make serve MODEL={model}[/]", highlight=False)
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,49 @@
+"""What can go wrong in an export. Each message is one line that says what was wrong, where, and what to do.
+
+ExportError
+  WeightsError         not found, not reachable, not an inference archive, not the file of the last time
+  DescriptionError     inference.yml is absent or asks for what cannot be served
+  ConversionError      Paddle2ONNX or Paddle gave up on the network
+  GraphError           the converted network is not one that labels pixels
+  DisagreementError    the finished graph does not answer as Paddle does
+  ClassesError         the class names do not fit the network
+  RepositoryError      the model repository cannot take the model
+"""
+
+from __future__ import annotations
+
+
+class ExportError(Exception):
+    """Any failure of an export. `detail` is the output of the program that failed, if one did."""
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class WeightsError(ExportError):
+    pass
+
+
+class DescriptionError(ExportError):
+    pass
+
+
+class ConversionError(ExportError):
+    pass
+
+
+class GraphError(ExportError):
+    pass
+
+
+class DisagreementError(ExportError):
+    pass
+
+
+class ClassesError(ExportError):
+    pass
+
+
+class RepositoryError(ExportError):
+    pass

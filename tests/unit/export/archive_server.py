@@ -1,0 +1,79 @@
+"""A web server that has the moods of real ones."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class ArchiveServer:
+    """Serves `content` under every path. Each mood can be changed between requests."""
+
+    content: bytes
+    etag: str = '"first"'
+    ranges: bool = True  # honour Range and If-Range
+    cut_after: int | None = None  # bytes after which the next answer breaks off, once
+    statuses: list[int] = field(default_factory=list)  # statuses of the next answers, before any content
+    redirect: str = ""
+    seen: list[dict[str, str]] = field(default_factory=list)  # headers of the requests
+    url: str = ""
+
+
+@contextmanager
+def serve(content: bytes) -> Iterator[ArchiveServer]:
+    mood = ArchiveServer(content)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            mood.seen.append(dict(self.headers))
+            if mood.redirect:
+                self.send_response(302)
+                self.send_header("Location", mood.redirect)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            elif mood.statuses:
+                self.send_response(mood.statuses.pop(0))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            else:
+                self.answer()
+
+        def answer(self) -> None:
+            start = 0
+            wanted = self.headers.get("Range")
+            if wanted and mood.ranges and self.headers.get("If-Range") == mood.etag:
+                start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            if start >= len(mood.content):
+                self.send_response(416)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            body = mood.content[start:]
+            self.send_response(206 if start else 200)
+            self.send_header("ETag", mood.etag)
+            self.send_header("Content-Length", str(len(body)))
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(mood.content) - 1}/{len(mood.content)}")
+            self.end_headers()
+            if mood.cut_after is not None:
+                body, mood.cut_after = body[: mood.cut_after], None
+                self.close_connection = True
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is the base class's)
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    mood.url = f"http://127.0.0.1:{server.server_address[1]}/models/PP-LiteSeg-T_infer.tar"
+    try:
+        yield mood
+    finally:
+        server.shutdown()
+        server.server_close()

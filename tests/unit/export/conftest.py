@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from onnx import ModelProto
+
+from semseg_export import convert
+from semseg_export.archive import Archive, read_archive
+from tests.unit.export.archive_server import ArchiveServer, serve
+
+ROOT = Path(__file__).parents[3]
+
+
+SAVE = """
+import sys
+from pathlib import Path
+from tests.networks import save_pp_liteseg
+for file_format in ("pir", "legacy"):
+    save_pp_liteseg(Path(sys.argv[1]) / file_format, file_format=file_format)
+"""
+
+
+@pytest.fixture(scope="session")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the same narrow network twice: pir/ and legacy/."""
+    folder = tmp_path_factory.mktemp("networks")
+    subprocess.run([sys.executable, "-c", SAVE, str(folder)], cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pir_folder(networks: Path) -> Path:
+    return networks / "pir"
+
+
+@pytest.fixture(scope="session")
+def archive(pir_folder: Path) -> Archive:
+    return read_archive(pir_folder)
+
+
+@pytest.fixture(scope="session")
+def network(archive: Archive, tmp_path_factory: pytest.TempPathFactory) -> ModelProto:
+    return convert.to_onnx(archive, tmp_path_factory.mktemp("conversion"))
+
+
+@pytest.fixture
+def server() -> Iterator[ArchiveServer]:
+    with serve(bytes(range(256)) * 4096) as mood:
+        yield mood

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from semseg_export import zoo
+from semseg_export.classes import ADE20K, CITYSCAPES, class_names, palette
+from semseg_export.errors import ClassesError
+
+
+def test_every_network_of_paddlex_has_the_names_of_its_data_set() -> None:
+    assert len(set(CITYSCAPES)) == 19
+    assert len(set(ADE20K)) == 150
+    for model in zoo.CITYSCAPES_MODELS:
+        assert class_names(model, 19, None) == list(CITYSCAPES)
+    for model in zoo.ADE20K_MODELS:
+        assert class_names(model, 150, None) == list(ADE20K)
+
+
+def test_a_network_trained_anew_has_numbered_classes() -> None:
+    assert class_names("PP-LiteSeg-T", 2, None) == ["class 0", "class 1"]
+    assert class_names("my-roads", 19, None)[18] == "class 18"
+
+
+def test_names_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "classes.txt"
+    file.write_bytes("\ufeffroad\r\nÖffentlicher Weg\r\n\r\n".encode())
+    assert class_names("PP-LiteSeg-T", 2, file) == ["road", "Öffentlicher Weg"]
+
+
+def test_a_file_with_another_number_of_names_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "classes.txt"
+    file.write_text("road\n")
+    with pytest.raises(ClassesError, match="names 1 classes, the network has 2"):
+        class_names("PP-LiteSeg-T", 2, file)
+
+
+def test_colours_are_those_of_paddlex() -> None:
+    colours = palette(256)
+    assert colours[:9] == [
+        [128, 0, 0],
+        [0, 128, 0],
+        [128, 128, 0],
+        [0, 0, 128],
+        [128, 0, 128],
+        [0, 128, 128],
+        [128, 128, 128],
+        [64, 0, 0],
+        [192, 0, 0],
+    ]
+    assert colours[18] == [128, 192, 0]
+    assert colours[149] == [0, 224, 128]
+    assert [0, 0, 0] not in colours[:150]

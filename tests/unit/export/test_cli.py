@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import onnxruntime
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as triton
+
+from semseg_export.parity import smooth_pixels
+
+COMMAND = Path(sys.executable).with_name("semseg-export")
+
+
+def export(*arguments: object) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"COLUMNS": "200", "SEMSEG_CACHE": "/dev/null/cache"}
+    return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.parametrize("file_format", ["pir", "legacy"])
+def test_a_network_of_either_format_is_installed(file_format: str, networks: Path, tmp_path: Path) -> None:
+    done = export("PP-LiteSeg-T", "--weights", networks / file_format, "--repository", tmp_path / "models")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    steps = ["Weights", "Conversion", "Graph", "Comparison", "Installation"]
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")] == steps
+    assert "Next: make serve MODEL=PP-LiteSeg-T" in done.stdout
+    ensemble = triton.ModelConfig()
+    text_format.Parse((tmp_path / "models" / "PP-LiteSeg-T" / "config.pbtxt").read_text(), ensemble)
+    assert float(ensemble.parameters["agreement"].string_value) >= 0.9999
+    assert '"traffic light"' in ensemble.parameters["class_names"].string_value
+    session = onnxruntime.InferenceSession(tmp_path / "models" / "PP-LiteSeg-T_network" / "1" / "model.onnx")
+    assert session.run(["ids"], {"pixels": smooth_pixels(0, (2, 65, 97))})[0].shape == (2, 65, 97)
+
+
+def test_class_names_that_do_not_fit_install_nothing(pir_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("road\nrest\n")
+    arguments = ("--weights", pir_folder, "--classes", tmp_path / "classes.txt", "--repository", tmp_path / "models")
+    done = export("roads", *arguments)
+    assert done.returncode == 1
+    assert "names 2 classes, the network has 19" in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_stopped_export_leaves_nothing(pir_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    arguments = ["roads", "--weights", str(pir_folder), "--repository", str(tmp_path / "models")]
+    process = subprocess.Popen([COMMAND, *arguments], env=os.environ | {"TMPDIR": str(tmp_path / "tmp")})
+    while not list((tmp_path / "tmp").glob("semseg-export-*/marked.json")):
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.terminate()
+    assert process.wait(10) == 143
+    assert not (tmp_path / "models").exists()
+    assert list((tmp_path / "tmp").glob("semseg-export-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["PP-LiteSeg"], "no network of PaddleX is called 'PP-LiteSeg'; near names: PP-LiteSeg-"),
+        (["PP-LiteSeg-Demo"], "pass WEIGHTS=demo/PP-LiteSeg-Demo"),
+        (["preprocess"], "cannot name a model"),
+        (["PP-LiteSeg-T", "--weights", "nowhere"], "there is no nowhere"),
+        (["PP-LiteSeg-T", "--weights", ""], "cannot keep https://paddle-model-ecology"),
+    ],
+)
+def test_a_failure_is_one_line(arguments: list[str], complaint: str) -> None:
+    done = export(*arguments)
+    assert done.returncode == 1
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_slice_is_dropped_aloud() -> None:
+    assert '"(slice)" is no part of the name: exporting SegFormer-B0' in export("SegFormer-B0 (slice)").stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["net", "--threshold", "2"], ["net", "--classes", "nowhere"]])
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    assert export(*arguments).returncode == 2
+
+
+def test_help_is_there_at_once_and_teaches() -> None:
+    start = time.perf_counter()
+    done = export("--help")
+    assert "semseg-export PP-LiteSeg-T --weights out/infer" in done.stdout
+    assert time.perf_counter() - start < 3
