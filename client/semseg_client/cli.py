@@ -1,0 +1,171 @@
+"""The `semseg` command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from base64 import b64encode
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .client import Client
+from .conversation import TINY_IMAGE
+from .errors import SemsegError
+from .files import write_whole
+from .prediction import Failure, Prediction, predict
+
+if TYPE_CHECKING:
+    from .serving import Addresses
+
+app = typer.Typer(
+    help="Semantic segmentation with Paddle's models on Triton.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+_EXIT_CODES = "Exit codes: 0 {ok}; 1 {failed}; 2 the command line is wrong."
+
+
+def main() -> None:
+    """Run the command; what this package raises is told in a line."""
+    try:
+        app()
+    except SemsegError as error:
+        sys.exit(f"semseg: {error}")
+
+
+@app.command("predict", epilog=_EXIT_CODES.format(ok="all images were segmented", failed="one or more were not"))
+def predict_command(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Image files.", show_default=False)],
+    model: Annotated[str | None, typer.Option(help="Served model; may be left out if there is one.", show_default=False)] = None,
+    url: Annotated[str, typer.Option(help="tritonserver's gRPC address.", envvar="SEMSEG_URL")] = "localhost:8001",
+    save_path: Annotated[Path, typer.Option(help="Folder for the pictures and the JSON files.")] = Path("output"),
+    target_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Scale each image to fit this many pixels before the network sees it.", show_default=False),
+    ] = None,
+) -> None:
+    """Segment image files: NAME_res.jpg and NAME_res.json for each."""
+    console = Console(highlight=False, soft_wrap=True)
+    columns = (TextColumn("Segmenting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    failures = []
+    with Client(url) as client:
+        chosen = client.model(model).name
+        _make_folder(save_path, "--save-path")
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            results = predict(client, files, save_path, chosen, target_size)
+            for result in progress.track(results, total=len(files)):
+                if isinstance(result, Failure):
+                    failures.append(result)
+                else:
+                    console.print(_report(result), markup=False)
+    if failures:
+        typer.echo(f"{len(failures)} of {len(files)} images failed:", err=True)
+        for failure in failures:
+            typer.echo(f"  {failure.image}: {failure.reason}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command(
+    "serve",
+    epilog=_EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed="it could not start, or tritonserver died"),
+)
+def serve_command(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model to load; may be given again, REST answers with the first.", show_default="all exported"),
+    ] = None,
+    model_repository: Annotated[Path, typer.Option(help="Triton's model repository.")] = Path("model_repository"),
+    host: Annotated[str | None, typer.Option(help="REST address (SEMSEG_HOST).", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="REST port (SEMSEG_PORT); 0: a free one.", show_default="8080")
+    ] = None,
+    grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's gRPC port; 0: a free one.")] = 8001,
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's HTTP port; 0: a free one.")] = 8000,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's metrics port; 0: a free one.")] = 8002,
+    url: Annotated[
+        str | None,
+        typer.Option(help="REST in front of this running tritonserver (SEMSEG_URL); none is started.", show_default=False),
+    ] = None,
+    ready_file: Annotated[
+        Path | None,
+        typer.Option(help="While requests are served, this file holds the addresses in JSON.", show_default=False),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show every line of tritonserver's log, and each request.")] = False,
+) -> None:
+    """Start tritonserver and the REST gateway, until a signal comes."""
+    try:
+        from pydantic import ValidationError
+
+        from .gateway import Settings
+        from .serving import serve
+        from .triton_process import TritonProcess, exported_models
+    except ModuleNotFoundError as error:
+        sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-triton[gateway]'")
+
+    given: dict[str, Any] = {"host": host, "port": port, "url": url, "model": model[0] if model else None}
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        wrong = [f"SEMSEG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors()]
+        raise typer.BadParameter("; ".join(wrong)) from None
+
+    triton = None
+    if "url" not in settings.model_fields_set:
+        models = model or ([settings.model] if settings.model else exported_models(model_repository))
+        settings = settings.model_copy(update={"model": models[0]})
+        triton = TritonProcess(
+            model_repository,
+            models,
+            grpc_port=grpc_port,
+            http_port=http_port,
+            metrics_port=metrics_port,
+            on_line=typer.echo if verbose else None,
+        )
+        typer.echo(f"Starting tritonserver with {', '.join(models)}")
+
+    def announce(addresses: Addresses) -> None:
+        typer.echo(_announcement(addresses, settings.model))
+        if ready_file is not None:
+            write_whole(ready_file, json.dumps(asdict(addresses)).encode())
+
+    if ready_file is not None:
+        _make_folder(ready_file.parent, "--ready-file")
+    try:
+        serve(settings, triton, announce, access_log=verbose)
+    finally:
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path, option: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{folder}: {error.strerror}", param_hint=option) from None
+
+
+def _report(found: Prediction) -> str:
+    height, width = found.size
+    classes = "\n".join(f"  {share:7.2%}  {name}" for name, share in found.shares.items())
+    return f"{found.image} ({width}x{height}) -> {found.picture}, {found.label_map}\n{classes}"
+
+
+def _announcement(addresses: Addresses, model: str | None) -> str:
+    lines = [
+        f"REST     {addresses.rest}/semantic-segmentation, described at {addresses.rest}/docs",
+        f"Model    {model or 'the one that is served'}",
+        f"gRPC     {addresses.grpc}",
+    ]
+    if addresses.http is not None:
+        lines += [f"HTTP     {addresses.http}", f"Metrics  {addresses.metrics}"]
+    body = json.dumps({"image": b64encode(TINY_IMAGE).decode()})
+    lines.append(f"Try      curl -s {addresses.rest}/semantic-segmentation -d '{body}'")
+    return "\n".join(lines)

@@ -1,0 +1,187 @@
+"""The clients: `Client` waits, `AsyncClient` awaits; the two have the same methods."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import tritonclient.grpc
+import tritonclient.grpc.aio
+from tritonclient.utils import InferenceServerException
+
+from .conversation import Call, Conversation, Pause, Steps, TargetSize
+from .errors import from_triton
+from .segmentation import Model, Segmentation
+
+T = TypeVar("T")
+
+_INT32_MAX = 2**31 - 1
+# Arguments of ours replace tritonclient's, the message sizes too. By itself, gRPC may wait two minutes to reconnect.
+_CHANNEL = [
+    ("grpc.max_send_message_length", _INT32_MAX),
+    ("grpc.max_receive_message_length", _INT32_MAX),
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+class Client:
+    """A connection to tritonserver's gRPC port; one may be shared by many threads.
+
+    `timeout` is the time, in seconds, that a call to the server may take.
+
+    Every method raises:
+        Unavailable: no server answers at `url`, or a part of it is down.
+        DeadlineExceeded: it took longer than `timeout`.
+        ServerError: the server failed.
+    """
+
+    def __init__(self, url: str = "localhost:8001", timeout: float = 60.0) -> None:
+        self._conversation = Conversation(url, timeout)
+        self._connection = tritonclient.grpc.InferenceServerClient(url, channel_args=_CHANNEL)
+
+    def segment(
+        self,
+        image: bytes | str | os.PathLike[str],
+        model: str | None = None,
+        *,
+        target_size: TargetSize | None = None,
+        picture: bool = True,
+    ) -> Segmentation:
+        """Segment one image: the bytes of an image file, or the path of one.
+
+        `model` may be left out if one model is served. `target_size`, in pixels, has the image scaled, its proportions
+        kept, before the network sees it; the label map has the image's own size all the same. `picture` asks for the
+        coloured picture too.
+
+        Raises:
+            InvalidImage: the image cannot be decoded.
+            InvalidRequest: the target size is wrong, or no model was named and several are served.
+            ModelNotFound: no such model is served.
+            Overloaded: the server's queue is full.
+            OSError: the file cannot be read.
+        """
+        return self._play(self._conversation.segment(_content(image), model, target_size, picture))
+
+    def models(self) -> list[Model]:
+        """The served models by name. The server is asked once."""
+        return self._play(self._conversation.models())
+
+    def model(self, name: str | None = None) -> Model:
+        """The model of that name, or the only one: what `segment` would use.
+
+        Raises:
+            InvalidRequest, ModelNotFound: as `segment` does.
+        """
+        return self._play(self._conversation.model(name))
+
+    def wait_ready(self, timeout: float = 60.0, model: str | None = None) -> None:
+        """Wait until a real inference has been answered.
+
+        Raises:
+            DeadlineExceeded: that was not so within `timeout` seconds.
+        """
+        self._play(self._conversation.wait_ready(timeout, model))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _play(self, steps: Steps[T]) -> T:
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    answer = self._take(step)
+                except InferenceServerException as error:  # noqa: PERF203
+                    step = steps.throw(from_triton(error, self._conversation.url))
+                else:
+                    step = steps.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _take(self, step: Call | Pause) -> Any:
+        if isinstance(step, Pause):
+            return time.sleep(step.seconds)
+        return getattr(self._connection, step.method)(**step.arguments, client_timeout=step.timeout)
+
+
+class AsyncClient:
+    """The same as `Client`, to be awaited; it belongs to the event loop that makes its first call."""
+
+    def __init__(self, url: str = "localhost:8001", timeout: float = 60.0) -> None:
+        self._conversation = Conversation(url, timeout)
+        self._connection: Any = None
+
+    async def segment(
+        self,
+        image: bytes | str | os.PathLike[str],
+        model: str | None = None,
+        *,
+        target_size: TargetSize | None = None,
+        picture: bool = True,
+    ) -> Segmentation:
+        """See `Client.segment`."""
+        content = image if isinstance(image, bytes) else await asyncio.to_thread(_content, image)
+        return await self._play(self._conversation.segment(content, model, target_size, picture))
+
+    async def models(self) -> list[Model]:
+        """See `Client.models`."""
+        return await self._play(self._conversation.models())
+
+    async def model(self, name: str | None = None) -> Model:
+        """See `Client.model`."""
+        return await self._play(self._conversation.model(name))
+
+    async def wait_ready(self, timeout: float = 60.0, model: str | None = None) -> None:
+        """See `Client.wait_ready`."""
+        await self._play(self._conversation.wait_ready(timeout, model))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def _play(self, steps: Steps[T]) -> T:
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    answer = await self._take(step)
+                except InferenceServerException as error:  # noqa: PERF203
+                    step = steps.throw(from_triton(error, self._conversation.url))
+                else:
+                    step = steps.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _take(self, step: Call | Pause) -> Any:
+        if isinstance(step, Pause):
+            return await asyncio.sleep(step.seconds)
+        # gRPC binds a connection to the loop that is running when it is made.
+        if self._connection is None:
+            self._connection = tritonclient.grpc.aio.InferenceServerClient(self._conversation.url, channel_args=_CHANNEL)
+        return await getattr(self._connection, step.method)(**step.arguments, client_timeout=step.timeout)
+
+
+def _content(image: bytes | str | os.PathLike[str]) -> bytes:
+    return image if isinstance(image, bytes) else Path(image).read_bytes()

@@ -1,0 +1,191 @@
+"""What is said to Triton, in which order, and what its answers mean; free of any connection.
+
+Each conversation is a generator. It yields the calls to make and the pauses to take, is sent what the calls return (or
+is thrown our error for theirs), and returns the result. A client that waits and one that awaits play the same.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+import zlib
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from tritonclient.grpc import InferInput, InferRequestedOutput, InferResult
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from .errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded, Unavailable
+from .segmentation import Model, Segmentation
+
+TargetSize = int | tuple[int, int]
+
+T = TypeVar("T")
+
+NOT_YET = (Unavailable, ModelNotFound, Overloaded, DeadlineExceeded)  # what a server that still starts may answer
+LONGEST_SIDE = 2**31 - 1  # pixels; what the server's int32 sizes hold
+
+_PAUSE = 0.2  # s, between two attempts while waiting for a server
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of tritonclient's InferenceServerClient; `timeout` in seconds."""
+
+    method: str
+    arguments: dict[str, Any]
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Time to let pass, in seconds."""
+
+    seconds: float
+
+
+Steps = Generator[Call | Pause, Any, T]
+
+
+class Conversation:
+    """The conversations with one server, and what is remembered from one to the next: the models that it serves."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self.url = url
+        self.timeout = timeout
+        self._models: dict[str, Model] = {}
+
+    def models(self) -> Steps[list[Model]]:
+        """The served models by name; Triton is asked the first time only."""
+        models = self._models or (yield from self._learn(self.timeout))
+        return list(models.values())
+
+    def model(self, name: str | None = None, timeout: float | None = None) -> Steps[Model]:
+        """The model of that name, or the only one."""
+        models = self._models
+        if not models or (name is not None and name not in models):
+            models = yield from self._learn(self.timeout if timeout is None else timeout)
+        if not models:
+            raise ModelNotFound(f"the server at {self.url} serves no segmentation model")
+        if name is None and len(models) > 1:
+            raise InvalidRequest(f"model: several are served, name one of them: {', '.join(models)}", "model")
+        if name is not None and name not in models:
+            raise ModelNotFound(f"no model named {name!r} is served; there is: {', '.join(models)}")
+        return models[name] if name is not None else next(iter(models.values()))
+
+    def segment(
+        self,
+        image: bytes,
+        model: str | None = None,
+        target_size: TargetSize | None = None,
+        picture: bool = True,
+        timeout: float | None = None,
+    ) -> Steps[Segmentation]:
+        """The segmentation of one encoded image."""
+        request = inference(image, target_size, picture)
+        timeout = self.timeout if timeout is None else timeout
+        chosen = yield from self.model(model, timeout)
+        try:
+            answer = yield Call("infer", {"model_name": chosen.name, **request}, timeout)
+        except ModelNotFound:
+            self._models = {}
+            raise
+        return segmentation(answer, chosen)
+
+    def wait_ready(self, timeout: float, model: str | None = None) -> Steps[None]:
+        """Try to segment a tiny image until it succeeds, for `timeout` seconds at most."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = max(deadline - time.monotonic(), 0.001)
+            try:
+                yield from self.segment(TINY_IMAGE, model, picture=False, timeout=min(self.timeout, left))
+            except NOT_YET as error:
+                if time.monotonic() + _PAUSE >= deadline:
+                    raise DeadlineExceeded(f"no inference was answered within {timeout:g} s: {error}") from error
+                yield Pause(_PAUSE)
+            else:
+                return
+
+    def _learn(self, timeout: float) -> Steps[dict[str, Model]]:
+        index = yield Call("get_model_repository_index", {}, timeout)
+        models = {}
+        for entry in sorted(index.models, key=lambda entry: entry.name):
+            if entry.state == "READY":
+                answer = yield Call("get_model_config", {"model_name": entry.name, "model_version": entry.version}, timeout)
+                if is_segmentation(answer.config):
+                    models[entry.name] = described(answer.config, entry.version)
+        self._models = models
+        return models
+
+
+def inference(image: bytes, target_size: TargetSize | None, picture: bool) -> dict[str, Any]:
+    """The arguments of tritonclient's `infer`, but for the model's name.
+
+    Raises:
+        InvalidRequest: `target_size` is not one or two positive whole numbers.
+    """
+    tensor = InferInput("image", [1, 1], "BYTES")
+    tensor.set_data_from_numpy(np.array([[image]], dtype=np.object_))
+    outputs = ["label_map", "picture"] if picture else ["label_map"]
+    return {
+        "inputs": [tensor],
+        "outputs": [InferRequestedOutput(name) for name in outputs],
+        "parameters": {} if target_size is None else {"target_size": _target_size(target_size)},
+    }
+
+
+def segmentation(answer: InferResult, model: Model) -> Segmentation:
+    """What `model` answered to an `inference`."""
+    picture = answer.as_numpy("picture")
+    return Segmentation(
+        label_map=answer.as_numpy("label_map")[0],
+        picture=None if picture is None else picture[0, 0],
+        model=model.name,
+        class_names=model.class_names,
+        palette=model.palette,
+    )
+
+
+def is_segmentation(config: ModelConfig) -> bool:
+    """Whether the model is an ensemble as docs/contract.md has it."""
+    return config.platform == "ensemble" and "class_names" in config.parameters
+
+
+def described(config: ModelConfig, version: str) -> Model:
+    """The model that an ensemble's configuration describes."""
+    told = {key: parameter.string_value for key, parameter in config.parameters.items()}
+    return Model(
+        name=config.name,
+        version=version,
+        class_names=tuple(json.loads(told["class_names"])),
+        palette=tuple((red, green, blue) for red, green, blue in json.loads(told.get("palette", "[]"))),
+        source=told.get("source"),
+        source_sha256=told.get("source_sha256"),
+        converter=told.get("converter"),
+        exported_at=told.get("exported_at"),
+        agreement=float(told["agreement"]) if "agreement" in told else None,
+    )
+
+
+def _target_size(size: TargetSize) -> int | str:
+    sides = size if isinstance(size, tuple) else (size,)
+    if len(sides) not in (1, 2) or not all(type(side) is int and 0 < side <= LONGEST_SIDE for side in sides):
+        raise InvalidRequest(f"target_size: must be a whole number of pixels, 1 to {LONGEST_SIDE}, or two", "target_size")
+    return sides[0] if len(sides) == 1 else ",".join(map(str, sides))
+
+
+def _tiny_image() -> bytes:
+    """A grey PNG of 16x16 pixels (PNG specification, 3rd edition, section 5)."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 16, 16, 8, 0, 0, 0, 0)
+    rows = (b"\0" + b"\x80" * 16) * 16
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+TINY_IMAGE = _tiny_image()

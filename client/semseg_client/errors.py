@@ -1,0 +1,101 @@
+"""What this package raises, and how Triton's errors become it.
+
+SemsegError
+├── InvalidRequest         the request cannot be served as it stands; `field` names what is at fault
+│   └── InvalidImage       the image is at fault
+├── ModelNotFound          no model of that name is served
+├── Overloaded             the server's queue is full; try again later
+├── Unavailable            no server answers, or a part of it is down
+├── DeadlineExceeded       no answer within the time allowed
+├── ServerError            the server failed: a defect, not the caller's doing
+└── ServingError           a server could not be started here, or died
+"""
+
+from __future__ import annotations
+
+import re
+
+from tritonclient.utils import InferenceServerException
+
+_ENSEMBLE = re.compile(r"^(?:in ensemble '[^']*', )+")
+_FIELD = re.compile(r"^([a-z_]+): ")
+
+
+class SemsegError(Exception):
+    """Base of everything that this package raises by itself."""
+
+
+class InvalidRequest(SemsegError):
+    """The request cannot be served as it stands.
+
+    `field` is the field at fault, in the names of docs/contract.md, or None where it is not known.
+    """
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidImage(InvalidRequest):
+    """The image is at fault: empty, damaged, of no known format, or too large."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "image")
+
+
+class ModelNotFound(SemsegError):
+    """No model of that name is served."""
+
+
+class Overloaded(SemsegError):
+    """The server's queue is full; the request was not begun."""
+
+
+class Unavailable(SemsegError):
+    """No server answers, or a part of it is down."""
+
+
+class DeadlineExceeded(SemsegError):
+    """No answer within the time allowed."""
+
+
+class ServerError(SemsegError):
+    """The server failed: a defect, not the caller's doing."""
+
+
+class ServingError(SemsegError):
+    """A server could not be started here, or died."""
+
+
+def from_triton(error: InferenceServerException, url: str) -> SemsegError:
+    """The error of ours that says what `error`, raised by tritonclient.grpc for the server at `url`, means."""
+    code = (error.status() or "").removeprefix("StatusCode.")
+    told = error.message() or "no reason given"
+    message = _ENSEMBLE.sub("", told).partition("\n")[0]  # what follows is a traceback of the server's
+    match code:
+        case "INVALID_ARGUMENT":
+            return _invalid(message)
+        case "NOT_FOUND":
+            return ModelNotFound(message)
+        case "DEADLINE_EXCEEDED":
+            return DeadlineExceeded(f"no answer from {url} in time")
+        case "UNAVAILABLE" if "maximum queue size" in message:
+            return Overloaded("the server's queue is full")
+        case "UNAVAILABLE" if "timeout expired" in message:
+            return DeadlineExceeded("the request waited too long in the server's queue")
+        case "UNAVAILABLE" if "failed to connect" in message:
+            return Unavailable(f"no tritonserver answers at {url}")
+        case "UNAVAILABLE" | "CANCELLED":
+            return Unavailable(message)
+        # A Python process of Triton's has died: the server stays "ready", every request to it fails.
+        case "INTERNAL" if "Stub process" in message:
+            return Unavailable(message)
+        case _:
+            return ServerError(message)
+
+
+def _invalid(message: str) -> InvalidRequest:
+    found = _FIELD.match(message)
+    if found is None:
+        return InvalidRequest(message)
+    return InvalidImage(message) if found[1] == "image" else InvalidRequest(message, found[1])

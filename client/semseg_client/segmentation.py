@@ -1,0 +1,59 @@
+"""What comes back: a model's description and the segmentation of one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One served model, as the parameters of its ensemble describe it.
+
+    `class_names` and `palette` (red, green, blue) are indexed by class id. `agreement` is the smallest share of pixels,
+    0 to 1, on which the exported network agreed with Paddle. What the exporter did not write is None.
+    """
+
+    name: str
+    version: str
+    class_names: tuple[str, ...]
+    palette: tuple[Colour, ...]
+    source: str | None = None
+    source_sha256: str | None = None
+    converter: str | None = None
+    exported_at: str | None = None
+    agreement: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """The class of every pixel of one image.
+
+    `label_map` is uint8 [H, W], read-only, of the image's own size. `picture` is a JPEG of the label map in the model's
+    palette, or None if it was not asked for.
+    """
+
+    label_map: npt.NDArray[np.uint8]
+    picture: bytes | None
+    model: str
+    class_names: tuple[str, ...]
+    palette: tuple[Colour, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.label_map.shape
+        return height, width
+
+    def shares(self) -> dict[str, float]:
+        """The share of the pixels, 0 to 1, of every class that is present, the largest first."""
+        counts = np.bincount(self.label_map.ravel())
+        present = sorted(np.flatnonzero(counts), key=lambda label: -counts[label])
+        return {self._class_name(int(label)): float(counts[label] / self.label_map.size) for label in present}
+
+    def _class_name(self, label: int) -> str:
+        return self.class_names[label] if label < len(self.class_names) else f"class {label}"

@@ -1,0 +1,42 @@
+"""tritonserver's log, as far as it is of use to a person."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from typing import IO
+
+_FATAL = re.compile(r"error: (.*)")
+_REMARK = re.compile(r"[IW]\d{4} ")
+_ERROR = re.compile(r'E\d{4} \S+ \d+ \S+ "(.*?)"?$')
+
+
+class TritonLog:
+    """The last lines of a server's log; `on_line`, if given, is called with each line as it comes."""
+
+    def __init__(self, on_line: Callable[[str], None] | None = None) -> None:
+        self._lines: deque[str] = deque(maxlen=1000)
+        self._on_line = on_line
+
+    def read(self, lines: IO[str]) -> None:
+        """Read until the server closes its end."""
+        with lines:
+            for line in lines:
+                self._lines.append(line.rstrip())
+                if self._on_line is not None:
+                    self._on_line(line.rstrip())
+
+    def clear(self) -> None:
+        """Forget what has been read."""
+        self._lines.clear()
+
+    def reason(self) -> str:
+        """Why the server failed: its last words, or its last errors, or what others wrote into its log last."""
+        lines = list(self._lines)
+        for pattern in (_FATAL, _ERROR):
+            # Tracebacks follow the sentence, their line ends written as \n.
+            told = [found[1].partition("\\n")[0] for line in lines if (found := pattern.match(line))]
+            if told:
+                return "\n".join(told[-5:])
+        return "\n".join([line for line in lines if not _REMARK.match(line)][-5:])

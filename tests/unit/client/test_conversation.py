@@ -1,0 +1,166 @@
+"""The conversations, played by hand with Triton's own messages for answers."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tritonclient.grpc import InferResult, service_pb2
+from tritonclient.utils import serialize_byte_tensor
+
+from semseg_client import DeadlineExceeded, InvalidRequest, Model, ModelNotFound, Unavailable
+from semseg_client.conversation import TINY_IMAGE, Call, Conversation, Pause, Steps, inference
+
+ANSWERS = {"A": ["road", "car"], "B": ["sky"]}
+
+
+def index(**states: str) -> Any:
+    answer = service_pb2.RepositoryIndexResponse()
+    for name, state in states.items():
+        answer.models.add(name=name, version="1", state=state)
+    return answer
+
+
+def config(name: str) -> Any:
+    answer = service_pb2.ModelConfigResponse()
+    answer.config.name = name
+    if name in ANSWERS:
+        answer.config.platform = "ensemble"
+        answer.config.parameters["class_names"].string_value = json.dumps(ANSWERS[name])
+        answer.config.parameters["palette"].string_value = "[[128, 0, 0], [0, 128, 0]]"
+        answer.config.parameters["agreement"].string_value = "0.99995"
+    return answer
+
+
+def result(label_map: np.ndarray[Any, Any], picture: bytes | None) -> InferResult:
+    answer = service_pb2.ModelInferResponse()
+    answer.outputs.add(name="label_map", datatype="UINT8", shape=[1, *label_map.shape])
+    answer.raw_output_contents.append(label_map.tobytes())
+    if picture is not None:
+        answer.outputs.add(name="picture", datatype="BYTES", shape=[1, 1])
+        answer.raw_output_contents.append(serialize_byte_tensor(np.array([[picture]], np.object_)).item())
+    return InferResult(answer)
+
+
+def play(steps: Steps[Any], states: dict[str, str], answer: Any = None) -> tuple[Any, list[str]]:
+    """What a conversation comes to with a server in these states, and the calls that it made."""
+    calls = []
+    try:
+        step = next(steps)
+        while True:
+            assert isinstance(step, Call)
+            calls.append(step.method)
+            match step.method:
+                case "get_model_repository_index":
+                    step = steps.send(index(**states))
+                case "get_model_config":
+                    step = steps.send(config(step.arguments["model_name"]))
+                case _:
+                    step = steps.send(answer)
+    except StopIteration as end:
+        return end.value, calls
+
+
+def conversation() -> Conversation:
+    return Conversation("localhost:8001", 60.0)
+
+
+def test_models_are_the_ready_ensembles_that_carry_class_names() -> None:
+    models, _ = play(conversation().models(), {"B": "UNAVAILABLE", "preprocess": "READY", "A": "READY"})
+    assert models == [Model("A", "1", ("road", "car"), ((128, 0, 0), (0, 128, 0)), agreement=0.99995)]
+
+
+def test_the_server_is_asked_for_its_models_once() -> None:
+    talk = conversation()
+    play(talk.models(), {"A": "READY"})
+    assert play(talk.models(), {"A": "READY"})[1] == []
+
+
+def test_the_only_model_need_not_be_named() -> None:
+    label_map = np.array([[0, 1], [1, 1]], np.uint8)
+    segmentation, calls = play(conversation().segment(b"image"), {"A": "READY"}, result(label_map, b"\xff\xd8 jpeg"))
+    assert calls == ["get_model_repository_index", "get_model_config", "infer"]
+    np.testing.assert_array_equal(segmentation.label_map, label_map)
+    assert segmentation.label_map.dtype == np.uint8
+    assert (segmentation.picture, segmentation.model, segmentation.class_names) == (b"\xff\xd8 jpeg", "A", ("road", "car"))
+
+
+def test_a_picture_that_was_not_asked_for_is_none() -> None:
+    answer = result(np.zeros((1, 1), np.uint8), None)
+    assert play(conversation().segment(b"image", picture=False), {"A": "READY"}, answer)[0].picture is None
+
+
+def test_with_several_models_one_must_be_named() -> None:
+    with pytest.raises(InvalidRequest, match="A, B"):
+        play(conversation().segment(b"image"), {"A": "READY", "B": "READY"})
+
+
+def test_a_model_that_is_not_served_is_told_with_those_that_are() -> None:
+    with pytest.raises(ModelNotFound, match=r"'C'.*A, B"):
+        play(conversation().segment(b"image", "C"), {"A": "READY", "B": "READY"})
+
+
+def test_a_server_without_models_says_so() -> None:
+    with pytest.raises(ModelNotFound, match="no segmentation model"):
+        play(conversation().segment(b"image"), {"preprocess": "READY"})
+
+
+def test_a_model_loaded_later_is_found() -> None:
+    talk = conversation()
+    play(talk.models(), {"A": "READY"})
+    assert play(talk.model("B"), {"A": "READY", "B": "READY"})[0].name == "B"
+
+
+def test_a_model_that_is_gone_is_forgotten() -> None:
+    talk = conversation()
+    play(talk.models(), {"A": "READY"})
+    steps = talk.segment(b"image")
+    next(steps)
+    with pytest.raises(ModelNotFound):
+        steps.throw(ModelNotFound("gone"))
+    assert play(talk.models(), {"B": "READY"})[0][0].name == "B"
+
+
+def test_waiting_goes_on_while_the_server_starts() -> None:
+    talk = conversation()
+    play(talk.models(), {"A": "READY"})
+    steps = talk.wait_ready(60.0)
+    assert isinstance(next(steps), Call)
+    assert isinstance(steps.throw(Unavailable("starting")), Pause)
+    assert isinstance(next(steps), Call)
+    with pytest.raises(StopIteration):
+        steps.send(result(np.zeros((16, 16), np.uint8), None))
+
+
+def test_waiting_ends_with_the_last_reason() -> None:
+    steps = conversation().wait_ready(0.0)
+    next(steps)
+    with pytest.raises(DeadlineExceeded, match="within 0 s: no tritonserver"):
+        steps.throw(Unavailable("no tritonserver answers"))
+
+
+@pytest.mark.parametrize(("size", "parameter"), [(512, 512), ((1024, 512), "1024,512"), (None, None)])
+def test_target_size_travels_as_a_parameter(size: int | tuple[int, int] | None, parameter: object) -> None:
+    assert inference(b"image", size, picture=True)["parameters"].get("target_size") == parameter
+
+
+@pytest.mark.parametrize("size", [0, -1, True, 2**31, (1, 0), (), (1, 2, 3), "512", 1.5])
+def test_a_wrong_target_size_is_refused(size: Any) -> None:
+    with pytest.raises(InvalidRequest, match="target_size") as refused:
+        inference(b"image", size, picture=True)
+    assert refused.value.field == "target_size"
+
+
+@pytest.mark.parametrize(("picture", "outputs"), [(True, ["label_map", "picture"]), (False, ["label_map"])])
+def test_only_what_is_wanted_is_asked_for(picture: bool, outputs: list[str]) -> None:
+    assert [output.name() for output in inference(b"image", None, picture)["outputs"]] == outputs
+
+
+def test_the_tiny_image_is_a_png_of_16_pixels_square() -> None:
+    image = Image.open(io.BytesIO(TINY_IMAGE))
+    image.load()
+    assert (image.format, image.size) == ("PNG", (16, 16))
