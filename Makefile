@@ -27,7 +27,7 @@ demo: $(VENV)/.serve $(VENV)/.export ## the newcomer's proof: export, serve, seg
 	@$(SERVE)/python -m demo.run
 
 export: $(VENV)/.export ## bring MODEL=... from WEIGHTS=folder, archive or URL (default: the official weights) to model_repository/
-	@$(EXPORT)/semseg-export $(MODEL) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+	@$(EXPORT)/semseg-export '$(MODEL)' $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(ARGS)
 
 test: $(VENV)/.test ## run all tests
 	@$(EXPORT)/python -m pytest tests/unit/export

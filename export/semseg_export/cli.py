@@ -54,6 +54,14 @@ def export(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         _export(model, weights or None, repository, threshold, classes)
+    except ModuleNotFoundError as error:
+        complaints.print(
+            f"[bold red]Export failed:[/] {error.name} is not installed here. Paddle and its converter have an environment of their own:"
+            " run [bold]make export[/], or pip install 'paddle-semseg-triton\\[export]'",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(1) from error
     except (ExportError, OSError) as error:
         complaints.print(f"[bold red]Export failed:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         if isinstance(error, ExportError) and error.detail:

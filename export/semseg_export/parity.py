@@ -16,7 +16,7 @@ from .child import run_module
 from .errors import DisagreementError
 from .runtime import Session
 
-# batch, height, width: divisible by 32, odd, even but not divisible by 32, more than one image
+# batch, height, width. After five halvings the 4 bins of PP-LiteSeg's pool divide 8x16 evenly, 11x14 and 10x13 not.
 SHAPES = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512))
 
 
