@@ -26,7 +26,7 @@ TargetSize = int | tuple[int, int]
 T = TypeVar("T")
 
 NOT_YET = (Unavailable, ModelNotFound, Overloaded, DeadlineExceeded)  # what a server that still starts may answer
-LONGEST_SIDE = 2**31 - 1  # pixels; what the server's int32 sizes hold
+LONGEST_SIDE = 16384  # pixels, of a target size: what exhausts the server's memory fails for every request of its batch
 
 _PAUSE = 0.2  # s, between two attempts while waiting for a server
 

@@ -56,8 +56,8 @@ def export(
         _export(model, weights or None, repository, threshold, classes)
     except ModuleNotFoundError as error:
         complaints.print(
-            f"[bold red]Export failed:[/] {error.name} is not installed here. Paddle and its converter have an environment of their own:"
-            " run [bold]make export[/], or pip install 'paddle-semseg-triton\\[export]'",
+            f"[bold red]Export failed:[/] {error.name} is not installed here. Paddle and its converter have an environment of"
+            " their own: run [bold]make export[/], or pip install 'paddle-semseg-triton\\[export]'",
             highlight=False,
             soft_wrap=True,
         )

@@ -42,6 +42,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     answer_errors(app)
 
+    schema = SegmentationRequest.model_json_schema()
+
     # FastAPI would make a dictionary of the body first, and take a label map of millions of numbers through pydantic.
     # So both are done here, and the schemas serve for the description alone.
     @app.post(
@@ -50,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         summary="Segment one image",
         response_model=None,
         responses=_answers(SegmentationResponse, 413, 422, 500, 503, 504),
-        openapi_extra={"requestBody": {"required": True, "content": _json(SegmentationRequest.model_json_schema())}},
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
     )
     async def infer(request: Request) -> Response:
         asked = parse(await read_body(request, settings.max_body_bytes))
@@ -83,7 +85,3 @@ def _answers(success: type[BaseModel], *errors: int) -> dict[int | str, dict[str
     for status in errors:
         answers[status] = {"model": ErrorResponse, "description": _ERRORS[status]}
     return answers
-
-
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"application/json": {"schema": schema}}
