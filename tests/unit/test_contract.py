@@ -83,3 +83,9 @@ def test_the_request_parameter_is_read_and_sent_under_its_name() -> None:
     (name,) = [name for name, *_ in table("Request parameters")]
     assert f'.get("{name}")' in (ROOT / "model_repository/preprocess/1/model.py").read_text()
     assert f'"{name}"' in getsource(conversation.inference)
+
+
+def test_both_ends_bound_a_target_size_alike() -> None:
+    decoder = (ROOT / "model_repository/preprocess/1/image.py").read_text()
+    assert f"LONGEST_SIDE = {conversation.LONGEST_SIDE} " in decoder
+    assert f"from 1 to {conversation.LONGEST_SIDE}" in CONTRACT

@@ -31,7 +31,10 @@ class TritonPythonModel:
     def answer(self, request: pb.InferenceRequest) -> pb.InferenceResponse:
         ids = pb.get_input_tensor_by_name(request, "ids").as_numpy()
         height, width = pb.get_input_tensor_by_name(request, "source_size").as_numpy()[0].tolist()
-        pictures = [self.jpeg(each, (width, height)) for each in ids]
+        try:
+            pictures = [self.jpeg(each, (width, height)) for each in ids]
+        except cv2.error as error:  # the other requests of the batch get their answers
+            return pb.InferenceResponse(error=pb.TritonError(f"draw: {error}"))
         return pb.InferenceResponse([pb.Tensor("picture", np.array(pictures, np.object_).reshape(-1, 1))])
 
     def jpeg(self, ids: NDArray[np.uint8], size: tuple[int, int]) -> bytes:

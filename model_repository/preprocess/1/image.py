@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 FORMATS = "JPEG, PNG, BMP, WebP, TIFF, PNM, Sun raster"
 SIZE_DIVISOR = 32
+LONGEST_SIDE = 16384  # pixels, that a target may ask for
 
 
 class BadRequest(ValueError):
@@ -83,8 +84,8 @@ def target(value: object) -> tuple[int, int]:
         sides = [int(part) for part in str(value).split(",")]
     except ValueError:
         sides = []
-    if len(sides) not in (1, 2) or min(sides) < 1:
-        raise BadRequest('target_size: must be a positive integer or two, as in 512 or "1024,512"')
+    if len(sides) not in (1, 2) or not all(1 <= side <= LONGEST_SIDE for side in sides):
+        raise BadRequest(f'target_size: must be an integer from 1 to {LONGEST_SIDE} or two, as in 512 or "1024,512"')
     return sides[0], sides[-1]
 
 

@@ -23,6 +23,8 @@ def answer(request: pb.InferenceRequest) -> pb.InferenceResponse:
         return pb.InferenceResponse(tensors(request))
     except BadRequest as error:
         return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.INVALID_ARG))
+    except (cv2.error, MemoryError) as error:  # the other requests of the batch get their answers
+        return pb.InferenceResponse(error=pb.TritonError(f"preprocess: {error}"))
 
 
 def tensors(request: pb.InferenceRequest) -> list[pb.Tensor]:

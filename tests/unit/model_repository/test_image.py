@@ -140,7 +140,7 @@ def test_target_size_is_an_integer_or_two(value: object, sides: tuple[int, int])
     assert image.target(value) == sides
 
 
-@pytest.mark.parametrize("value", [0, -1, "", "a", "1,2,3", "512,0", 1.5, True])
+@pytest.mark.parametrize("value", [0, -1, "", "a", "1,2,3", "512,0", 1.5, True, 16385, "9" * 400])
 def test_a_wrong_target_size_is_refused_by_name(value: object) -> None:
     with pytest.raises(image.BadRequest, match=r"^target_size: "):
         image.target(value)
