@@ -5,6 +5,7 @@
 
 # NVIDIA's server: ONNX Runtime 1.27 in C++, the Python backend on Python 3.12.
 FROM nvcr.io/nvidia/tritonserver:26.07-py3 AS triton
+ENV ORT_DISABLE_TELEMETRY=1
 COPY constraints.txt /tmp/constraints.txt
 # What model_repository/*/1/model.py import.
 RUN pip install --no-cache-dir --break-system-packages -c /tmp/constraints.txt numpy opencv-python-headless \

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy.typing as npt
-import onnxruntime as ort
 from onnx import ModelProto
+
+# ONNX Runtime reports its use, and keeps a file for that in the temporary folder, unless told not to before its import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from .errors import GraphError

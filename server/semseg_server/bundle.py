@@ -75,7 +75,8 @@ class Bundle:
 
     def environment(self) -> dict[str, str]:
         """This process's environment with what the server and its Python stubs need to find their libraries."""
-        environment = dict(os.environ)
+        # ONNX Runtime reports its use, and keeps a file for that in the temporary folder, unless told not to.
+        environment = {"ORT_DISABLE_TELEMETRY": "1", **os.environ}
         _prepend(environment, "LD_LIBRARY_PATH", [str(self.libraries), *libpython_folder()])
         # The stubs embed an interpreter. It takes its home from the python that PATH names first, and the packages from here.
         _prepend(environment, "PATH", [str(Path(sys.executable).parent)])
