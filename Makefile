@@ -36,7 +36,7 @@ test: $(VENV)/.test ## run all tests
 lint: $(VENV)/.test ## check style, types and the Dockerfile
 	@$(SERVE)/ruff check -q .
 	@$(SERVE)/ruff format -q --check .
-	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py
+	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py tests/integration
 	@$(EXPORT)/mypy export/semseg_export
 	@for folder in server/semseg_server/backends/*/ model_repository/*/1/; do \
 	    [ ! -e $$folder/model.py ] || MYPYPATH=$$folder $(SERVE)/mypy $$folder*.py || exit 1; done
