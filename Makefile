@@ -47,7 +47,7 @@ format: $(VENV)/.test ## put the code into the project's style
 	@$(SERVE)/ruff format -q .
 
 train-demo: $(VENV)/.test ## train the demo network anew (an hour on two cores)
-	@$(EXPORT)/python -m demo.train $(ARGS)
+	@OMP_NUM_THREADS=1 $(EXPORT)/python -m demo.train $(ARGS)
 
 lock: ## resolve the newest versions that pyproject.toml admits into constraints.txt
 	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install -q uv
