@@ -11,6 +11,7 @@ import numpy.typing as npt
 import yaml
 
 from .errors import DescriptionError, WeightsError
+from .resize import INTERPOLATIONS, Resize
 
 PROGRAMS = ("inference.json", "inference.pdmodel")
 PARAMETERS = "inference.pdiparams"
@@ -34,11 +35,15 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Archive:
-    """A folder with a network: `program` is a PIR program (.json) or one of the older kind (.pdmodel)."""
+    """A folder with a network: `program` is a PIR program (.json) or one of the older kind (.pdmodel).
+
+    `resize` is None where images are taken at their own size, as by all of PaddleX's official networks.
+    """
 
     program: Path
     parameters: Path
     normalisation: Normalisation
+    resize: Resize | None = None
 
 
 def holds_network(folder: Path) -> bool:
@@ -52,10 +57,10 @@ def read_archive(folder: Path) -> Archive:
         raise WeightsError(f"{folder} holds neither {' nor '.join(PROGRAMS)}: export the network for inference first")
     if not (folder / PARAMETERS).is_file():
         raise WeightsError(f"{folder} holds no {PARAMETERS}: put it beside {programs[0].name}")
-    return Archive(programs[0], folder / PARAMETERS, _read_description(folder / DESCRIPTION))
+    return Archive(programs[0], folder / PARAMETERS, *_read_description(folder / DESCRIPTION))
 
 
-def _read_description(file: Path) -> Normalisation:
+def _read_description(file: Path) -> tuple[Normalisation, Resize | None]:
     if not file.is_file():
         raise DescriptionError(f"{file.parent} holds no {DESCRIPTION}: it tells how pixels are prepared; add it")
     try:
@@ -66,12 +71,38 @@ def _read_description(file: Path) -> Normalisation:
     transforms = deploy.get("transforms") if isinstance(deploy, dict) else None
     if not isinstance(transforms, list) or not all(isinstance(entry, dict) for entry in transforms):
         raise DescriptionError(f"{file} has no list under Deploy: transforms:")
-    others = [str(entry.get("type")) for entry in transforms if entry.get("type") != "Normalize"]
+    kinds = [str(entry.get("type")) for entry in transforms]
+    others = sorted(set(kinds) - {"Normalize", "Resize"})
     if others:
-        raise DescriptionError(f"{file} asks for {', '.join(others)}: not supported yet, only Normalize is")
-    if len(transforms) > 1:
-        raise DescriptionError(f"{file} asks for Normalize {len(transforms)} times: leave one")
-    return _normalisation(transforms[0], file) if transforms else Normalisation()
+        raise DescriptionError(f"{file} asks for {', '.join(others)}: only Normalize and Resize are known, as to PaddleX")
+    twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+    if twice:
+        raise DescriptionError(f"{file} asks for {', '.join(twice)} more than once: leave one")
+    by_kind = dict(zip(kinds, transforms, strict=True))
+    normalisation = _normalisation(by_kind["Normalize"], file) if "Normalize" in by_kind else Normalisation()
+    return normalisation, _resize(by_kind["Resize"], file) if "Resize" in by_kind else None
+
+
+def _resize(transform: dict[str, Any], file: Path) -> Resize | None:
+    """PaddleX's meaning and defaults; a target size of -1 leaves images alone."""
+    unknown = sorted(transform.keys() - {"type", "target_size", "keep_ratio", "size_divisor", "interp"})
+    if unknown:
+        raise DescriptionError(f"{file} gives Resize {', '.join(unknown)}: PaddleX knows no such option")
+    size = transform.get("target_size", -1)
+    sides = size if isinstance(size, list) else [size, size]
+    if sides == [-1, -1]:
+        return None
+    if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
+        raise DescriptionError(f"{file} gives Resize target_size: {size}: write a number of pixels, or width and height")
+    keep_ratio, divisor = transform.get("keep_ratio", True), transform.get("size_divisor", 32)
+    if type(keep_ratio) is not bool:
+        raise DescriptionError(f"{file} gives Resize keep_ratio: {keep_ratio}: write true or false")
+    if divisor is not None and (type(divisor) is not int or divisor < 1):
+        raise DescriptionError(f"{file} gives Resize size_divisor: {divisor}: write a positive number, or null")
+    interp = str(transform.get("interp", "LINEAR")).upper()
+    if interp not in INTERPOLATIONS:
+        raise DescriptionError(f"{file} gives Resize interp: {interp}: write one of {', '.join(INTERPOLATIONS)}")
+    return Resize((sides[0], sides[1]), keep_ratio, divisor, interp)
 
 
 def _normalisation(transform: dict[str, Any], file: Path) -> Normalisation:

@@ -106,7 +106,7 @@ def _export(model: str, given: str | None, repository: Path, threshold: float, c
                 agreement=parity.lowest(agreements),
             )
             content = served.SerializeToString()
-            number = entries.install(repository, model, content, origin)
+            number = entries.install(repository, model, content, origin, found.archive.resize)
             file = repository / f"{model}_network" / str(number) / "model.onnx"
             running.done = f"{file}, {len(content) / 1e6:.1f} MB"
     console.print(f"Installed [bold]{model}[/], version {number}. Next: [bold]make serve MODEL={model}[/]", highlight=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +12,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from .errors import RepositoryError
+from .resize import Resize
 
 CONFIG = "config.pbtxt"
 MAX_BATCH_SIZE = 8
@@ -46,12 +47,14 @@ def check_name(model: str) -> None:
     """Raises RepositoryError if docs/contract.md forbids the name."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", model):
         raise RepositoryError(f"{model!r} cannot name a model: use letters, digits, '.', '_' and '-', a letter or digit first")
-    if model.endswith("_network") or model in SHARED:
-        raise RepositoryError(f"{model!r} cannot name a model: {', '.join(SHARED)} and *_network are taken")
+    if model.endswith(("_network", "_preprocess")) or model in SHARED:
+        raise RepositoryError(f"{model!r} cannot name a model: {', '.join(SHARED)}, *_network and *_preprocess are taken")
 
 
-def install(repository: Path, model: str, network: bytes, origin: Origin) -> int:
+def install(repository: Path, model: str, network: bytes, origin: Origin, resize: Resize | None = None) -> int:
     """Install the network `<model>_network` and the ensemble `<model>`; returns the network's version.
+
+    A network that has images resized also gets `<model>_preprocess`, a copy of the shared preprocess set to do that.
 
     A first export renames both folders in, the network first; a later one renames version n + 1 in and then replaces
     the configurations, so that a running server never sees half a model. Raises RepositoryError.
@@ -62,9 +65,14 @@ def install(repository: Path, model: str, network: bytes, origin: Origin) -> int
         with TemporaryDirectory(prefix=f".{repository.name}-", dir=repository.resolve().parent) as staging:
             staged = Path(staging)
             version = _next_version(repository / f"{model}_network")
-            _write(staged / f"{model}_network", network_config(model), version, "model.onnx", network)
-            _write(staged / model, ensemble_config(model, origin), 1, ".gitkeep", b"")
+            _write(staged / f"{model}_network", network_config(model), version, {"model.onnx": network})
+            _write(staged / model, ensemble_config(model, origin, resize), 1, {".gitkeep": b""})
             _move_in(staged / f"{model}_network", repository / f"{model}_network", str(version), CONFIG)
+            if resize is not None:
+                preprocess = repository / f"{model}_preprocess"
+                number = _next_version(preprocess)
+                _write(staged / preprocess.name, preprocess_config(repository, model, resize), number, _shared_code(repository))
+                _move_in(staged / preprocess.name, preprocess, str(number), CONFIG)
             _move_in(staged / model, repository / model, CONFIG)
     except OSError as error:
         raise RepositoryError(f"cannot install {model} into {repository}: {error}") from error
@@ -76,9 +84,14 @@ def _next_version(entry: Path) -> int:
     return max(versions, default=0) + 1
 
 
-def _write(entry: Path, config: triton.ModelConfig, version: int, name: str, content: bytes) -> None:
+def _shared_code(repository: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in (repository / "preprocess" / "1").glob("*.py")}
+
+
+def _write(entry: Path, config: triton.ModelConfig, version: int, files: dict[str, bytes]) -> None:
     (entry / str(version)).mkdir(parents=True)
-    (entry / str(version) / name).write_bytes(content)
+    for name, content in files.items():
+        (entry / str(version) / name).write_bytes(content)
     (entry / CONFIG).write_text(text_format.MessageToString(config, as_utf8=True), encoding="utf-8")
 
 
@@ -100,7 +113,20 @@ def network_config(model: str) -> triton.ModelConfig:
     )
 
 
-def ensemble_config(model: str, origin: Origin) -> triton.ModelConfig:
+def preprocess_config(repository: Path, model: str, resize: Resize) -> triton.ModelConfig:
+    """The shared preprocess's own configuration under another name, with the Resize that its code reads."""
+    shared = repository / "preprocess" / CONFIG
+    if not shared.is_file():
+        raise RepositoryError(
+            f"there is no {shared}: export into the project's model_repository, or copy {', '.join(SHARED)} from it"
+        )
+    config = text_format.Parse(shared.read_text(encoding="utf-8"), triton.ModelConfig())
+    config.name = f"{model}_preprocess"
+    config.parameters["resize"].string_value = json.dumps(asdict(resize))
+    return config
+
+
+def ensemble_config(model: str, origin: Origin, resize: Resize | None = None) -> triton.ModelConfig:
     """postprocess and draw stand side by side, so that Triton leaves out the one whose output nobody asked for."""
     return triton.ModelConfig(
         name=model,
@@ -113,7 +139,7 @@ def ensemble_config(model: str, origin: Origin) -> triton.ModelConfig:
         ],
         ensemble_scheduling=triton.ModelEnsembling(
             step=[
-                _step("preprocess", ["image"], ["pixels", "source_size"]),
+                _step("preprocess" if resize is None else f"{model}_preprocess", ["image"], ["pixels", "source_size"]),
                 _step(f"{model}_network", ["pixels"], ["ids"]),
                 _step("postprocess", ["ids", "source_size"], ["label_map"]),
                 _step("draw", ["ids", "source_size"], ["picture"]),

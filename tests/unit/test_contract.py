@@ -11,7 +11,8 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_client import conversation
-from semseg_export.repository import MAX_BATCH_SIZE, SHARED, Origin, ensemble_config, network_config
+from semseg_export.repository import MAX_BATCH_SIZE, SHARED, Origin, ensemble_config, network_config, preprocess_config
+from semseg_export.resize import Resize
 from tests.support import ROOT
 
 CONTRACT = (ROOT / "docs" / "contract.md").read_text()
@@ -33,6 +34,7 @@ def shared(name: str) -> triton.ModelConfig:
 CONFIGS = {
     **{name: shared(name) for name in SHARED},
     "<MODEL>_network": network_config("<MODEL>"),
+    "<MODEL>_preprocess": preprocess_config(ROOT / "model_repository", "<MODEL>", Resize((512, 512))),
     "<MODEL>": ensemble_config("<MODEL>", ORIGIN),
 }
 TYPES = {"BYTES": triton.TYPE_STRING, "UINT8": triton.TYPE_UINT8, "INT32": triton.TYPE_INT32}

@@ -7,6 +7,7 @@ import pytest
 
 from semseg_export.archive import Normalisation, read_archive
 from semseg_export.errors import DescriptionError
+from semseg_export.resize import Resize
 
 
 def described(folder: Path, transforms: str) -> Normalisation:
@@ -44,10 +45,31 @@ def test_pixels_are_prepared_in_the_float32_arithmetic_of_paddlex(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("transform", "resize"),
+    [
+        ("{type: Resize}", None),
+        ("{type: Resize, target_size: -1}", None),
+        ("{type: Resize, target_size: 512}", Resize((512, 512))),
+        ("{type: Resize, target_size: [1024, 512], keep_ratio: false}", Resize((1024, 512), keep_ratio=False)),
+        ("{type: Resize, target_size: 512, size_divisor: null, interp: area}", Resize((512, 512), True, None, "AREA")),
+    ],
+)
+def test_resize_has_paddlexs_meaning_and_defaults(tmp_path: Path, transform: str, resize: Resize | None) -> None:
+    described(tmp_path, f"[{transform}, {{type: Normalize}}]")
+    assert read_archive(tmp_path).resize == resize
+
+
+@pytest.mark.parametrize(
     ("transforms", "complaint"),
     [
-        ("[{type: Resize, target_size: [512, 512]}, {type: Normalize}]", "asks for Resize: not supported yet"),
-        ("[{type: Normalize}, {type: Normalize}]", "asks for Normalize 2 times"),
+        ("[{type: ResizeByShort, short_size: 512}, {type: Normalize}]", "asks for ResizeByShort: only Normalize and Resize"),
+        ("[{type: Normalize}, {type: Normalize}]", "asks for Normalize more than once"),
+        ("[{type: Resize, target_size: [512, 512, 3]}]", r"target_size: \[512, 512, 3\]: write a number of pixels"),
+        ("[{type: Resize, target_size: 0}]", "target_size: 0: write a number"),
+        ("[{type: Resize, target_size: 512, keep_ratio: 1}]", "keep_ratio: 1: write true or false"),
+        ("[{type: Resize, target_size: 512, size_divisor: 0}]", "size_divisor: 0: write a positive number"),
+        ("[{type: Resize, target_size: 512, interp: RANDOM}]", "interp: RANDOM: write one of NEAREST"),
+        ("[{type: Resize, target_size: 512, scale: 2}]", "gives Resize scale"),
         ("[{type: Normalize, scale: 1.0}]", "gives Normalize scale: only mean and std are known"),
         ("[{type: Normalize, mean: [0.5, 0.5]}]", r"mean: \[0.5, 0.5\]: write a number, or three"),
         ("[{type: Normalize, std: high}]", "std: high: write a number"),
