@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -56,7 +57,8 @@ class Bundle:
         Triton looks for a backend's library, stub and utilities in one folder, and the bundle keeps them in two. Copies, because
         Triton refuses a library that is a link out of the backends directory.
         """
-        stamp = f"{version('nvidia-pytriton')}-py{PYTHON}"
+        ours = hashlib.sha256(str(OUR_BACKENDS).encode()).hexdigest()[:8]
+        stamp = f"{version('nvidia-pytriton')}-py{PYTHON}-{ours}"
         directory = _data_folder() / f"backends-{stamp}"
         if not directory.exists():
             directory.parent.mkdir(parents=True, exist_ok=True)
@@ -69,8 +71,10 @@ class Bundle:
             fresh.chmod(0o755)
             try:
                 fresh.rename(directory)
-            except OSError:  # another process was first
+            except OSError:
                 shutil.rmtree(fresh)
+                if not directory.exists():  # or else another process was first
+                    raise
         return directory
 
     def environment(self) -> dict[str, str]:

@@ -37,5 +37,5 @@ def unhonoured(arguments: list[str]) -> list[str]:
         f"--backend-config={value} is not honoured: this server runs ONNX models on its own backend. "
         "Set it in the model's config.pbtxt instead."
         for value in values
-        if value.startswith("onnxruntime,")
+        if value.startswith(("onnxruntime,", "default-max-batch-size"))
     ]

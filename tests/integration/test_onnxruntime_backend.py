@@ -51,6 +51,18 @@ def table_look_up() -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+def row_sum() -> onnx.ModelProto:
+    """x FP32 [batch, n] -> y FP32 [batch]: without the batch dimension, y has no shape to be completed with."""
+    graph = helper.make_graph(
+        [helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=0)],
+        "row_sum",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "n"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch"])],
+        [helper.make_tensor("axes", TensorProto.INT64, [1], [1])],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("log") / "triton.log"
@@ -59,6 +71,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def triton(tmp_path_factory: pytest.TempPathFactory, log: Path) -> Iterator[grpc.InferenceServerClient]:
     repository = tmp_path_factory.mktemp("repository")
+    (repository / "rows" / "1").mkdir(parents=True)
+    (repository / "rows" / "config.pbtxt").write_text('backend: "onnxruntime"')
+    onnx.save(row_sum(), repository / "rows" / "1" / "model.onnx")
     for name, config in CONFIGS.items():
         (repository / name / "1").mkdir(parents=True)
         (repository / name / "config.pbtxt").write_text(config)
@@ -115,7 +130,9 @@ def test_a_key_without_effect_is_named_in_the_log(triton: grpc.InferenceServerCl
     assert "batching: parameter no_such_key is not known" in log.read_text()
 
 
-@pytest.mark.parametrize(("model", "named"), [("refused", "execution_mode"), ("mismatched", "index is TYPE_INT32")])
+@pytest.mark.parametrize(
+    ("model", "named"), [("refused", "execution_mode"), ("mismatched", "index is TYPE_INT32"), ("rows", "y is one value a row")]
+)
 def test_a_configuration_that_cannot_be_honoured_is_refused_by_name(
     triton: grpc.InferenceServerClient, model: str, named: str
 ) -> None:

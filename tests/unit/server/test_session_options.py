@@ -83,8 +83,39 @@ def test_a_gpu_accelerator_on_a_cpu_instance_is_named() -> None:
     assert "tensorrt" in chosen.notes[0]
 
 
-def test_a_gpu_instance_needs_a_gpu_build_or_is_refused() -> None:
+def test_a_gpu_instance_without_a_gpu_build_runs_on_the_cpu_and_says_so() -> None:
     if "CUDAExecutionProvider" in ort.get_available_providers():
         pytest.skip("this ONNX Runtime is a GPU build")
-    with pytest.raises(Refused, match="CUDAExecutionProvider"):
-        settings({}, "GPU", 0)
+    chosen = settings({}, "GPU", 0)
+    assert chosen.providers == [("CPUExecutionProvider", {})]
+    assert "CUDAExecutionProvider" in chosen.notes[0]
+
+
+def test_on_a_gpu_build_tritons_numbers_become_names_and_accelerators_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No GPU build is at hand: the list of providers is what one reports."""
+    build = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(ort, "get_available_providers", lambda: build)
+    wanted = [
+        {"name": "tensorrt", "parameters": {"precision_mode": "FP16", "max_workspace_size_bytes": "1"}},
+        {"name": "cuda", "parameters": {"cudnn_conv_use_max_workspace": "0"}},
+    ]
+    accelerators = {"optimization": {"execution_accelerators": {"gpu_execution_accelerator": wanted}}}
+    chosen = settings({**config(cudnn_conv_algo_search="1", arena_extend_strategy="1"), **accelerators}, "GPU", 1)
+    assert chosen.providers == [
+        ("TensorrtExecutionProvider", {"device_id": "1", "trt_fp16_enable": "1", "trt_max_workspace_size": "1"}),
+        (
+            "CUDAExecutionProvider",
+            {
+                "device_id": "1",
+                "cudnn_conv_algo_search": "HEURISTIC",
+                "arena_extend_strategy": "kSameAsRequested",
+                "cudnn_conv_use_max_workspace": "0",
+            },
+        ),
+        ("CPUExecutionProvider", {}),
+    ]
+
+
+@pytest.mark.parametrize("count", ["0", "-3"])
+def test_a_thread_count_that_is_not_positive_leaves_it_to_onnx_runtime(count: str) -> None:
+    assert settings(config(intra_op_thread_count=count), "CPU", 0).options.intra_op_num_threads == 0

@@ -28,9 +28,10 @@ def test_a_given_backend_directory_is_left_alone() -> None:
     assert additions(["--backend-directory", "/elsewhere"], bundle) == []
 
 
-@pytest.mark.parametrize("flag", [["--backend-config=onnxruntime,a=b"], ["--backend-config", "onnxruntime,a=b"]])
-def test_flags_for_the_cpp_backend_are_named(flag: list[str]) -> None:
-    assert "onnxruntime,a=b is not honoured" in unhonoured(["--model-repository", "m", *flag])[0]
+@pytest.mark.parametrize("value", ["onnxruntime,a=b", "default-max-batch-size=16"])
+def test_flags_for_the_cpp_backend_are_named(value: str) -> None:
+    for flag in ([f"--backend-config={value}"], ["--backend-config", value]):
+        assert f"{value} is not honoured" in unhonoured(["--model-repository", "m", *flag])[0]
 
 
 def test_other_backends_flags_pass_in_silence() -> None:

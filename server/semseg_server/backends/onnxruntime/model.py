@@ -53,6 +53,9 @@ class TritonPythonModel:
             pb.Logger.log_warn(f"{config['name']}: max_batch_size is not given and becomes {DEFAULT_MAX_BATCH_SIZE}")
         if batches and not config.get("sequence_batching") and not config.get("dynamic_batching"):
             auto_complete_model_config.set_dynamic_batching()
+        for node in [*inputs, *outputs]:
+            if batches and len(node.shape) == 1:  # needs a reshape, which Triton takes from no backend in Python
+                raise pb.TritonModelException(f"{node.name} is one value a row: write inputs and outputs into config.pbtxt")
         if not config["input"]:
             for node in inputs:
                 auto_complete_model_config.add_input(description(node, batches))
@@ -144,10 +147,7 @@ def description(node: ort.NodeArg, batches: bool) -> dict[str, Any]:
     if node.type not in TYPES:
         raise pb.TritonModelException(f"{node.name} is a {node.type}, which this backend does not take")
     dims = [dim if isinstance(dim, int) else -1 for dim in node.shape[1 if batches else 0 :]]
-    if dims:
-        return {"name": node.name, "data_type": TYPES[node.type], "dims": dims}
-    reshape: dict[str, Any] = {"reshape": {"shape": []}} if batches else {}
-    return {"name": node.name, "data_type": TYPES[node.type], "dims": [1], **reshape}
+    return {"name": node.name, "data_type": TYPES[node.type], "dims": dims or [1]}
 
 
 def check(config: dict[str, Any], session: ort.InferenceSession) -> None:

@@ -20,7 +20,13 @@ GRAPH_LEVELS = {
     2: ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
 }
 EXECUTION_MODES = {0: ort.ExecutionMode.ORT_SEQUENTIAL, 1: ort.ExecutionMode.ORT_PARALLEL}
-CUDA_KEYS = ("cudnn_conv_algo_search", "gpu_mem_limit", "arena_extend_strategy", "do_copy_in_default_stream")
+# The CUDA provider's options, and where Triton numbers what ONNX Runtime names, the names.
+CUDA_KEYS: dict[str, dict[str, str]] = {
+    "cudnn_conv_algo_search": {"0": "EXHAUSTIVE", "1": "HEURISTIC", "2": "DEFAULT"},
+    "gpu_mem_limit": {},
+    "arena_extend_strategy": {"0": "kNextPowerOfTwo", "1": "kSameAsRequested"},
+    "do_copy_in_default_stream": {},
+}
 ACCELERATORS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider", "openvino": "OpenVINOExecutionProvider"}
 FOREIGN_KEYS = ("EXECUTION_ENV_PATH", "FORCE_CPU_ONLY_INPUT_TENSORS")  # the Python backend's own
 UNSUPPORTED_FIELDS = ("sequence_batching", "batch_input", "batch_output", "model_operations")
@@ -32,7 +38,7 @@ class Refused(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a session is made with, and what was left out."""
+    """What a session is made with, and in `notes` what has no effect and why."""
 
     options: ort.SessionOptions
     providers: list[tuple[str, dict[str, str]]]
@@ -50,16 +56,20 @@ def settings(config: Config, kind: str, device: int) -> Settings:
     options.graph_optimization_level = _graph_level(config)
     run_entries: dict[str, str] = {}
     known: dict[str, Callable[[str, str], None]] = {
-        "intra_op_thread_count": lambda key, value: setattr(options, "intra_op_num_threads", _count(key, value)),
-        "inter_op_thread_count": lambda key, value: setattr(options, "inter_op_num_threads", _count(key, value)),
+        # Not positive: ONNX Runtime decides.
+        "intra_op_thread_count": lambda key, value: setattr(options, "intra_op_num_threads", max(_count(key, value), 0)),
+        "inter_op_thread_count": lambda key, value: setattr(options, "inter_op_num_threads", max(_count(key, value), 0)),
         "execution_mode": lambda key, value: setattr(options, "execution_mode", _execution_mode(key, value)),
         "enable_mem_arena": lambda key, value: setattr(options, "enable_cpu_mem_arena", _flag(key, value)),
         "enable_mem_pattern": lambda key, value: setattr(options, "enable_mem_pattern", _flag(key, value)),
         "memory.enable_memory_arena_shrinkage": run_entries.__setitem__,
         "session.use_device_allocator_for_initializers": options.add_session_config_entry,
     }
-    cuda = {key: value for key, value in parameters.items() if key in CUDA_KEYS}
+    cuda = {key: CUDA_KEYS[key].get(value, value) for key, value in parameters.items() if key in CUDA_KEYS}
     notes = []
+    if kind == "GPU" and "CUDAExecutionProvider" not in ort.get_available_providers():
+        notes.append("runs on the CPU: the installed ONNX Runtime has no CUDAExecutionProvider")
+        kind = "CPU"
     for key, value in parameters.items():
         if key in known:
             known[key](key, value)
@@ -67,9 +77,12 @@ def settings(config: Config, kind: str, device: int) -> Settings:
             notes.append(f"parameter {key} has no effect: this instance runs on the CPU")
         elif key not in CUDA_KEYS and key not in FOREIGN_KEYS:
             notes.append(f"parameter {key} is not known to the onnxruntime backend and has no effect")
-    accelerators, ignored = _accelerators(config, kind, device)
-    providers = [*accelerators, *_base_providers(kind, device, cuda)]
-    return Settings(options, list(dict(providers).items()), run_entries, notes + ignored)
+    providers, ignored = _accelerators(config, kind, device)
+    if kind == "GPU":
+        accelerated = providers.get("CUDAExecutionProvider", {})
+        providers["CUDAExecutionProvider"] = {"device_id": str(device), **cuda, **accelerated}
+    providers["CPUExecutionProvider"] = {}
+    return Settings(options, list(providers.items()), run_entries, notes + ignored)
 
 
 def _graph_level(config: Config) -> ort.GraphOptimizationLevel:
@@ -98,46 +111,34 @@ def _flag(key: str, value: str) -> bool:
     return words[value.lower()]
 
 
-def _base_providers(kind: str, device: int, cuda: dict[str, str]) -> list[tuple[str, dict[str, str]]]:
-    cpu: tuple[str, dict[str, str]] = ("CPUExecutionProvider", {})
-    if kind != "GPU":
-        return [cpu]
-    _require("CUDAExecutionProvider", "an instance of KIND_GPU")
-    return [("CUDAExecutionProvider", {"device_id": str(device), **cuda}), cpu]
-
-
-def _accelerators(config: Config, kind: str, device: int) -> tuple[list[tuple[str, dict[str, str]]], list[str]]:
+def _accelerators(config: Config, kind: str, device: int) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """The execution providers that the configuration asks for on `kind`, with their options, and notes on the others."""
     groups = (config.get("optimization") or {}).get("execution_accelerators") or {}
-    chosen = groups.get(f"{kind.lower()}_execution_accelerator") or []
     other = "cpu" if kind == "GPU" else "gpu"
     ignored = [
         f"{other}_execution_accelerator {each['name']} has no effect: this instance runs on the {kind}"
         for each in groups.get(f"{other}_execution_accelerator") or []
     ]
-    providers = []
-    for each in chosen:
+    providers = {}
+    for each in groups.get(f"{kind.lower()}_execution_accelerator") or []:
         provider = ACCELERATORS.get(each["name"])
         if provider is None:
             raise Refused(f"execution accelerator {each['name']!r} is none of {', '.join(ACCELERATORS)}")
-        _require(provider, f"execution accelerator {each['name']!r}")
-        options = dict(_provider_option(*item) for item in (each.get("parameters") or {}).items())
-        providers.append((provider, options if kind == "CPU" else {"device_id": str(device), **options}))
+        if provider not in ort.get_available_providers():
+            available = ", ".join(ort.get_available_providers())
+            raise Refused(f"execution accelerator {each['name']!r} needs {provider}; the installed ONNX Runtime has {available}")
+        options = dict(filter(None, (_provider_option(*item) for item in (each.get("parameters") or {}).items())))
+        providers[provider] = options if kind == "CPU" else {"device_id": str(device), **options}
     return providers, ignored
 
 
-def _provider_option(key: str, value: str) -> tuple[str, str]:
-    """Triton's names for TensorRT's settings, where they differ from ONNX Runtime's."""
+def _provider_option(key: str, value: str) -> tuple[str, str] | None:
+    """Triton's names for TensorRT's settings, where they differ from ONNX Runtime's; None for what is the default anyway."""
     if key == "precision_mode":
         precision = value.lower()
-        if precision not in ("fp16", "int8", "bf16"):
-            raise Refused(f"precision_mode must be FP16, BF16 or INT8, not {value!r}; leave it out for FP32")
-        return f"trt_{precision}_enable", "1"
+        if precision not in ("fp32", "fp16", "bf16", "int8"):
+            raise Refused(f"precision_mode must be FP32, FP16, BF16 or INT8, not {value!r}")
+        return None if precision == "fp32" else (f"trt_{precision}_enable", "1")
     if key == "max_workspace_size_bytes":
         return "trt_max_workspace_size", value
     return key, value
-
-
-def _require(provider: str, wanted_by: str) -> None:
-    available = ort.get_available_providers()
-    if provider not in available:
-        raise Refused(f"{wanted_by} needs {provider}; the installed ONNX Runtime has {', '.join(available)}")
