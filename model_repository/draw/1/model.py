@@ -8,6 +8,7 @@ import triton_python_backend_utils as pb
 from numpy.typing import NDArray
 
 JPEG_QUALITY = 75  # what PaddleX sends: Pillow's default, 4:2:0
+LONGEST_SIDE = 65500  # pixels, of a JPEG
 
 
 def palette() -> NDArray[np.uint8]:
@@ -31,6 +32,11 @@ class TritonPythonModel:
     def answer(self, request: pb.InferenceRequest) -> pb.InferenceResponse:
         ids = pb.get_input_tensor_by_name(request, "ids").as_numpy()
         height, width = pb.get_input_tensor_by_name(request, "source_size").as_numpy()[0].tolist()
+        if max(height, width) > LONGEST_SIDE:
+            message = (
+                f"image: a side of {max(height, width)} pixels is too long for a JPEG ({LONGEST_SIDE}); ask without the picture"
+            )
+            return pb.InferenceResponse(error=pb.TritonError(message, pb.TritonError.INVALID_ARG))
         try:
             pictures = [self.jpeg(each, (width, height)) for each in ids]
         except cv2.error as error:  # the other requests of the batch get their answers

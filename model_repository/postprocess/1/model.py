@@ -19,5 +19,8 @@ def answer(request: pb.InferenceRequest) -> pb.InferenceResponse:
     ids = pb.get_input_tensor_by_name(request, "ids").as_numpy()
     height, width = pb.get_input_tensor_by_name(request, "source_size").as_numpy()[0].tolist()
     if ids.shape[1:] != (height, width):
-        ids = np.stack([cv2.resize(each, (width, height), interpolation=cv2.INTER_NEAREST) for each in ids])
+        try:
+            ids = np.stack([cv2.resize(each, (width, height), interpolation=cv2.INTER_NEAREST) for each in ids])
+        except cv2.error as error:  # the other requests of the batch get their answers
+            return pb.InferenceResponse(error=pb.TritonError(f"postprocess: {error}"))
     return pb.InferenceResponse([pb.Tensor("label_map", ids)])
