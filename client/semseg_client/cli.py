@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .client import Client
-from .conversation import TINY_IMAGE
+from .conversation import LONGEST_SIDE, TINY_IMAGE
 from .errors import SemsegError
 from .files import write_whole
 from .prediction import Failure, Prediction, predict
@@ -30,6 +30,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+_SETTINGS = (
+    "Environment: SEMSEG_TIMEOUT, seconds that an inference may take before the answer is 504 (60);"
+    " SEMSEG_MAX_BODY_BYTES, largest request body (67108864). "
+)
 _EXIT_CODES = "Exit codes: 0 {ok}; 1 {failed}; 2 the command line is wrong."
 
 
@@ -49,7 +53,12 @@ def predict_command(
     save_path: Annotated[Path, typer.Option(help="Folder for the pictures and the JSON files.")] = Path("output"),
     target_size: Annotated[
         int | None,
-        typer.Option(min=1, help="Scale each image to fit this many pixels before the network sees it.", show_default=False),
+        typer.Option(
+            min=1,
+            max=LONGEST_SIDE,
+            help="Scale each image to fit this many pixels before the network sees it.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Segment image files: NAME_res.jpg and NAME_res.json for each."""
@@ -75,7 +84,7 @@ def predict_command(
 
 @app.command(
     "serve",
-    epilog=_EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed="it could not start, or tritonserver died"),
+    epilog=_SETTINGS + _EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed="it could not start, or tritonserver died"),
 )
 def serve_command(
     model: Annotated[

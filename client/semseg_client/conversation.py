@@ -26,7 +26,7 @@ TargetSize = int | tuple[int, int]
 T = TypeVar("T")
 
 NOT_YET = (Unavailable, ModelNotFound, Overloaded, DeadlineExceeded)  # what a server that still starts may answer
-LONGEST_SIDE = 16384  # pixels, of a target size: what exhausts the server's memory fails for every request of its batch
+LONGEST_SIDE = 16384  # pixels, of a target size, as in docs/contract.md
 
 _PAUSE = 0.2  # s, between two attempts while waiting for a server
 

@@ -6,16 +6,19 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+import requests
 
 from demo.run import SERVING, serving
 from semseg_client import Client
 from tests.integration.triton import tritonserver
-from tests.support import DEMO, STREET
+from tests.support import DEMO, ROOT, STREET, Service
 
 
 def test_tritonserver_on_the_repository_serves_every_model(repository: Path, tmp_path: Path) -> None:
@@ -92,7 +95,50 @@ def test_a_taken_port_is_named(repository: Path) -> None:
     assert "--port" in done.stderr
 
 
-def test_two_services_run_side_by_side(repository: Path, service: object) -> None:
-    with serving(repository, "--model", DEMO) as second, Client(second["grpc"]) as client:
-        assert client.segment(STREET).model == DEMO
-    assert service
+def test_two_services_run_side_by_side(repository: Path, service: Service) -> None:
+    with serving(repository, "--model", DEMO) as second, Client(second["grpc"]) as client, Client(service.grpc) as first:
+        one, other = client.segment(STREET), first.segment(STREET, DEMO)
+    np.testing.assert_array_equal(one.label_map, other.label_map)
+
+
+def test_a_proxy_for_others_is_not_used_on_this_machine(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with Client(service.grpc, timeout=20) as client:
+        assert client.segment(STREET, DEMO).model == DEMO
+
+
+def test_health_is_false_when_any_process_of_the_way_has_died(repository: Path) -> None:
+    others = stubs_of(repository / "draw")
+    with serving(repository, "--model", DEMO) as addresses:
+        [draw] = stubs_of(repository / "draw") - others
+        draw.kill()
+        time.sleep(2.5)  # what was found holds for two seconds
+        answer = requests.get(f"{addresses['rest']}/health", timeout=30)
+    assert answer.status_code == 503
+    assert answer.json()["errorMsg"].startswith("Unhealthy")
+
+
+def stubs_of(model: Path) -> set[psutil.Process]:
+    """The processes of Triton's Python backend that run a model of this folder."""
+    commands = {process: process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])}
+    return {
+        process
+        for process, words in commands.items()
+        if words and words[0].endswith("triton_python_backend_stub") and any(word.startswith(f"{model}/") for word in words)
+    }
+
+
+def test_a_terminated_demo_stops_what_it_started(repository: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+    demo = subprocess.Popen([sys.executable, "-m", "demo.run"], cwd=repository.parent, env=environment)
+    while not (children := psutil.Process(demo.pid).children(recursive=True)):
+        time.sleep(0.05)
+    time.sleep(3)
+    children += psutil.Process(demo.pid).children(recursive=True)
+    demo.terminate()
+    assert demo.wait(60) == 143
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+    assert list(temporary.iterdir()) == []

@@ -90,6 +90,8 @@ def text(message: str) -> dict[str, str]:
 
 
 JPEG = STREET.read_bytes()
+LONG = bytes(cv2.imencode(".png", np.zeros((1, 70000), np.uint8))[1])
+SMALL = bytes(cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1])
 WRONG: dict[str, tuple[bytes, str]] = {
     "no JSON": (b"image=x", "JSON"),
     "nothing": (b"", "JSON"),
@@ -100,7 +102,13 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "half of a Base64 quantum": (b'{"image": "abcde"}', "Base64"),
     "an empty image": (b'{"image": ""}', "empty"),
     "a text file": (json.dumps(text("not an image at all")).encode(), "cannot be decoded"),
-    "a truncated image": (json.dumps({"image": encoded(JPEG[: len(JPEG) // 2])}).encode(), "truncated"),
+    "a truncated image": (json.dumps({"image": encoded(JPEG[: len(JPEG) // 2])}).encode(), "not a whole image"),
+    "an image of too many pixels": (
+        json.dumps({"image": encoded(b"P6 20000 20000 255 ")}).encode(),
+        "more than 178956970 pixels",
+    ),
+    "an image too long for a JPEG": (json.dumps({"image": encoded(LONG)}).encode(), "too long for a JPEG"),
+    "a target that makes too many pixels": (json.dumps({"image": encoded(SMALL), "targetSize": 9000}).encode(), "9024x9024"),
     "a URL": (b'{"image": "https://example.com/street.jpg"}', "URL"),
     "a wrong targetSize": (json.dumps({"image": encoded(JPEG), "targetSize": -3}).encode(), "targetSize"),
 }
@@ -127,6 +135,15 @@ def test_a_bad_request_among_good_ones_fails_alone(service: Service) -> None:
     with ThreadPoolExecutor(9) as pool:
         statuses = list(pool.map(lambda image: post(service, image=image).status_code, bodies))
     assert statuses == [200 if each % 3 else 422 for each in range(9)]
+
+
+def test_an_image_that_cannot_be_drawn_costs_its_batch_nothing(service: Service) -> None:
+    """Scaled alike, the long image and the others meet in one batch of draw."""
+    other = bytes(cv2.imencode(".png", np.zeros((32, 512), np.uint8))[1])
+    images = [encoded(LONG if each % 6 == 0 else other) for each in range(24)]
+    with ThreadPoolExecutor(24) as pool:
+        statuses = list(pool.map(lambda image: post(service, image=image, targetSize=512).status_code, images))
+    assert statuses == [422 if each % 6 == 0 else 200 for each in range(24)]
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/semantic-segmentation", 405), ("GET", "/nothing", 404)])

@@ -61,7 +61,8 @@ def create_app(settings: Settings) -> FastAPI:
         segmentation = await client.segment(
             image, settings.model, target_size=asked.target_size, picture=asked.visualize is not False
         )
-        health.answered()
+        if segmentation.picture is not None:  # without it, one of the processes was not asked
+            health.answered()
         return success(request, segmentation)
 
     @app.get(

@@ -10,7 +10,7 @@ from ..conversation import TINY_IMAGE
 from ..errors import DeadlineExceeded, SemsegError
 
 _FRESH = 2.0  # s, for which what was found holds
-_PATIENCE = 5.0  # s, for which an inference is waited for
+_PATIENCE = 20.0  # s, for which an inference is waited for: one of a large image may be before it
 
 
 class Health:
@@ -36,7 +36,7 @@ class Health:
 
     async def _ask(self) -> SemsegError | None:
         try:
-            await asyncio.wait_for(self._client.segment(TINY_IMAGE, self._model, picture=False), _PATIENCE)
+            await asyncio.wait_for(self._client.segment(TINY_IMAGE, self._model), _PATIENCE)
         except asyncio.TimeoutError:
             return DeadlineExceeded(f"no inference was answered within {_PATIENCE:g} s")
         except SemsegError as error:
