@@ -1,7 +1,8 @@
 # Every habit of the project has a target here. Each sets up what it needs, once, in .venv.
 
 PYTHON  ?= python3
-MODEL   ?= PP-LiteSeg-Demo
+DEMO    := PP-LiteSeg-Demo
+MODEL   ?= $(DEMO)
 WEIGHTS ?= $(wildcard demo/$(MODEL))
 ARGS    ?=
 
@@ -23,7 +24,7 @@ setup: $(VENV)/.serve $(VENV)/.export ## install what serving and exporting need
 serve: $(VENV)/.serve model_repository/$(MODEL)/config.pbtxt ## serve MODEL=... over REST, HTTP and gRPC (default: the demo network)
 	@$(SERVE)/semseg serve --model $(MODEL) $(ARGS)
 
-demo: $(VENV)/.serve $(VENV)/.export ## the newcomer's proof: export, serve, segment a sample image, stop
+demo: $(VENV)/.serve model_repository/$(DEMO)/config.pbtxt ## the newcomer's proof: export, serve, segment a sample image, stop
 	@$(SERVE)/python -m demo.run
 
 export: $(VENV)/.export ## bring MODEL=... from WEIGHTS=folder, archive or URL (default: the official weights) to model_repository/
@@ -57,9 +58,12 @@ clean: ## remove the environments and caches; exported models stay
 	@rm -rf $(VENV) output build .mypy_cache .pytest_cache .ruff_cache client/*.egg-info export/*.egg-info server/*.egg-info *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A model that is asked for and not there yet is exported first.
+# A model that is asked for and not there yet is exported first; the demo network also when its weights are newer.
 model_repository/%/config.pbtxt:
 	@$(MAKE) --no-print-directory export MODEL=$* ARGS=
+
+model_repository/$(DEMO)/config.pbtxt: $(wildcard demo/$(DEMO)/*)
+	@$(MAKE) --no-print-directory export MODEL=$(DEMO) WEIGHTS=demo/$(DEMO) ARGS=
 
 # The serving environment has no Paddle in it; the exporting environment, inside it, has no Triton.
 $(VENV)/.serve: pyproject.toml $(PINS)

@@ -1,4 +1,4 @@
-"""`make demo`: export the demo network, serve it on free ports, segment a street by REST, stop.
+"""`make demo`: serve the demo network on free ports, segment a street by REST, stop.
 
 Writes output/street.jpg (the picture) and output/street.json (the whole answer).
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,12 +26,10 @@ from rich.table import Table
 from semseg_client import Client
 
 MODEL = "PP-LiteSeg-Demo"
-WEIGHTS = Path(__file__).with_name(MODEL)
 IMAGE = Path(__file__).parent / "images" / "street.jpg"
 REPOSITORY = Path("model_repository")
 OUTPUT = Path("output")
 SERVING = Path(sys.executable).parent
-EXPORTING = SERVING.parent / "export" / "bin"
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -59,7 +59,9 @@ def serving(repository: Path, *flags: str) -> Iterator[dict[str, str]]:
             *ports,
             *flags,
         ]
-        process = subprocess.Popen(command)
+        # The user's own settings are for another service.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SEMSEG_")}
+        process = subprocess.Popen(command, env=environment)
         try:
             while not ready.exists():
                 if process.poll() is not None:
@@ -75,7 +77,8 @@ def segment(rest: str, image: bytes) -> dict[str, Any]:
     """POST /semantic-segmentation; the whole answer."""
     body = json.dumps({"image": base64.b64encode(image).decode()}).encode()
     request = urllib.request.Request(f"{rest}/semantic-segmentation", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as response:
+    here = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with here.open(request, timeout=60) as response:
         answer: dict[str, Any] = json.load(response)
     return answer
 
@@ -91,11 +94,7 @@ def class_table(result: dict[str, Any], names: Sequence[str]) -> Table:
 
 
 def main() -> None:
-    with timed(f"Export {MODEL} from Paddle to ONNX"):
-        if (REPOSITORY / MODEL / "config.pbtxt").exists():
-            console.print(f"  it is in {REPOSITORY}/ already")
-        else:
-            subprocess.run([EXPORTING / "semseg-export", MODEL, "--weights", WEIGHTS, "--repository", REPOSITORY], check=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and stop what was started
     with ExitStack() as running:
         with timed("Start tritonserver and the gateway on free ports"):
             addresses = running.enter_context(serving(REPOSITORY, "--model", MODEL))
