@@ -5,17 +5,27 @@ from pathlib import Path
 import pytest
 
 from semseg_export import zoo
-from semseg_export.classes import ADE20K, CITYSCAPES, class_names, palette
+from semseg_export.classes import class_names, palette
+from semseg_export.datasets import ADE20K, CITYSCAPES
 from semseg_export.errors import ClassesError
 
 
 def test_every_network_of_paddlex_has_the_names_of_its_data_set() -> None:
-    assert len(set(CITYSCAPES)) == 19
-    assert len(set(ADE20K)) == 150
-    for model in zoo.CITYSCAPES_MODELS:
-        assert class_names(model, 19, None) == list(CITYSCAPES)
-    for model in zoo.ADE20K_MODELS:
-        assert class_names(model, 150, None) == list(ADE20K)
+    assert len(set(CITYSCAPES.classes)) == 19
+    assert len(set(ADE20K.classes)) == 150
+    for network in zoo.NETWORKS:
+        names = ADE20K.classes if network.family == "SeaFormer" else CITYSCAPES.classes
+        assert class_names(network.name, len(names), None) == list(names)
+    assert class_names("PP-LiteSeg-Demo", 19, None) == list(CITYSCAPES.classes)
+
+
+def test_data_sets_have_a_colour_for_each_class() -> None:
+    assert len(CITYSCAPES.colours) == 19
+    assert CITYSCAPES.colours[0] == (128, 64, 128)
+    assert CITYSCAPES.colours[18] == (119, 11, 32)
+    assert len(ADE20K.colours) == 150
+    assert ADE20K.colours[0] == (120, 120, 120)
+    assert ADE20K.colours[149] == (92, 0, 255)
 
 
 def test_a_network_trained_anew_has_numbered_classes() -> None:

@@ -13,6 +13,15 @@ def official(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_there_are_eighteen_networks() -> None:
     assert len(set(zoo.MODELS)) == 18
+    assert {network.family for network in zoo.NETWORKS} == {"PP-LiteSeg", "OCRNet", "DeepLab", "SegFormer", "SeaFormer"}
+
+
+def test_a_network_knows_both_kinds_of_its_weights() -> None:
+    network = zoo.network("SegFormer-B0")
+    assert network.archive == zoo.archive_url("SegFormer-B0")
+    assert network.checkpoint == (
+        "https://paddle-model-ecology.bj.bcebos.com/paddlex/official_pretrained_model/SegFormer-B0_pretrained.pdparams"
+    )
 
 
 def test_slice_is_no_part_of_a_name() -> None:

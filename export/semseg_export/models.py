@@ -1,0 +1,94 @@
+"""`python -m semseg_export.models`: PaddleX's networks, and what of them a model repository holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from google.protobuf import text_format
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from tritonclient.grpc import model_config_pb2 as triton
+
+from . import zoo
+from .errors import RepositoryError
+from .repository import CONFIG
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One entry of the repository: the version that Triton serves, all that are there, and the agreement with Paddle."""
+
+    served: int
+    versions: tuple[int, ...]
+    agreement: float
+
+
+def exported(repository: Path) -> dict[str, Exported]:
+    """The models that `repository` holds whole, by name. Raises RepositoryError if a configuration cannot be read."""
+    found = {}
+    for entry in sorted(repository.glob(f"*_network/{CONFIG}")):
+        model = entry.parent.name.removesuffix("_network")
+        ensemble = repository / model / CONFIG
+        versions = sorted(int(file.parent.name) for file in entry.parent.glob("*/model.onnx") if file.parent.name.isdecimal())
+        if versions and ensemble.is_file():
+            pinned = _config(entry).version_policy.specific.versions
+            agreement = _config(ensemble).parameters["agreement"].string_value
+            found[model] = Exported(max(pinned or versions), tuple(versions), float(agreement or "nan"))
+    return found
+
+
+def _config(file: Path) -> triton.ModelConfig:
+    try:
+        return text_format.Parse(file.read_text(encoding="utf-8"), triton.ModelConfig())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise RepositoryError(f"cannot read {file}: {error}; export the model again") from error
+
+
+def table(repository: Path) -> Table:
+    """The eighteen, and after them whatever else was exported to `repository`. Raises RepositoryError."""
+    present = exported(repository)
+    rows = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    rows.caption = (
+        f"mIoU: PaddleX's own, of images scaled or cut as told; version: the one served from {repository} (others there)"
+    )
+    rows.add_column("model", no_wrap=True)
+    rows.add_column("trained on", no_wrap=True)
+    rows.add_column("mIoU", justify="right")
+    rows.add_column("measured at", no_wrap=True)
+    rows.add_column("MB", justify="right")
+    rows.add_column("version", min_width=7)
+    rows.add_column("as Paddle", no_wrap=True)
+    for network in zoo.NETWORKS:
+        figures = [f"{network.miou:.2f}", network.protocol, f"{network.megabytes:.1f}"]
+        rows.add_row(network.name, network.data_set.name, *figures, *_state(present.get(network.name)))
+    for model, state in present.items():
+        if model not in zoo.MODELS:
+            data_set = zoo.data_set(model)
+            rows.add_row(model, data_set.name if data_set else "own data", "", "", "", *_state(state))
+    return rows
+
+
+def _state(state: Exported | None) -> tuple[str, str]:
+    if state is None:
+        return "", ""
+    others = ", ".join(str(version) for version in state.versions if version != state.served)
+    return f"[bold green]{state.served}[/]" + (f" ({others})" if others else ""), f"{state.agreement:.4%}"
+
+
+def main(
+    repository: Annotated[Path, typer.Option(help="The model repository.", file_okay=False)] = Path("model_repository"),
+) -> None:
+    """List PaddleX's networks, and which of them are exported."""
+    try:
+        Console().print(table(repository))
+    except RepositoryError as error:
+        Console(stderr=True).print(f"[bold red]Listing failed:[/] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+
+from semseg_export import models, zoo
+from semseg_export.errors import RepositoryError
+from semseg_export.models import Exported
+from semseg_export.repository import Origin, install, network_config
+
+ORIGIN = Origin(
+    class_names=["road"],
+    palette=[[128, 0, 0]],
+    source="net.tar",
+    source_sha256="ab" * 32,
+    converter="paddle2onnx 2.1.0",
+    exported_at="2026-01-02T03:04:05+00:00",
+    agreement=0.99999,
+)
+
+
+def listed(repository: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "semseg_export.models", "--repository", repository]
+    return subprocess.run(command, capture_output=True, text=True, env={"COLUMNS": "80", "PYTHONUTF8": "1"})
+
+
+def test_the_list_tells_what_is_exported(tmp_path: Path) -> None:
+    install(tmp_path / "r", "SegFormer-B0", b"onnx", ORIGIN)
+    install(tmp_path / "r", "SegFormer-B0", b"onnx", ORIGIN)
+    install(tmp_path / "r", "PP-LiteSeg-Demo", b"onnx", ORIGIN)
+    install(tmp_path / "r", "roads", b"onnx", ORIGIN)
+    done = listed(tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if "Cityscapes" in line or "ADE20K" in line}
+    assert list(lines) == [*zoo.MODELS, "PP-LiteSeg-Demo"]
+    assert " ".join(lines["SegFormer-B0"].split()) == "SegFormer-B0 Cityscapes 76.73 1024² windows 13.2 2 (1) 99.9990%"
+    assert lines["SegFormer-B1"].split()[-1] == "48.5"
+    assert lines["PP-LiteSeg-Demo"].split() == ["PP-LiteSeg-Demo", "Cityscapes", "1", "99.9990%"]
+    assert "roads own data 1 99.9990%" in " ".join(done.stdout.split())
+
+
+def test_an_empty_repository_is_no_failure(tmp_path: Path) -> None:
+    assert listed(tmp_path / "nowhere").returncode == 0
+    assert models.exported(tmp_path / "nowhere") == {}
+
+
+def test_half_a_model_is_not_counted(tmp_path: Path) -> None:
+    install(tmp_path, "net", b"onnx", ORIGIN)
+    (tmp_path / "net" / "config.pbtxt").unlink()
+    assert models.exported(tmp_path) == {}
+
+
+def test_a_pinned_version_is_the_one_served(tmp_path: Path) -> None:
+    install(tmp_path, "net", b"onnx", ORIGIN)
+    install(tmp_path, "net", b"onnx", ORIGIN)
+    config = network_config("net")
+    config.version_policy.specific.versions.append(1)
+    (tmp_path / "net_network" / "config.pbtxt").write_text(text_format.MessageToString(config))
+    assert models.exported(tmp_path) == {"net": Exported(1, (1, 2), 0.99999)}
+
+
+def test_a_broken_configuration_is_told_in_one_line(tmp_path: Path) -> None:
+    install(tmp_path, "net", b"onnx", ORIGIN)
+    (tmp_path / "net" / "config.pbtxt").write_text("{")
+    with pytest.raises(RepositoryError, match=r"cannot read .*net/config\.pbtxt: .*; export the model again"):
+        models.exported(tmp_path)
+    done = listed(tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
