@@ -9,11 +9,25 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import paddle
+from paddle.base.layer_helper import LayerHelper
+from paddleseg.models import PPLiteSeg
+from paddleseg.models.backbones.stdcnet import STDCNet
+
+from semseg_export import zoo
+from semseg_export.architectures import architecture
+from semseg_export.parity import smooth_pixels
+from semseg_export.trained import save
+
 Width = Literal["T", "narrow"]
 Format = Literal["pir", "legacy"]
+Build = Callable[[], Any]
 
 DESCRIPTION = """\
 Deploy:
@@ -38,46 +52,62 @@ def save_pp_liteseg(
     seed: int = 0,
     name: str = "PP-LiteSeg-T",
 ) -> None:
-    """Write a PP-LiteSeg with random weights to `folder`: inference.json or .pdmodel, inference.pdiparams, inference.yml.
+    """Write a PP-LiteSeg as `save_network` does. "T" is PaddleSeg's own width, "narrow" a sixteenth of it in parameters."""
+    wide = architecture("PP-LiteSeg-T")
+    build = partial(wide.build, "PP-LiteSeg-T", classes) if width == "T" else partial(_narrow, classes)
+    _save(folder, name, build, wide.head, file_format, seed)
+
+
+def save_network(folder: Path, name: str, *, file_format: Format = "pir", classes: int | None = None, seed: int = 0) -> None:
+    """Write one of the eighteen with random weights to `folder`: inference.json or .pdmodel, inference.pdiparams, .yml.
 
     Its batch-norm statistics come from a few smooth random images, without which every pixel would be of one class.
-    "T" is PaddleSeg's own width (8.15 million parameters), "narrow" a sixteenth of it. Input `x` float32 [N, 3, H, W],
-    output int32 [N, H, W], as PaddleSeg's exporter writes them. A legacy program leaves this process in static mode.
+    Input `x` float32 [N, 3, H, W], output int32 [N, H, W], as PaddleSeg's exporter writes them. A legacy program leaves
+    this process in static mode.
     """
-    warnings.filterwarnings("ignore")
-    import paddle
+    entry = architecture(name)
+    _save(folder, name, partial(entry.build, name, classes or _classes(name)), entry.head, file_format, seed)
 
-    paddle.seed(seed)
-    network = _pp_liteseg(width, classes)
-    _calibrate(network, seed)
+
+def seeded(name: str, seed: int = 0) -> Any:
+    """One of the eighteen as a layer of Paddle, with the weights that `save_network` writes."""
+    entry = architecture(name)
+    return _seeded(partial(entry.build, name, _classes(name)), entry.head, seed)
+
+
+def _classes(name: str) -> int:
+    return len(zoo.network(name).data_set.classes)
+
+
+def _save(folder: Path, name: str, build: Build, head: str, file_format: Format, seed: int) -> None:
+    network = _seeded(build, head, seed)
     folder.mkdir(parents=True, exist_ok=True)
     if file_format == "pir":
-        _save_pir(network, folder)
+        save(network, folder)
     else:
-        _save_legacy(network, _pp_liteseg, (width, classes), folder)
+        _save_legacy(network, build, folder)
     program = "inference.json" if file_format == "pir" else "inference.pdmodel"
     (folder / "inference.yml").write_text(DESCRIPTION.format(program=program, name=name))
 
 
-def _pp_liteseg(width: Width, classes: int) -> Any:
-    from paddleseg.models import PPLiteSeg
-    from paddleseg.models.backbones.stdcnet import STDC1, STDCNet
+def _seeded(build: Build, head: str, seed: int) -> Any:
+    warnings.filterwarnings("ignore")
+    paddle.seed(seed)
+    network = build()
+    _calibrate(network, head, seed)
+    return network
 
-    if width == "T":
-        return PPLiteSeg(classes, STDC1(), arm_out_chs=[32, 64, 128], seg_head_inter_chs=[32, 64, 64])
+
+def _narrow(classes: int) -> Any:
     backbone = STDCNet(base=16, layers=[2, 2, 2])
     return PPLiteSeg(classes, backbone, arm_out_chs=[16, 24, 32], seg_head_inter_chs=[16, 24, 24], cm_out_ch=32)
 
 
-def _calibrate(network: Any, seed: int) -> None:
+def _calibrate(network: Any, head: str, seed: int) -> None:
     """Draw weights through which an image is seen to the end, take the statistics of its features, favour no class.
 
     PaddleSeg's own first weights are so small that every image gets the same labels.
     """
-    import numpy as np
-    import paddle
-
-    from semseg_export.parity import smooth_pixels
 
     def images(step: int) -> Any:
         pixels = smooth_pixels(seed + step, (4, 192, 256))
@@ -88,6 +118,9 @@ def _calibrate(network: Any, seed: int) -> None:
         if isinstance(layer, paddle.nn.Conv2D):
             shape = layer.weight.shape
             layer.weight.set_value(random.normal(0, (2 / np.prod(shape[1:])) ** 0.5, shape).astype(np.float32))
+        elif isinstance(layer, paddle.nn.Linear):
+            shape = layer.weight.shape
+            layer.weight.set_value(random.normal(0, shape[0] ** -0.5, shape).astype(np.float32))
     norms = [layer for layer in network.sublayers() if hasattr(layer, "_momentum")]
     network.train()
     with paddle.no_grad():
@@ -98,7 +131,7 @@ def _calibrate(network: Any, seed: int) -> None:
     network.eval()
 
     features = []
-    last = network.seg_heads[0].conv_out
+    last = dict(network.named_sublayers())[head]
     hook = last.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].numpy()))
     with paddle.no_grad():
         network(images(4))
@@ -111,49 +144,26 @@ def _calibrate(network: Any, seed: int) -> None:
     last.weight.set_value(weight[:, :, None, None])
 
 
-def _save_pir(network: Any, folder: Path) -> None:
-    import paddle
-
-    class Labels(paddle.nn.Layer):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, x: Any) -> Any:
-            return paddle.argmax(self.network(x)[0], axis=1, dtype="int32")
-
-    spec = [paddle.static.InputSpec([None, 3, None, None], "float32", "x")]
-    labels = Labels()
-    labels.eval()
-    paddle.jit.save(paddle.jit.to_static(labels, input_spec=spec, full_graph=True), str(folder / "inference"))
-
-
-def _save_legacy(network: Any, build: Any, arguments: tuple[Any, ...], folder: Path) -> None:
+def _save_legacy(network: Any, build: Build, folder: Path) -> None:
     """Build the network again as a static program of the old kind, which Paddle 3.2 writes for no dynamic network."""
-    import paddle
-    from paddle.base.layer_helper import LayerHelper
-
-    def sigmoid(x: Any) -> Any:
-        helper = LayerHelper("sigmoid")
-        out = helper.create_variable_for_type_inference(x.dtype)
-        helper.append_op(type="sigmoid", inputs={"X": x}, outputs={"Out": out})
-        return out
 
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    # Paddle 3.2's own sigmoid takes no variable of an old program; everything else in PP-LiteSeg still does.
-    paddle.nn.functional.sigmoid = sigmoid
+    # These of Paddle 3.2 take no variable of an old program; everything else in the networks still does.
+    paddle.nn.functional.sigmoid = lambda x: _old_operation("sigmoid", X=x)
+    paddle.bmm = lambda x, y: _old_operation("bmm", X=x, Y=y)
+    paddle.linspace = partial(_numbers, paddle.linspace)  # SegFormer takes numbers from it
     paddle.enable_static()
     with paddle.pir_utils.OldIrGuard():
         program, startup = paddle.static.Program(), paddle.static.Program()
         with paddle.static.program_guard(program, startup):
             x = paddle.static.data("x", [None, 3, None, None], "float32")
-            rebuilt = build(*arguments)
+            rebuilt = build()
             rebuilt.eval()
             ids = paddle.argmax(rebuilt(x)[0], axis=1, dtype="int32")
         block = program.global_block()
         for index in reversed(range(len(block.ops))):
             # PaddleSeg draws the first weights by hand, which a static program would repeat at every run.
-            if block.ops[index].type == "gaussian_random":
+            if block.ops[index].type.endswith("gaussian_random"):
                 block._remove_op(index)
         executor = paddle.static.Executor(paddle.CPUPlace())
         executor.run(startup)
@@ -161,23 +171,39 @@ def _save_legacy(network: Any, build: Any, arguments: tuple[Any, ...], folder: P
         paddle.static.save_inference_model(str(folder / "inference"), [x], [ids], executor, program=program)
 
 
+def _old_operation(kind: str, **inputs: Any) -> Any:
+    helper = LayerHelper(kind)
+    out = helper.create_variable_for_type_inference(inputs["X"].dtype)
+    helper.append_op(type=kind, inputs=inputs, outputs={"Out": out})
+    return out
+
+
+def _numbers(make: Callable[..., Any], *arguments: Any) -> list[Any]:
+    with paddle.base.dygraph.guard():
+        return list(make(*arguments))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=save_pp_liteseg.__doc__)
+    parser = argparse.ArgumentParser(description="Write a network with random weights, ready for inference.")
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--network", choices=zoo.MODELS, help="one of the eighteen; without it, a PP-LiteSeg of --width")
     parser.add_argument("--width", choices=["T", "narrow"], default="narrow")
     parser.add_argument("--format", choices=["pir", "legacy"], default="pir")
-    parser.add_argument("--classes", type=int, default=19)
+    parser.add_argument("--classes", type=int)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--name", default="PP-LiteSeg-T", help="the model's name in inference.yml")
+    parser.add_argument("--name", default="PP-LiteSeg-T", help="the PP-LiteSeg's name in inference.yml")
     given = parser.parse_args()
-    save_pp_liteseg(
-        given.folder,
-        width=given.width,
-        file_format=given.format,
-        classes=given.classes,
-        seed=given.seed,
-        name=given.name,
-    )
+    if given.network:
+        save_network(given.folder, given.network, file_format=given.format, classes=given.classes, seed=given.seed)
+    else:
+        save_pp_liteseg(
+            given.folder,
+            width=given.width,
+            file_format=given.format,
+            classes=given.classes or 19,
+            seed=given.seed,
+            name=given.name,
+        )
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from .errors import ExportError
 
@@ -21,10 +23,16 @@ EPILOG = """
 
 semseg-export PP-LiteSeg-T                      [dim]official weights[/]
 
+semseg-export all                               [dim]those of every network[/]
+
 semseg-export PP-LiteSeg-T --weights out/infer  [dim]your own, as PaddleX exports[/]
 
 semseg-export roads --weights roads.tar --classes roads.txt
+
+semseg-export roads --weights best_model/model.pdparams --architecture SegFormer-B0
 """
+
+ALL = "all"
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 console = Console()
@@ -33,13 +41,16 @@ complaints = Console(stderr=True)
 
 @app.command(epilog=EPILOG)
 def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name to serve it by; PaddleX's own for its weights.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name to serve it by; PaddleX's own for its weights, or all.")],
     weights: Annotated[
         str | None,
         typer.Option(
-            metavar="FOLDER|TAR|URL",
-            help="Where inference.json or inference.pdmodel is. Without it, the official archive of MODEL.",
+            metavar="FOLDER|TAR|PDPARAMS|URL",
+            help="Where inference.json or inference.pdmodel is, or trained weights. Without it, the official archive of MODEL.",
         ),
+    ] = None,
+    architecture: Annotated[
+        str | None, typer.Option(metavar="NAME", help="PaddleX's network that .pdparams were trained from, if not MODEL.")
     ] = None,
     repository: Annotated[Path, typer.Option(help="The model repository.", file_okay=False)] = Path("model_repository"),
     threshold: Annotated[
@@ -52,8 +63,13 @@ def export(
 ) -> None:
     """Convert a Paddle segmentation network to ONNX, compare it with Paddle, and install it for Triton."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if model == ALL and (weights or architecture or classes):
+        raise typer.BadParameter(f"{ALL} takes official weights only: name one model to give it weights, classes or architecture")
     try:
-        _export(model, weights or None, repository, threshold, classes)
+        if model == ALL:
+            _export_all(repository, threshold)
+        else:
+            _export(model, weights or None, architecture, repository, threshold, classes)
     except ModuleNotFoundError as error:
         complaints.print(
             f"[bold red]Export failed:[/] {error.name} is not installed here. Paddle and its converter have an environment of"
@@ -63,13 +79,44 @@ def export(
         )
         raise typer.Exit(1) from error
     except (ExportError, OSError) as error:
-        complaints.print(f"[bold red]Export failed:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        if isinstance(error, ExportError) and error.detail:
-            complaints.print(escape(error.detail), style="dim", highlight=False, soft_wrap=True)
+        _complain(error)
         raise typer.Exit(1) from error
 
 
-def _export(model: str, given: str | None, repository: Path, threshold: float, class_file: Path | None) -> None:
+def _complain(error: ExportError | OSError) -> None:
+    complaints.print(f"[bold red]Export failed:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+    if isinstance(error, ExportError) and error.detail:
+        complaints.print(escape(error.detail), style="dim", highlight=False, soft_wrap=True)
+
+
+def _export_all(repository: Path, threshold: float) -> None:
+    """Export every network of PaddleX; one that fails does not stop the rest, but makes the exit code 1."""
+    from . import zoo
+
+    results = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in ("model", "version", "as Paddle"):
+        results.add_column(heading, no_wrap=True)
+    results.add_column("what went wrong", overflow="fold")
+    failures = 0
+    for model in zoo.MODELS:
+        console.print(f"\n[bold]{model}[/]", highlight=False)
+        try:
+            version_number, agreement = _export(model, None, None, repository, threshold, None)
+            results.add_row(model, str(version_number), f"{agreement:.4%}")
+        except (ExportError, OSError) as error:
+            _complain(error)
+            results.add_row(model, "", "", f"[red]{escape(str(error))}[/]")
+            failures += 1
+    console.print(results)
+    if failures:
+        complaints.print(f"{failures} of {len(zoo.MODELS)} models failed", highlight=False)
+        raise typer.Exit(1)
+
+
+def _export(
+    model: str, given: str | None, architecture: str | None, repository: Path, threshold: float, class_file: Path | None
+) -> tuple[int, float]:
+    """Returns the installed version and its agreement with Paddle, 0 to 1."""
     from . import classes, convert, graph, parity, weights, zoo
     from . import repository as entries
     from .steps import step
@@ -81,7 +128,7 @@ def _export(model: str, given: str | None, repository: Path, threshold: float, c
     with TemporaryDirectory(prefix="semseg-export-") as folder:
         workspace = Path(folder)
         with step(console, "Weights") as running:
-            found = weights.find(model, given, workspace, running.show)
+            found = weights.find(model, given, workspace, running.show, architecture)
             running.done = f"{found.source} (SHA-256 {found.sha256[:12]}…)"
         with step(console, "Conversion") as running:
             network = convert.to_onnx(found.archive, workspace)
@@ -92,7 +139,8 @@ def _export(model: str, given: str | None, repository: Path, threshold: float, c
             running.done = f"uint8 pixels to uint8 ids, {count} classes, {len(served.graph.node)} nodes"
         with step(console, "Comparison") as running:
             agreements = parity.measure(served, found.archive, workspace)
-            running.done = f"{parity.lowest(agreements):.4%} of the pixels as Paddle, at least"
+            agreement = parity.lowest(agreements)
+            running.done = f"{agreement:.4%} of the pixels as Paddle, at least"
         console.print(parity.table(agreements))
         parity.require(agreements, threshold)
         with step(console, "Installation") as running:
@@ -103,13 +151,14 @@ def _export(model: str, given: str | None, repository: Path, threshold: float, c
                 source_sha256=found.sha256,
                 converter=f"paddle2onnx {version('paddle2onnx')}",
                 exported_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                agreement=parity.lowest(agreements),
+                agreement=agreement,
             )
             content = served.SerializeToString()
             number = entries.install(repository, model, content, origin, found.archive.resize)
             file = repository / f"{model}_network" / str(number) / "model.onnx"
             running.done = f"{file}, {len(content) / 1e6:.1f} MB"
     console.print(f"Installed [bold]{model}[/], version {number}. Next: [bold]make serve MODEL={model}[/]", highlight=False)
+    return number, agreement
 
 
 def main() -> None:

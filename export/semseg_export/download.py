@@ -46,6 +46,12 @@ def fetch(url: str, cache: Path, show: Show, pauses: tuple[float, ...] = PAUSES)
         raise WeightsError(f"cannot keep {url} in {cache}: {error.strerror or error}") from error
 
 
+def forget(file: Path) -> None:
+    """Remove a kept file and the record of it, so that the next `fetch` downloads it anew."""
+    for each in (file, _beside(file, ".sha256")):
+        each.unlink(missing_ok=True)
+
+
 def _file_name(url: str) -> str:
     """Readable, and different for different addresses."""
     last = re.sub(r"[^A-Za-z0-9._-]", "_", url.partition("?")[0].rstrip("/").rpartition("/")[2])

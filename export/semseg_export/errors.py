@@ -2,6 +2,7 @@
 
 ExportError
   WeightsError         not found, not reachable, not an inference archive, not the file of the last time
+    UnpackError        the file is no archive and no trained weights, or not what can be trusted
   DescriptionError     inference.yml is absent or asks for what cannot be served
   ConversionError      Paddle2ONNX or Paddle gave up on the network
   GraphError           the converted network is not one that labels pixels
@@ -22,6 +23,10 @@ class ExportError(Exception):
 
 
 class WeightsError(ExportError):
+    pass
+
+
+class UnpackError(WeightsError):
     pass
 
 

@@ -17,7 +17,8 @@ from .errors import DisagreementError
 from .runtime import Session
 
 # batch, height, width. After five halvings the 4 bins of PP-LiteSeg's pool divide 8x16 evenly, 11x14 and 10x13 not.
-SHAPES = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512))
+Shape = tuple[int, int, int]
+SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512))
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class Agreement:
         return 1 - self.differing / (self.batch * self.height * self.width)
 
 
-def measure(model: ModelProto, archive: Archive, workspace: Path) -> list[Agreement]:
-    """Compare `model` with Paddle on smooth random images of every shape in SHAPES. Raises ConversionError."""
-    files = [workspace / f"pixels_{index}.npy" for index in range(len(SHAPES))]
-    for seed, (file, shape) in enumerate(zip(files, SHAPES, strict=True)):
+def measure(model: ModelProto, archive: Archive, workspace: Path, shapes: tuple[Shape, ...] = SHAPES) -> list[Agreement]:
+    """Compare `model` with Paddle on smooth random images of every one of `shapes`. Raises ConversionError."""
+    files = [workspace / f"pixels_{index}.npy" for index in range(len(shapes))]
+    for seed, (file, shape) in enumerate(zip(files, shapes, strict=True)):
         np.save(file, smooth_pixels(seed, shape))
     answers = workspace / "answers"
     run_module(
@@ -77,7 +78,7 @@ def table(agreements: list[Agreement]) -> Table:
     return rows
 
 
-def smooth_pixels(seed: int, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+def smooth_pixels(seed: int, shape: Shape) -> npt.NDArray[np.uint8]:
     """Random RGB images uint8 [N, H, W, 3]: soft patches of three sizes and a little noise, not unlike photographs."""
     batch, height, width = shape
     random = np.random.default_rng(seed)

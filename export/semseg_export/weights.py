@@ -1,7 +1,8 @@
-"""Finding a network's weights: a folder, a tar archive, a URL, or nothing, which means PaddleX's official archive."""
+"""Finding a network's weights: a folder, a tar archive, trained .pdparams, a URL of either, or PaddleX's official archive."""
 
 from __future__ import annotations
 
+import lzma
 import os
 import tarfile
 import zlib
@@ -9,36 +10,50 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from . import download, zoo
+from . import download, trained, zoo
 from .archive import PARAMETERS, PROGRAMS, Archive, holds_network, read_archive
 from .download import Show, sha256
-from .errors import WeightsError
+from .errors import UnpackError, WeightsError
 
 
 @dataclass(frozen=True)
 class Weights:
-    """`sha256` is that of the archive, or of the parameters file of a folder."""
+    """`sha256` is that of the file, or of the parameters file of a folder."""
 
     archive: Archive
     source: str
     sha256: str
 
 
-def find(model: str, given: str | None, workspace: Path, show: Show) -> Weights:
-    """The weights that `given` names, archives unpacked into `workspace`. Raises WeightsError and DescriptionError."""
+def find(model: str, given: str | None, workspace: Path, show: Show, architecture: str | None = None) -> Weights:
+    """The weights that `given` names, brought into `workspace` as an inference archive. Raises an ExportError.
+
+    `architecture` is the network, one of the eighteen, that trained weights (.pdparams) belong to; without it, `model`.
+    """
     if given is None:
         given = zoo.archive_url(model)
     if "://" in given:
         file, digest = download.fetch(given, cache_folder(), show)
-        return Weights(read_archive(_unpack(file, workspace)), _public(given), digest)
+        try:
+            return Weights(_archive(file, architecture or model, workspace, show), _public(given), digest)
+        except UnpackError:
+            download.forget(file)  # a page that came in the archive's place must not be taken for it ever after
+            raise
     path = Path(given).expanduser()
     if path.is_dir():
         folder = _network_folder(path)
         archive = read_archive(folder)
         return Weights(archive, folder.resolve().name, sha256(archive.parameters))
     if path.is_file():
-        return Weights(read_archive(_unpack(path, workspace)), path.name, sha256(path))
-    raise WeightsError(f"there is no {given}: pass a folder, a .tar archive or a URL that begins with http")
+        return Weights(_archive(path, architecture or model, workspace, show), path.name, sha256(path))
+    raise WeightsError(f"there is no {given}: pass a folder, a .tar archive, a .pdparams or a URL that begins with http")
+
+
+def _archive(file: Path, architecture: str, workspace: Path, show: Show) -> Archive:
+    if file.suffix != trained.SUFFIX:
+        return read_archive(_unpack(file, workspace))
+    show(f"Building {architecture}")
+    return trained.to_archive(file, architecture, workspace / "archive")
 
 
 def cache_folder() -> Path:
@@ -60,13 +75,15 @@ def _unpack(file: Path, workspace: Path) -> Path:
     if not hasattr(tarfile, "data_filter"):
         raise WeightsError("this Python cannot unpack archives safely: use 3.10.12, 3.11.4 or newer, or pass the unpacked folder")
     folder = workspace / "archive"
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(file) as archive:
             archive.extractall(folder, filter="data")
     except tarfile.FilterError as error:
-        raise WeightsError(f"{file} was refused, it is not a plain archive: {error}") from error
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise WeightsError(f"{file} is not a whole tar archive ({error}): pass a folder, or get the archive again") from error
+        raise UnpackError(f"{file} was refused, it is not a plain archive: {error}") from error
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        reason = " ".join(str(error).split())
+        raise UnpackError(f"{file} is not a whole tar archive ({reason}): pass a folder, or get the archive again") from error
     return _network_folder(folder)
 
 

@@ -11,9 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class ArchiveServer:
-    """Serves `content` under every path. Each mood can be changed between requests."""
+    """Serves `content` under every path, or under those with `only` in them. Each mood can be changed between requests."""
 
     content: bytes
+    only: str = ""
     etag: str = '"first"'
     ranges: bool = True  # honour Range and If-Range
     cut_after: int | None = None  # bytes after which the next answer breaks off, once
@@ -37,8 +38,8 @@ def serve(content: bytes) -> Iterator[ArchiveServer]:
                 self.send_header("Location", mood.redirect)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
-            elif mood.statuses:
-                self.send_response(mood.statuses.pop(0))
+            elif mood.statuses or mood.only not in self.path:
+                self.send_response(mood.statuses.pop(0) if mood.statuses else 404)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
             else:

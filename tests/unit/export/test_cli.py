@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -11,13 +12,15 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
+from semseg_export import zoo
 from semseg_export.parity import smooth_pixels
+from tests.unit.export.archive_server import ArchiveServer
 
 COMMAND = Path(sys.executable).with_name("semseg-export")
 
 
-def export(*arguments: object) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"COLUMNS": "200", "SEMSEG_CACHE": "/dev/null/cache"}
+def export(*arguments: object, **changes: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"COLUMNS": "200", "SEMSEG_CACHE": "/dev/null/cache"} | changes
     return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, env=environment)
 
 
@@ -35,6 +38,24 @@ def test_a_network_of_either_format_is_installed(file_format: str, networks: Pat
     assert '"traffic light"' in ensemble.parameters["class_names"].string_value
     session = onnxruntime.InferenceSession(tmp_path / "models" / "PP-LiteSeg-T_network" / "1" / "model.onnx")
     assert session.run(["ids"], {"pixels": smooth_pixels(0, (2, 65, 97))})[0].shape == (2, 65, 97)
+
+
+def test_all_goes_on_after_a_failure_and_ends_with_a_table(pir_folder: Path, server: ArchiveServer, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "net.tar", "w") as archive:
+        archive.add(pir_folder, "net_infer")
+    server.content, server.only = (tmp_path / "net.tar").read_bytes(), "PP-LiteSeg-B"
+    mirror = server.url.replace("PP-LiteSeg-T", "{model}")
+    models = tmp_path / "models"
+    done = export("all", "--repository", models, SEMSEG_WEIGHTS_URL=mirror, SEMSEG_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 1
+    assert sorted(entry.name for entry in models.iterdir()) == ["PP-LiteSeg-B", "PP-LiteSeg-B_network"]
+    table = done.stdout[done.stdout.index("what went wrong") :]
+    rows = [line.split() for line in table.splitlines() if line.partition(" ")[0] in zoo.MODELS]
+    assert [row[0] for row in rows] == list(zoo.MODELS)
+    assert rows[3][:2] == ["PP-LiteSeg-B", "1"]
+    assert table.count("404 Not Found") == 17
+    assert done.stderr.count("Export failed:") == 17
+    assert "17 of 18 models failed" in done.stderr
 
 
 def test_class_names_that_do_not_fit_install_nothing(pir_folder: Path, tmp_path: Path) -> None:
@@ -80,7 +101,9 @@ def test_slice_is_dropped_aloud() -> None:
     assert '"(slice)" is no part of the name: exporting SegFormer-B0' in export("SegFormer-B0 (slice)").stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["net", "--threshold", "2"], ["net", "--classes", "nowhere"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["net", "--threshold", "2"], ["net", "--classes", "nowhere"], ["all", "--weights", "a.tar"]]
+)
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert export(*arguments).returncode == 2
 

@@ -72,6 +72,16 @@ def test_a_name_of_paddlex_is_downloaded_from_the_mirror(
     assert found.sha256 == weights.sha256(file)
 
 
+def test_a_page_in_the_archives_place_is_not_kept(server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMSEG_CACHE", str(tmp_path / "cache"))
+    server.content = b"<html>log in first</html>"
+    with pytest.raises(WeightsError, match="not a whole tar archive"):
+        weights.find("net", server.url, tmp_path / "work", show)
+    server.content = packed(archive_folder(tmp_path / "net"), tmp_path / "net.tar").read_bytes()
+    server.etag = '"second"'
+    assert weights.find("net", server.url, tmp_path / "work", show).sha256 == weights.sha256(tmp_path / "net.tar")
+
+
 def test_no_secret_of_an_address_is_kept(server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server.content = packed(archive_folder(tmp_path / "net"), tmp_path / "net.tar").read_bytes()
     monkeypatch.setenv("SEMSEG_CACHE", str(tmp_path / "cache"))
@@ -116,6 +126,17 @@ def test_what_is_no_archive_is_said(tmp_path: Path) -> None:
         file.write_bytes(content)
         with pytest.raises(WeightsError, match="not a whole tar archive"):
             weights.find("net", str(file), tmp_path / "work", show)
+
+
+def test_a_damaged_or_empty_archive_is_said_in_one_line(tmp_path: Path) -> None:
+    damaged = bytearray(packed(archive_folder(tmp_path / "net"), tmp_path / "net.tar.xz", "w:xz").read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    tarfile.open(tmp_path / "empty.tar", "w").close()
+    for name, content in (("damaged.tar.xz", bytes(damaged)), ("empty.tar", (tmp_path / "empty.tar").read_bytes())):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(WeightsError) as caught:
+            weights.find("net", str(tmp_path / name), tmp_path / "work", show)
+        assert "\n" not in str(caught.value)
 
 
 def test_an_archive_without_a_network_is_said(tmp_path: Path) -> None:

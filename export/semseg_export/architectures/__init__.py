@@ -1,0 +1,3 @@
+from .architecture import Architecture, architecture
+
+__all__ = ["Architecture", "architecture"]

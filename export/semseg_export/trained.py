@@ -1,0 +1,115 @@
+"""Trained weights to an inference archive as PaddleX exports it: `x` float32 [N, 3, H, W] in, int32 class ids [N, H, W] out.
+
+    python -m semseg_export.trained FILE ARCHITECTURE FOLDER
+
+is the child process that does it. A refusal of the weights, the error's name and message, it leaves in FOLDER/refusal.txt.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from . import checkpoint, zoo
+from .archive import DESCRIPTION, Archive, read_archive
+from .child import run_module
+from .errors import ConversionError, DescriptionError, UnpackError, WeightsError
+
+SUFFIX = ".pdparams"
+REFUSAL = "refusal.txt"
+
+
+def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
+    """The inference archive of the weights in `file`, written to `folder`.
+
+    Pixels are prepared as the files beside `file` tell. Raises WeightsError, DescriptionError, ConversionError.
+    """
+    zoo.network(architecture)
+    if find_spec("paddleseg") is None:
+        raise WeightsError("trained weights need the architectures of PaddleSeg: pip install --no-deps paddleseg==2.8.0")
+    folder.mkdir(parents=True, exist_ok=True)
+    description = {"Deploy": {"transforms": transforms(file.parent)}, "Global": {"model_name": architecture}}
+    (folder / DESCRIPTION).write_text(yaml.safe_dump(description), encoding="utf-8")
+    try:
+        run_module("semseg_export.trained", [file, architecture, folder], f"building {architecture} with {file.name}")
+    except ConversionError as error:
+        if (folder / REFUSAL).is_file():
+            kind, _, told = (folder / REFUSAL).read_text(encoding="utf-8").partition("\n")
+            raise (UnpackError if kind == UnpackError.__name__ else WeightsError)(told) from error
+        raise
+    return read_archive(folder)
+
+
+def transforms(folder: Path) -> Any:
+    """How pixels are prepared, by the inference.yml in `folder`, or by what a training's configuration there validates with.
+
+    Without either, as all of PaddleX's networks want them. Raises DescriptionError.
+    """
+    if (folder / DESCRIPTION).is_file():
+        return _section(folder / DESCRIPTION, "Deploy")
+    files = sorted(file for file in folder.iterdir() if file.suffix in (".yml", ".yaml"))
+    trainings = [file for file in files if "val_dataset:" in file.read_text(encoding="utf-8", errors="replace")]
+    if len(trainings) > 1:
+        names = " and ".join(file.name for file in trainings)
+        raise DescriptionError(f"{folder} holds {names}: leave only the one of this training, or put its {DESCRIPTION} there")
+    return _section(trainings[0], "val_dataset") if trainings else [{"type": "Normalize"}]
+
+
+def _section(file: Path, section: str) -> Any:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return content[section]["transforms"]
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DescriptionError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    except (KeyError, TypeError) as error:
+        raise DescriptionError(f"{file} has no {section}: transforms:, which tell how pixels are prepared; add them") from error
+
+
+def build(file: Path, name: str, folder: Path) -> None:
+    """Write inference.json and inference.pdiparams to `folder`. Raises WeightsError if `file` does not fit the network."""
+    from .architectures import architecture
+
+    values = checkpoint.read(file)
+    entry = architecture(name)
+    head = values.get(f"{entry.head}.weight")
+    classes = len(head) if head is not None and head.ndim > 0 else len(zoo.network(name).data_set.classes)
+    network = entry.build(name, max(classes, 1))
+    found = {key: list(value.shape) for key, value in values.items()}
+    checkpoint.check(found, {key: list(value.shape) for key, value in network.state_dict().items()}, name)
+    network.set_state_dict(dict[str, Any](values))
+    save(network, folder)
+
+
+def save(network: Any, folder: Path) -> None:
+    """Save a network whose first answer is logits, with the argmax, for images of any size."""
+    import paddle
+
+    class Labels(paddle.nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x: Any) -> Any:
+            return paddle.argmax(self.network(x)[0], axis=1, dtype="int32")
+
+    labels = Labels()
+    labels.eval()
+    spec = [paddle.static.InputSpec([None, 3, None, None], "float32", "x")]
+    paddle.jit.save(paddle.jit.to_static(labels, input_spec=spec, full_graph=True), str(folder / "inference"))
+
+
+def main() -> None:
+    file, name, folder = sys.argv[1:]
+    try:
+        build(Path(file), name, Path(folder))
+    except WeightsError as error:
+        (Path(folder) / REFUSAL).write_text(f"{type(error).__name__}\n{error}", encoding="utf-8")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
