@@ -135,6 +135,7 @@ def test_a_terminated_demo_stops_what_it_started(repository: Path, tmp_path: Pat
     environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
     demo = subprocess.Popen([sys.executable, "-m", "demo.run"], cwd=repository.parent, env=environment)
     while not (children := psutil.Process(demo.pid).children(recursive=True)):
+        assert demo.poll() is None
         time.sleep(0.05)
     time.sleep(3)
     children += psutil.Process(demo.pid).children(recursive=True)
