@@ -65,14 +65,16 @@ def install(repository: Path, model: str, network: bytes, origin: Origin, resize
         with TemporaryDirectory(prefix=f".{repository.name}-", dir=repository.resolve().parent) as staging:
             staged = Path(staging)
             version = _next_version(repository / f"{model}_network")
+            number = _next_version(repository / f"{model}_preprocess")
             _write(staged / f"{model}_network", network_config(model), version, {"model.onnx": network})
+            if resize is not None:
+                config = preprocess_config(repository, model, resize)
+                _write(staged / f"{model}_preprocess", config, number, _shared_code(repository))
             _write(staged / model, ensemble_config(model, origin, resize), 1, {".gitkeep": b""})
+            # All is written before the first is moved in; the ensemble, which names the others, comes last.
             _move_in(staged / f"{model}_network", repository / f"{model}_network", str(version), CONFIG)
             if resize is not None:
-                preprocess = repository / f"{model}_preprocess"
-                number = _next_version(preprocess)
-                _write(staged / preprocess.name, preprocess_config(repository, model, resize), number, _shared_code(repository))
-                _move_in(staged / preprocess.name, preprocess, str(number), CONFIG)
+                _move_in(staged / f"{model}_preprocess", repository / f"{model}_preprocess", str(number), CONFIG)
             _move_in(staged / model, repository / model, CONFIG)
     except OSError as error:
         raise RepositoryError(f"cannot install {model} into {repository}: {error}") from error

@@ -9,6 +9,7 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_export.errors import RepositoryError
 from semseg_export.repository import Origin, check_name, install
+from semseg_export.resize import Resize
 
 ORIGIN = Origin(
     class_names=["road", 'a "wall"', "Straße"],
@@ -105,6 +106,13 @@ def test_a_repository_that_cannot_take_it_stays_as_it_was(tmp_path: Path) -> Non
     with pytest.raises(RepositoryError, match="cannot install net into"):
         install(repository, "net", b"onnx", ORIGIN)
     assert list(tmp_path.rglob("*")) == [repository, repository / "net_network"]
+
+
+def test_without_the_shared_preprocess_nothing_of_a_resizing_network_is_installed(tmp_path: Path) -> None:
+    repository = tmp_path / "r"
+    with pytest.raises(RepositoryError, match=r"there is no .*preprocess/config.pbtxt"):
+        install(repository, "net", b"onnx", ORIGIN, Resize((512, 512)))
+    assert files(tmp_path) == set()
 
 
 @pytest.mark.parametrize("name", ["PP-LiteSeg-T", "Deeplabv3_Plus-R50", "7.b"])
