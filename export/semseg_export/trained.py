@@ -7,6 +7,7 @@ is the child process that does it. A refusal of the weights, the error's name an
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,7 @@ from .child import run_module
 from .errors import ConversionError, DescriptionError, UnpackError, WeightsError
 
 SUFFIX = ".pdparams"
+BASE = "_base_"  # PaddleSeg's key for the configuration that another one completes
 REFUSAL = "refusal.txt"
 
 
@@ -45,28 +47,73 @@ def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
 
 
 def transforms(folder: Path) -> Any:
-    """How pixels are prepared, by the inference.yml in `folder`, or by what a training's configuration there validates with.
+    """How pixels are prepared, by what `described_by` finds; without it, as all of PaddleX's networks want them.
 
-    Without either, as all of PaddleX's networks want them. Raises DescriptionError.
+    Raises DescriptionError.
+    """
+    file = described_by(folder)
+    if file is None:
+        return [{"type": "Normalize"}]
+    section = "Deploy" if file.name == DESCRIPTION else "val_dataset"
+    try:
+        return _inheriting(file)[section]["transforms"]
+    except (KeyError, TypeError) as error:
+        raise DescriptionError(f"{file} has no {section}: transforms:, which tell how pixels are prepared; add them") from error
+
+
+def described_by(folder: Path) -> Path | None:
+    """The file in `folder` that tells how pixels are prepared: its inference.yml, or else a training's configuration.
+
+    Raises DescriptionError if there are several of the second kind.
     """
     if (folder / DESCRIPTION).is_file():
-        return _section(folder / DESCRIPTION, "Deploy")
+        return folder / DESCRIPTION
     files = sorted(file for file in folder.iterdir() if file.suffix in (".yml", ".yaml"))
-    trainings = [file for file in files if "val_dataset:" in file.read_text(encoding="utf-8", errors="replace")]
+    texts = {file: file.read_text(encoding="utf-8", errors="replace") for file in files}
+    trainings = [file for file, text in texts.items() if re.search(rf"^(val_dataset|{BASE})\s*:", text, re.MULTILINE)]
+    bases = {_base(file, _mapping(file)) for file in trainings} if len(trainings) > 1 else set()
+    trainings = [file for file in trainings if file.resolve() not in bases]
     if len(trainings) > 1:
         names = " and ".join(file.name for file in trainings)
         raise DescriptionError(f"{folder} holds {names}: leave only the one of this training, or put its {DESCRIPTION} there")
-    return _section(trainings[0], "val_dataset") if trainings else [{"type": "Normalize"}]
+    return trainings[0] if trainings else None
 
 
-def _section(file: Path, section: str) -> Any:
+def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """What a training's configuration says, and where it is silent the one that it names as its base, as PaddleSeg reads them."""
+    content = _mapping(file)
+    base = _base(file, content)
+    if base is None:
+        return content
+    if base in (*heirs, file.resolve()):
+        raise DescriptionError(f"{file} is its own {BASE}: name another")
+    if not base.is_file():
+        raise DescriptionError(
+            f"{file} takes the rest from {content[BASE]}, which is not there: put it there, or the {DESCRIPTION} of the network"
+            " beside its weights"
+        )
+    return _merged(_inheriting(base, (*heirs, file.resolve())), content)
+
+
+def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Sections are merged key by key, unless they say `_inherited_: False`; everything else is replaced."""
+    merged = dict(base)
+    for key, value in own.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict) and value.get("_inherited_", True)
+        merged[key] = _merged(base[key], value) if both else value
+    return merged
+
+
+def _base(file: Path, content: dict[str, Any]) -> Path | None:
+    return (file.parent / str(content[BASE])).resolve() if content.get(BASE) else None
+
+
+def _mapping(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return content[section]["transforms"]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DescriptionError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
-    except (KeyError, TypeError) as error:
-        raise DescriptionError(f"{file} has no {section}: transforms:, which tell how pixels are prepared; add them") from error
+    return content if isinstance(content, dict) else {}
 
 
 def build(file: Path, name: str, folder: Path) -> None:

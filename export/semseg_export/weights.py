@@ -11,18 +11,22 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from . import download, trained, zoo
-from .archive import PARAMETERS, PROGRAMS, Archive, holds_network, read_archive
+from .archive import DESCRIPTION, PARAMETERS, PROGRAMS, Archive, holds_network, read_archive
 from .download import Show, sha256
 from .errors import UnpackError, WeightsError
 
 
 @dataclass(frozen=True)
 class Weights:
-    """`sha256` is that of the file, or of the parameters file of a folder."""
+    """`sha256` is that of the file, or of the parameters file of a folder.
+
+    `described_by` names the file that tells how pixels are prepared; None: nothing does, they are prepared as for PaddleX's own.
+    """
 
     archive: Archive
     source: str
     sha256: str
+    described_by: str | None = DESCRIPTION
 
 
 def find(model: str, given: str | None, workspace: Path, show: Show, architecture: str | None = None) -> Weights:
@@ -35,7 +39,7 @@ def find(model: str, given: str | None, workspace: Path, show: Show, architectur
     if "://" in given:
         file, digest = download.fetch(given, cache_folder(), show)
         try:
-            return Weights(_archive(file, architecture or model, workspace, show), _public(given), digest)
+            return Weights(_archive(file, architecture or model, workspace, show), _public(given), digest, _described_by(file))
         except UnpackError:
             download.forget(file)  # a page that came in the archive's place must not be taken for it ever after
             raise
@@ -45,7 +49,7 @@ def find(model: str, given: str | None, workspace: Path, show: Show, architectur
         archive = read_archive(folder)
         return Weights(archive, folder.resolve().name, sha256(archive.parameters))
     if path.is_file():
-        return Weights(_archive(path, architecture or model, workspace, show), path.name, sha256(path))
+        return Weights(_archive(path, architecture or model, workspace, show), path.name, sha256(path), _described_by(path))
     raise WeightsError(f"there is no {given}: pass a folder, a .tar archive, a .pdparams or a URL that begins with http")
 
 
@@ -54,6 +58,13 @@ def _archive(file: Path, architecture: str, workspace: Path, show: Show) -> Arch
         return read_archive(_unpack(file, workspace))
     show(f"Building {architecture}")
     return trained.to_archive(file, architecture, workspace / "archive")
+
+
+def _described_by(file: Path) -> str | None:
+    if file.suffix != trained.SUFFIX:
+        return DESCRIPTION
+    found = trained.described_by(file.parent)
+    return None if found is None else found.name
 
 
 def cache_folder() -> Path:

@@ -47,7 +47,7 @@ def test_an_archive_answers_as_the_trained_network(file: Path, tmp_path: Path) -
     pixels = np.random.default_rng(0).integers(0, 256, (2, 65, 97, 3), np.uint8)
     with paddle.no_grad():
         logits = network()(paddle.to_tensor(found.archive.normalisation.apply(pixels)))[0].numpy()
-    ids = reference.predictor(found.archive)(pixels)
+    ids, _ = reference.predictor(found.archive)(pixels)
     margin = np.sort(logits, axis=1)
     clear = margin[:, -1] - margin[:, -2] > 1e-4
     assert clear.mean() > 0.9
@@ -95,6 +95,21 @@ def write(folder: Path, files: dict[str, object]) -> None:
         ({}, [{"type": "Normalize"}]),
         ({"compose.yml": {"services": {}}}, [{"type": "Normalize"}]),
         ({"inference.yml": {"Deploy": {"transforms": [IMAGENET]}}}, [IMAGENET]),
+        (
+            {
+                "roads.yml": {"_base_": "cityscapes.yml", "batch_size": 4, "val_dataset": {"num_classes": 5}},
+                "cityscapes.yml": {"_base_": "./all.yml", "val_dataset": {"transforms": [IMAGENET]}},
+                "all.yml": {"val_dataset": {"transforms": [], "mode": "val"}},
+            },
+            [IMAGENET],
+        ),
+        (
+            {
+                "roads.yml": {"_base_": "other.yml", "val_dataset": {"_inherited_": False, "transforms": []}},
+                "other.yml": {"val_dataset": {"transforms": [IMAGENET]}},
+            },
+            [],
+        ),
         ({"training.yaml": {"val_dataset": {"transforms": [IMAGENET]}}, "compose.yml": {"services": {}}}, [IMAGENET]),
         (
             {"training.yml": {"val_dataset": {"transforms": []}}, "inference.yml": {"Deploy": {"transforms": [IMAGENET]}}},
@@ -114,6 +129,12 @@ def test_the_files_beside_the_weights_tell_how_pixels_are_prepared(
     [
         ({"a.yml": "val_dataset:", "b.yaml": "val_dataset:"}, r"holds a\.yml and b\.yaml: leave only the one"),
         ({"a.yml": "val_dataset: ["}, r"a\.yml is not YAML"),
+        ({"a.yml": "_base_: ../nowhere.yml"}, r"a\.yml takes the rest from \.\./nowhere\.yml, which is not there: put it"),
+        ({"a.yml": "_base_: a.yml\nval_dataset: {}"}, r"a\.yml is its own _base_"),
+        (
+            {"a.yml": {"_base_": "b.yml", "val_dataset": {"_inherited_": False}}, "b.yml": "val_dataset: {transforms: []}"},
+            "a.yml has no",
+        ),
         ({"a.yml": "val_dataset: 1"}, r"a\.yml has no val_dataset: transforms:"),
         ({"inference.yml": "Deploy: 1"}, r"inference\.yml has no Deploy: transforms:"),
     ],
