@@ -114,8 +114,9 @@ def serve_command(
         from pydantic import ValidationError
 
         from .gateway import Settings
+        from .repository import exported_models, plain_name
         from .serving import serve
-        from .triton_process import TritonProcess, exported_models
+        from .triton_process import TritonProcess
     except ModuleNotFoundError as error:
         sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-triton[gateway]'")
 
@@ -128,7 +129,10 @@ def serve_command(
 
     triton = None
     if "url" not in settings.model_fields_set:
-        models = model or ([settings.model] if settings.model else exported_models(model_repository))
+        asked = model or ([settings.model] if settings.model else exported_models(model_repository))
+        models = list(dict.fromkeys(map(plain_name, asked)))
+        if plain := [name for name in models if name not in asked]:
+            typer.echo(f'"(slice)" is no part of a name: serving {", ".join(plain)}')
         settings = settings.model_copy(update={"model": models[0]})
         triton = TritonProcess(
             model_repository,
@@ -148,7 +152,7 @@ def serve_command(
     if ready_file is not None:
         _make_folder(ready_file.parent, "--ready-file")
     try:
-        serve(settings, triton, announce, access_log=verbose)
+        serve(settings, triton, announce, typer.echo, access_log=verbose)
     finally:
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)

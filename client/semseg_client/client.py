@@ -43,7 +43,7 @@ class Client:
 
     def __init__(self, url: str = "localhost:8001", timeout: float = 60.0) -> None:
         self._conversation = Conversation(url, timeout)
-        self._connection = tritonclient.grpc.InferenceServerClient(url, channel_args=_channel(url))
+        self._connection = tritonclient.grpc.InferenceServerClient(url, channel_args=channel_options(url))
 
     def segment(
         self,
@@ -180,12 +180,12 @@ class AsyncClient:
         # gRPC binds a connection to the loop that is running when it is made.
         if self._connection is None:
             self._connection = tritonclient.grpc.aio.InferenceServerClient(
-                self._conversation.url, channel_args=_channel(self._conversation.url)
+                self._conversation.url, channel_args=channel_options(self._conversation.url)
             )
         return await getattr(self._connection, step.method)(**step.arguments, client_timeout=step.timeout)
 
 
-def _channel(url: str) -> list[tuple[str, int]]:
+def channel_options(url: str) -> list[tuple[str, int]]:
     """gRPC sends even what is for this machine through the proxy that the environment names."""
     here = url.rpartition(":")[0] in ("localhost", "127.0.0.1", "[::1]")
     return [*_CHANNEL, ("grpc.enable_http_proxy", 0)] if here else _CHANNEL

@@ -13,6 +13,7 @@ import uvicorn
 
 from .gateway import Settings, create_app
 from .ports import listening
+from .repository_watch import RepositoryWatch
 from .triton_process import TritonProcess
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -29,10 +30,17 @@ class Addresses:
     metrics: str | None
 
 
-def serve(settings: Settings, triton: TritonProcess | None, announce: Callable[[Addresses], None], *, access_log: bool) -> None:
+def serve(
+    settings: Settings,
+    triton: TritonProcess | None,
+    announce: Callable[[Addresses], None],
+    say: Callable[[str], None],
+    *,
+    access_log: bool,
+) -> None:
     """Serve until SIGINT or SIGTERM; with no `triton`, in front of the one at `settings.url`.
 
-    `announce` is called once requests are served.
+    `announce` is called once requests are served, `say` with what becomes of a version that is exported meanwhile.
 
     Raises:
         ServingError: a port is taken, or tritonserver could not be started, or died.
@@ -55,7 +63,9 @@ def serve(settings: Settings, triton: TritonProcess | None, announce: Callable[[
             timeout_graceful_shutdown=_GRACE,
         )
         addresses = _addresses(listener, settings, triton)
-        _GatewayServer(config, triton, lambda: announce(addresses)).run([listener])
+        watch = RepositoryWatch(triton.grpc_url, triton.repository, triton.models, say) if triton else nullcontext()
+        with watch:
+            _GatewayServer(config, triton, lambda: announce(addresses)).run([listener])
         if triton is not None:
             triton.check_alive()
 

@@ -17,11 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from google.protobuf import text_format
-from tritonclient.grpc.model_config_pb2 import ModelConfig
-
 from .client import Client
-from .conversation import NOT_YET, TINY_IMAGE, is_segmentation
+from .conversation import NOT_YET, TINY_IMAGE
 from .errors import SemsegError, ServingError
 from .ports import free_ports
 from .triton_log import TritonLog
@@ -31,18 +28,6 @@ _EXIT_TIMEOUT = 10  # s, that tritonserver gives to requests under way; twice th
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (where Triton's Python backend keeps it)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LIBC = ctypes.CDLL(None)
-
-
-def exported_models(repository: Path) -> list[str]:
-    """The names of the models in a repository that clients can call.
-
-    Raises:
-        ServingError: there is none, or a config.pbtxt cannot be read.
-    """
-    models = [path.parent.name for path in sorted(repository.glob("*/config.pbtxt")) if is_segmentation(_config(path))]
-    if not models:
-        raise ServingError(f"no model in {repository}; export one: make export MODEL=PP-LiteSeg-T")
-    return models
 
 
 @dataclass(frozen=True)
@@ -182,13 +167,6 @@ class TritonProcess:
             f"--exit-timeout-secs={_EXIT_TIMEOUT}",
             f"--backend-config=python,shm-region-prefix-name={self._prefix}",
         ]
-
-
-def _config(path: Path) -> ModelConfig:
-    try:
-        return text_format.Parse(path.read_text(encoding="utf-8"), ModelConfig(), allow_unknown_field=True)
-    except (OSError, ValueError, text_format.ParseError) as error:
-        raise ServingError(f"{path}: {error}") from None
 
 
 def _program() -> str:

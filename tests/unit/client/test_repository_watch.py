@@ -1,0 +1,88 @@
+"""What the watch asks of a server; that a real one then loses no request is in tests/integration/test_versions.py."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from semseg_client.repository_watch import RepositoryWatch
+
+ENSEMBLE = """
+platform: "ensemble" version_policy { specific { versions: VERSION } }
+parameters { key: "class_names" value { string_value: "[]" } }
+ensemble_scheduling { step { model_name: "A_network" model_version: -1 } }
+"""
+NETWORK = 'backend: "onnxruntime" version_policy { specific { versions: VERSION } }'
+
+
+class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+    """Keeps the names that it was told to load; those in `broken` it refuses."""
+
+    def __init__(self) -> None:
+        self.loaded: list[str] = []
+        self.broken: set[str] = set()
+
+    def RepositoryModelLoad(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self.loaded.append(request.model_name)
+        if request.model_name in self.broken:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "load failed\nTraceback")
+        return service_pb2.RepositoryModelLoadResponse()
+
+
+@pytest.fixture
+def triton() -> Triton:
+    return Triton()
+
+
+@pytest.fixture
+def url(triton: Triton) -> Iterator[str]:
+    server = grpc.server(ThreadPoolExecutor(2))
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+def write(repository: Path, version: int) -> None:
+    for name, config in (("A_network", NETWORK), ("A", ENSEMBLE)):
+        (repository / name).mkdir(exist_ok=True)
+        (repository / name / "config.pbtxt").write_text(config.replace("VERSION", str(version)))
+
+
+def wait_for(said: list[str]) -> str:
+    deadline = time.monotonic() + 20
+    while not said and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return said.pop()
+
+
+def test_a_new_version_is_loaded_the_ensemble_last(url: str, triton: Triton, tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    said: list[str] = []
+    with RepositoryWatch(url, tmp_path, ["A"], said.append):
+        write(tmp_path, 2)
+        assert wait_for(said) == "A: version 2 is served now"
+        assert triton.loaded == ["A_network", "A"]
+        (tmp_path / "A_network" / "config.pbtxt").write_text("{")  # somebody is editing it
+        time.sleep(1.5)
+        assert triton.loaded == ["A_network", "A"]
+        write(tmp_path, 1)
+        assert wait_for(said) == "A: version 1 is served now"
+
+
+def test_a_version_that_cannot_be_loaded_is_told_and_its_ensemble_left_alone(url: str, triton: Triton, tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    said: list[str] = []
+    triton.broken = {"A_network"}
+    with RepositoryWatch(url, tmp_path, ["A"], said.append):
+        write(tmp_path, 2)
+        assert wait_for(said) == "A: the change was not taken up, what was served goes on: load failed"
+        assert triton.loaded == ["A_network"]
