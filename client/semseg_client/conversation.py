@@ -93,6 +93,9 @@ class Conversation:
         except ModelNotFound:
             self._models = {}
             raise
+        if answer.get_response().model_version != chosen.version:  # another was exported, or taken back, since we asked
+            self._models = {}
+            chosen = yield from self.model(chosen.name, timeout)
         return segmentation(answer, chosen)
 
     def wait_ready(self, timeout: float, model: str | None = None) -> Steps[None]:
@@ -162,6 +165,7 @@ def described(config: ModelConfig, version: str) -> Model:
         version=version,
         class_names=tuple(json.loads(told["class_names"])),
         palette=tuple((red, green, blue) for red, green, blue in json.loads(told.get("palette", "[]"))),
+        max_pixels=int(told["max_pixels"]) if "max_pixels" in told else None,
         source=told.get("source"),
         source_sha256=told.get("source_sha256"),
         converter=told.get("converter"),

@@ -14,14 +14,16 @@ Colour = tuple[int, int, int]
 class Model:
     """One served model, as the parameters of its ensemble describe it.
 
-    `class_names` and `palette` (red, green, blue) are indexed by class id. `agreement` is the smallest share of pixels,
-    0 to 1, on which the exported network agreed with Paddle. What the exporter did not write is None.
+    `class_names` and `palette` (red, green, blue) are indexed by class id. `max_pixels` is the size of the largest image that
+    is taken without a target size. `agreement` is the smallest share of pixels, 0 to 1, on which the exported network agreed
+    with Paddle. What the exporter did not write is None.
     """
 
     name: str
     version: str
     class_names: tuple[str, ...]
     palette: tuple[Colour, ...]
+    max_pixels: int | None = None
     source: str | None = None
     source_sha256: str | None = None
     converter: str | None = None

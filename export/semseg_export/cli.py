@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -60,6 +61,9 @@ def export(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Class names, one a line. Without it, those of MODEL's data set."),
     ] = None,
+    memory: Annotated[
+        float, typer.Option(min=0.1, metavar="GB", help="What one run of the network may take: it limits the size of images.")
+    ] = 8.0,
 ) -> None:
     """Convert a Paddle segmentation network to ONNX, compare it with Paddle, and install it for Triton."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -67,9 +71,9 @@ def export(
         raise typer.BadParameter(f"{ALL} takes official weights only: name one model to give it weights, classes or architecture")
     try:
         if model == ALL:
-            _export_all(repository, threshold)
+            _export_all(repository, threshold, memory)
         else:
-            _export(model, weights or None, architecture, repository, threshold, classes)
+            _export(model, weights or None, architecture, repository, threshold, classes, memory)
     except ModuleNotFoundError as error:
         complaints.print(
             f"[bold red]Export failed:[/] {error.name} is not installed here. Paddle and its converter have an environment of"
@@ -89,7 +93,7 @@ def _complain(error: ExportError | OSError) -> None:
         complaints.print(escape(error.detail), style="dim", highlight=False, soft_wrap=True)
 
 
-def _export_all(repository: Path, threshold: float) -> None:
+def _export_all(repository: Path, threshold: float, budget: float) -> None:
     """Export every network of PaddleX; one that fails does not stop the rest, but makes the exit code 1."""
     from . import zoo
 
@@ -101,7 +105,7 @@ def _export_all(repository: Path, threshold: float) -> None:
     for model in zoo.MODELS:
         console.print(f"\n[bold]{model}[/]", highlight=False)
         try:
-            version_number, agreement = _export(model, None, None, repository, threshold, None)
+            version_number, agreement = _export(model, None, None, repository, threshold, None, budget)
             results.add_row(model, str(version_number), f"{agreement:.4%}")
         except (ExportError, OSError) as error:
             _complain(error)
@@ -114,11 +118,18 @@ def _export_all(repository: Path, threshold: float) -> None:
 
 
 def _export(
-    model: str, given: str | None, architecture: str | None, repository: Path, threshold: float, class_file: Path | None
+    model: str,
+    given: str | None,
+    architecture: str | None,
+    repository: Path,
+    threshold: float,
+    class_file: Path | None,
+    budget: float,
 ) -> tuple[int, float]:
     """Returns the installed version and its agreement with Paddle, 0 to 1."""
-    from . import classes, convert, graph, parity, weights, zoo
+    from . import classes, convert, graph, memory, parity, weights, zoo
     from . import repository as entries
+    from .configuration import Origin
     from .steps import step
 
     if model != zoo.plain_name(model):
@@ -129,7 +140,10 @@ def _export(
         workspace = Path(folder)
         with step(console, "Weights") as running:
             found = weights.find(model, given, workspace, running.show, architecture)
-            running.done = f"{found.source} (SHA-256 {found.sha256[:12]}…)"
+            pixels = (
+                f"pixels as {found.described_by} tells" if found.described_by else "pixels as PaddleX's own: no inference.yml"
+            )
+            running.done = f"{found.source} (SHA-256 {found.sha256[:12]}…), {pixels}"
         with step(console, "Conversion") as running:
             network = convert.to_onnx(found.archive, workspace)
             running.done = f"{found.archive.program.name} to ONNX, {len(network.graph.node)} nodes"
@@ -143,18 +157,26 @@ def _export(
             running.done = f"{agreement:.4%} of the pixels as Paddle, at least"
         console.print(parity.table(agreements))
         parity.require(agreements, threshold)
+        content = served.SerializeToString()
+        with step(console, "Memory") as running:
+            taken = memory.measure(content, workspace)
+            limit = memory.limit(taken, budget * 1e9)
+            running.done = f"{taken.slope / 1e9:.2g} GB a megapixel: {budget:g} GB admit images of {limit} megapixels"
         with step(console, "Installation") as running:
-            origin = entries.Origin(
+            origin = Origin(
                 class_names=names,
                 palette=classes.palette(count),
+                megapixels=limit,
+                memory=taken,
                 source=found.source,
                 source_sha256=found.sha256,
                 converter=f"paddle2onnx {version('paddle2onnx')}",
                 exported_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
                 agreement=agreement,
+                comparison=[asdict(each) for each in agreements],
+                resize=found.archive.resize,
             )
-            content = served.SerializeToString()
-            number = entries.install(repository, model, content, origin, found.archive.resize)
+            number = entries.install(repository, model, content, origin)
             file = repository / f"{model}_network" / str(number) / "model.onnx"
             running.done = f"{file}, {len(content) / 1e6:.1f} MB"
     console.print(f"Installed [bold]{model}[/], version {number}. Next: [bold]make serve MODEL={model}[/]", highlight=False)

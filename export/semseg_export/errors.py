@@ -6,6 +6,7 @@ ExportError
   DescriptionError     inference.yml is absent or asks for what cannot be served
   ConversionError      Paddle2ONNX or Paddle gave up on the network
   GraphError           the converted network is not one that labels pixels
+  MemoryBudgetError    not even a small image fits into the memory that the network may take
   DisagreementError    the finished graph does not answer as Paddle does
   ClassesError         the class names do not fit the network
   RepositoryError      the model repository cannot take the model
@@ -39,6 +40,10 @@ class ConversionError(ExportError):
 
 
 class GraphError(ExportError):
+    pass
+
+
+class MemoryBudgetError(ExportError):
     pass
 
 

@@ -1,7 +1,9 @@
 """The served graph: `pixels` uint8 RGB [N, H, W, 3] in, `ids` uint8 [N, H, W] out.
 
-A quarter of the bytes go in and come out as with the network as Paddle exports it. Opset and IR version stay those of
-the converted network, so that the ONNX Runtime of any current Triton reads the file.
+A quarter of the bytes go in and come out as with the network as Paddle exports it. A second input, `lane` int8 [N, any],
+is read by nobody: Triton joins requests into a batch only if their inputs have the same shapes, and so preprocess keeps
+images apart that would take too much memory together. Opset and IR version stay those of the converted network, so that
+the ONNX Runtime of any current Triton reads the file.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from .errors import GraphError
 from .runtime import Session
 
 PIXELS = "pixels"
+LANE = "lane"
 IDS = "ids"
 PROBE = 128  # height and width, in pixels, of the image that tells the number of classes
 
@@ -39,7 +42,9 @@ def served_graph(network: ModelProto, normalisation: Normalisation) -> tuple[Mod
         [*network.graph.initializer, *_constants(normalisation)],
     )
     model = helper.make_model(graph, ir_version=network.ir_version, opset_imports=network.opset_import)
-    return _slimmed(model), classes
+    model = _slimmed(model)
+    model.graph.input.append(helper.make_tensor_value_info(LANE, TensorProto.INT8, ["batch", "lane"]))
+    return model, classes
 
 
 def _entry(network: ModelProto) -> str:
@@ -138,3 +143,13 @@ def _slimmed(model: ModelProto) -> ModelProto:
     slim.graph.input[0].CopyFrom(model.graph.input[0])
     slim.graph.output[0].CopyFrom(model.graph.output[0])
     return slim
+
+
+def deciding(served: ModelProto) -> ModelProto:
+    """The served graph up to the logits, float32 [N, C, H, W], that it decides by."""
+    decision = _makers(served)["decide/class"]
+    model = ModelProto()
+    model.CopyFrom(served)
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info(decision.input[0], TensorProto.FLOAT, None))
+    return model

@@ -7,23 +7,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from google.protobuf import text_format
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from tritonclient.grpc import model_config_pb2 as triton
 
 from . import zoo
+from .configuration import CONFIG, read
 from .errors import RepositoryError
-from .repository import CONFIG
+from .repository import Versions, versions
 
 
 @dataclass(frozen=True)
 class Exported:
-    """One entry of the repository: the version that Triton serves, all that are there, and the agreement with Paddle."""
+    """A model of the repository: its versions, and the agreement with Paddle of the one that is served."""
 
-    served: int
-    versions: tuple[int, ...]
+    versions: Versions
     agreement: float
 
 
@@ -32,20 +30,10 @@ def exported(repository: Path) -> dict[str, Exported]:
     found = {}
     for entry in sorted(repository.glob(f"*_network/{CONFIG}")):
         model = entry.parent.name.removesuffix("_network")
-        ensemble = repository / model / CONFIG
-        versions = sorted(int(file.parent.name) for file in entry.parent.glob("*/model.onnx") if file.parent.name.isdecimal())
-        if versions and ensemble.is_file():
-            pinned = _config(entry).version_policy.specific.versions
-            agreement = _config(ensemble).parameters["agreement"].string_value
-            found[model] = Exported(max(pinned or versions), tuple(versions), float(agreement or "nan"))
+        if (repository / model / CONFIG).is_file():
+            agreement = read(repository / model / CONFIG).parameters["agreement"].string_value
+            found[model] = Exported(versions(repository, model), float(agreement or "nan"))
     return found
-
-
-def _config(file: Path) -> triton.ModelConfig:
-    try:
-        return text_format.Parse(file.read_text(encoding="utf-8"), triton.ModelConfig())
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise RepositoryError(f"cannot read {file}: {error}; export the model again") from error
 
 
 def table(repository: Path) -> Table:
@@ -75,8 +63,8 @@ def table(repository: Path) -> Table:
 def _state(state: Exported | None) -> tuple[str, str]:
     if state is None:
         return "", ""
-    others = ", ".join(str(version) for version in state.versions if version != state.served)
-    return f"[bold green]{state.served}[/]" + (f" ({others})" if others else ""), f"{state.agreement:.4%}"
+    served, others = state.versions.served, [str(each) for each in state.versions.present if each != state.versions.served]
+    return f"[bold green]{served}[/]" + (f" ({', '.join(others)})" if others else ""), f"{state.agreement:.4%}"
 
 
 def main(

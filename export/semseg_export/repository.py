@@ -1,46 +1,31 @@
-"""Entries of the model repository, as docs/contract.md has them. They are written whole beside it, then renamed in."""
+"""Entries of the model repository, as docs/contract.md has them: installed whole, and one version of each served.
+
+A model's version n is in three folders: `<MODEL>_network/n`, `<MODEL>/n`, which keeps the ensemble's configuration as it
+belongs to that version, and for a network that has images resized `<MODEL>_preprocess/n`. Which version is served stands in
+the configurations alone, so that a new version is put in place, and an older one taken back, by replacing these.
+"""
 
 from __future__ import annotations
 
-import json
+import fcntl
+import os
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2 as triton
-
+from .configuration import CONFIG, SHARED, Origin, ensemble_config, network_config, parse, preprocess_config, read, text
 from .errors import RepositoryError
-from .resize import Resize
-
-CONFIG = "config.pbtxt"
-MAX_BATCH_SIZE = 8
-SHARED = ("preprocess", "postprocess", "draw")
 
 
 @dataclass(frozen=True)
-class Origin:
-    """What the ensemble tells about its network, under the keys of docs/contract.md."""
+class Versions:
+    """Of one model in a repository, the version that is served and all that are there."""
 
-    class_names: list[str]
-    palette: list[list[int]]
-    source: str
-    source_sha256: str
-    converter: str
-    exported_at: str
-    agreement: float
-
-    def parameters(self) -> dict[str, str]:
-        return {
-            "class_names": json.dumps(self.class_names, ensure_ascii=False),
-            "palette": json.dumps(self.palette),
-            "source": self.source,
-            "source_sha256": self.source_sha256,
-            "converter": self.converter,
-            "exported_at": self.exported_at,
-            "agreement": f"{self.agreement:.6f}",
-        }
+    served: int
+    present: tuple[int, ...]
 
 
 def check_name(model: str) -> None:
@@ -51,110 +36,116 @@ def check_name(model: str) -> None:
         raise RepositoryError(f"{model!r} cannot name a model: {', '.join(SHARED)}, *_network and *_preprocess are taken")
 
 
-def install(repository: Path, model: str, network: bytes, origin: Origin, resize: Resize | None = None) -> int:
-    """Install the network `<model>_network` and the ensemble `<model>`; returns the network's version.
+def install(repository: Path, model: str, network: bytes, origin: Origin) -> int:
+    """Install the network as a new version of `model` and have that served; returns its number.
 
-    A network that has images resized also gets `<model>_preprocess`, a copy of the shared preprocess set to do that.
-
-    A first export renames both folders in, the network first; a later one renames version n + 1 in and then replaces
-    the configurations, so that a running server never sees half a model. Raises RepositoryError.
+    A running server never sees half a model: first the version's folders are renamed in, which changes nothing that is
+    served, and then the configurations are replaced. Raises RepositoryError.
     """
-    try:
-        repository.mkdir(parents=True, exist_ok=True)
-        # Triton polls every folder of the repository, hidden or not; its neighbours share the file system.
-        with TemporaryDirectory(prefix=f".{repository.name}-", dir=repository.resolve().parent) as staging:
-            staged = Path(staging)
-            version = _next_version(repository / f"{model}_network")
-            number = _next_version(repository / f"{model}_preprocess")
-            _write(staged / f"{model}_network", network_config(model), version, {"model.onnx": network})
-            if resize is not None:
-                config = preprocess_config(repository, model, resize)
-                _write(staged / f"{model}_preprocess", config, number, _shared_code(repository))
-            _write(staged / model, ensemble_config(model, origin, resize), 1, {".gitkeep": b""})
-            # All is written before the first is moved in; the ensemble, which names the others, comes last.
-            _move_in(staged / f"{model}_network", repository / f"{model}_network", str(version), CONFIG)
-            if resize is not None:
-                _move_in(staged / f"{model}_preprocess", repository / f"{model}_preprocess", str(number), CONFIG)
-            _move_in(staged / model, repository / model, CONFIG)
-    except OSError as error:
-        raise RepositoryError(f"cannot install {model} into {repository}: {error}") from error
+    with _changing(repository, f"install {model} into") as staging:
+        version = max([0, *_numbers(repository / f"{model}_network"), *_numbers(repository / model)]) + 1
+        ensemble = text(ensemble_config(model, origin, version))
+        folders = {f"{model}_network": {"model.onnx": network}}
+        if origin.resize is not None:
+            folders[f"{model}_preprocess"] = _shared_code(repository)
+        folders[model] = {CONFIG: ensemble}
+        for name, files in folders.items():
+            for file, content in files.items():
+                (staging / name / str(version)).mkdir(parents=True, exist_ok=True)
+                (staging / name / str(version) / file).write_bytes(content)
+        for name, config in _configs(repository, model, ensemble, version).items():
+            (staging / name / CONFIG).write_bytes(config)
+        # All is written before the first is moved in; the ensemble, which names the others, comes last.
+        known = [name for name in folders if (repository / name).exists()]
+        for name in folders:
+            part = str(version) if name in known else ""
+            (staging / name / part).rename(repository / name / part)
+        for name in known:
+            (staging / name / CONFIG).replace(repository / name / CONFIG)
     return version
 
 
-def _next_version(entry: Path) -> int:
-    versions = [int(folder.name) for folder in entry.glob("*") if folder.name.isdecimal()]
-    return max(versions, default=0) + 1
+def serve(repository: Path, model: str, version: int) -> None:
+    """Have an installed version of `model` served, older or newer than the one that is. Raises RepositoryError."""
+    present = versions(repository, model).present
+    if version not in present:
+        raise RepositoryError(f"{model} has no version {version} in {repository}; there is: {', '.join(map(str, present))}")
+    with _changing(repository, f"change {model} in") as staging:
+        configs = _configs(repository, model, (repository / model / str(version) / CONFIG).read_bytes(), version)
+        for name, config in configs.items():
+            (staging / name).write_bytes(config)
+        for name in configs:
+            (staging / name).replace(repository / name / CONFIG)
+
+
+def prune(repository: Path, model: str) -> tuple[int, ...]:
+    """Delete every version of `model` but the one that is served; returns their numbers. Raises RepositoryError."""
+    state = versions(repository, model)
+    others = tuple(version for version in state.present if version != state.served)
+    with _changing(repository, f"prune {model} in") as staging:
+        for version in others:
+            for name in (model, f"{model}_network", f"{model}_preprocess"):
+                folder = repository / name / str(version)
+                if folder.exists():
+                    folder.rename(staging / f"{name}-{version}")
+        # Unless the version that is served has a Resize, no version has one now.
+        leftover = repository / f"{model}_preprocess"
+        if leftover.exists() and not _numbers(leftover):
+            leftover.rename(staging / leftover.name)
+    return others
+
+
+def versions(repository: Path, model: str) -> Versions:
+    """Raises RepositoryError if there is no such model, or not a whole one."""
+    check_name(model)
+    if not (repository / model / CONFIG).is_file():
+        raise RepositoryError(f"{model} is not in {repository}; export it: make export MODEL={model}")
+    served = [*read(repository / model / CONFIG).version_policy.specific.versions, 0][0]
+    networks = _numbers(repository / f"{model}_network")
+    present = tuple(number for number in networks if (repository / model / str(number) / CONFIG).is_file())
+    if served not in present:
+        raise RepositoryError(f"{repository} holds no whole version of {model} that is served; export it again")
+    return Versions(served, present)
+
+
+@contextmanager
+def _changing(repository: Path, doing: str) -> Iterator[Path]:
+    """A folder to put together in what is then renamed into the repository.
+
+    Beside it, since Triton polls every folder of the repository, hidden or not; and on its file system.
+    """
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+        with _locked(repository), TemporaryDirectory(prefix=f".{repository.name}-", dir=repository.resolve().parent) as staging:
+            yield Path(staging)
+    except OSError as error:
+        raise RepositoryError(f"cannot {doing} {repository}: {error}") from error
+
+
+@contextmanager
+def _locked(repository: Path) -> Iterator[None]:
+    """One export at a time numbers its version; a lock on the folder itself leaves no file behind."""
+    descriptor = os.open(repository, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _numbers(entry: Path) -> list[int]:
+    """The versions in an entry of the repository, in order."""
+    return sorted(int(folder.name) for folder in entry.glob("*") if folder.name.isdecimal())
 
 
 def _shared_code(repository: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (repository / "preprocess" / "1").glob("*.py")}
 
 
-def _write(entry: Path, config: triton.ModelConfig, version: int, files: dict[str, bytes]) -> None:
-    (entry / str(version)).mkdir(parents=True)
-    for name, content in files.items():
-        (entry / str(version) / name).write_bytes(content)
-    (entry / CONFIG).write_text(text_format.MessageToString(config, as_utf8=True), encoding="utf-8")
-
-
-def _move_in(staged: Path, entry: Path, *parts: str) -> None:
-    """The whole folder, or, where there is one already, only `parts` of it, one after the other."""
-    for part in parts if entry.exists() else [""]:
-        (staged / part).rename(entry / part)
-
-
-def network_config(model: str) -> triton.ModelConfig:
-    return triton.ModelConfig(
-        name=f"{model}_network",
-        backend="onnxruntime",
-        max_batch_size=MAX_BATCH_SIZE,
-        input=[triton.ModelInput(name="pixels", data_type=triton.TYPE_UINT8, dims=[-1, -1, 3])],
-        output=[triton.ModelOutput(name="ids", data_type=triton.TYPE_UINT8, dims=[-1, -1])],
-        instance_group=[triton.ModelInstanceGroup(count=1)],
-        dynamic_batching=triton.ModelDynamicBatching(),
-    )
-
-
-def preprocess_config(repository: Path, model: str, resize: Resize) -> triton.ModelConfig:
-    """The shared preprocess's own configuration under another name, with the Resize that its code reads."""
-    shared = repository / "preprocess" / CONFIG
-    if not shared.is_file():
-        raise RepositoryError(
-            f"there is no {shared}: export into the project's model_repository, or copy {', '.join(SHARED)} from it"
-        )
-    config = text_format.Parse(shared.read_text(encoding="utf-8"), triton.ModelConfig())
-    config.name = f"{model}_preprocess"
-    config.parameters["resize"].string_value = json.dumps(asdict(resize))
-    return config
-
-
-def ensemble_config(model: str, origin: Origin, resize: Resize | None = None) -> triton.ModelConfig:
-    """postprocess and draw stand side by side, so that Triton leaves out the one whose output nobody asked for."""
-    return triton.ModelConfig(
-        name=model,
-        platform="ensemble",
-        max_batch_size=MAX_BATCH_SIZE,
-        input=[triton.ModelInput(name="image", data_type=triton.TYPE_STRING, dims=[1])],
-        output=[
-            triton.ModelOutput(name="label_map", data_type=triton.TYPE_UINT8, dims=[-1, -1]),
-            triton.ModelOutput(name="picture", data_type=triton.TYPE_STRING, dims=[1]),
-        ],
-        ensemble_scheduling=triton.ModelEnsembling(
-            step=[
-                _step("preprocess" if resize is None else f"{model}_preprocess", ["image"], ["pixels", "source_size"]),
-                _step(f"{model}_network", ["pixels"], ["ids"]),
-                _step("postprocess", ["ids", "source_size"], ["label_map"]),
-                _step("draw", ["ids", "source_size"], ["picture"]),
-            ]
-        ),
-        parameters={key: triton.ModelParameter(string_value=value) for key, value in origin.parameters().items()},
-    )
-
-
-def _step(model: str, takes: list[str], gives: list[str]) -> triton.ModelEnsembling.Step:
-    return triton.ModelEnsembling.Step(
-        model_name=model,
-        model_version=-1,
-        input_map={name: name for name in takes},
-        output_map={name: name for name in gives},
-    )
+def _configs(repository: Path, model: str, ensemble: bytes, version: int) -> dict[str, bytes]:
+    """What to write to have a version served: the configurations of its own steps, and the ensemble's, which comes last."""
+    parameters = parse(ensemble).parameters
+    configs = {f"{model}_network": network_config(model, version, repository / f"{model}_network" / CONFIG)}
+    if "resize" in parameters:
+        configs[f"{model}_preprocess"] = preprocess_config(repository, model, parameters["resize"].string_value, version)
+    return {**{name: text(config) for name, config in configs.items()}, model: ensemble}

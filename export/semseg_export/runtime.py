@@ -1,10 +1,11 @@
-"""ONNX Runtime on the CPU, for graphs of one input and one output."""
+"""ONNX Runtime on the CPU, for graphs of one image input and one output."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
@@ -28,14 +29,20 @@ class Session:
             self.session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         except FAILURES as error:
             raise GraphError(f"ONNX Runtime cannot load the converted network: {_line(error)}") from error
-        self.entry = self.session.get_inputs()[0].name
+        self.entry, *self.lanes = (entry.name for entry in self.session.get_inputs())
 
     def run(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The first output."""
+        return self.all(image)[0]
+
+    def all(self, image: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """Every output."""
+        lanes = {name: np.zeros((len(image), 1), np.int8) for name in self.lanes}
         try:
-            result: npt.NDArray[Any] = self.session.run(None, {self.entry: image})[0]
+            outputs: list[npt.NDArray[Any]] = self.session.run(None, {self.entry: image, **lanes})
         except FAILURES as error:
             raise GraphError(f"ONNX Runtime cannot run the network on {list(image.shape)}: {_line(error)}") from error
-        return result
+        return outputs
 
 
 def _line(error: Exception) -> str:

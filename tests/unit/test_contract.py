@@ -11,12 +11,25 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_client import conversation
-from semseg_export.repository import MAX_BATCH_SIZE, SHARED, Origin, ensemble_config, network_config, preprocess_config
+from semseg_export import memory
+from semseg_export.configuration import MAX_BATCH_SIZE, SHARED, Origin, ensemble_config, network_config, preprocess_config
 from semseg_export.resize import Resize
 from tests.support import ROOT
 
 CONTRACT = (ROOT / "docs" / "contract.md").read_text()
-ORIGIN = Origin(["road"], [[128, 0, 0]], "a.tar", "0" * 64, "paddle2onnx 2.1.0", "2026-01-01T00:00:00+00:00", 1.0)
+ORIGIN = Origin(
+    class_names=["road"],
+    palette=[[128, 0, 0]],
+    megapixels=8,
+    memory=memory.Memory([[1, 2e8], [2, 3e8]], 0),
+    source="a.tar",
+    source_sha256="0" * 64,
+    converter="paddle2onnx 2.1.0",
+    exported_at="2026-01-01T00:00:00+00:00",
+    agreement=1.0,
+    comparison=[],
+    resize=Resize((512, 512)),
+)
 
 
 def table(heading: str) -> list[list[str]]:
@@ -33,11 +46,11 @@ def shared(name: str) -> triton.ModelConfig:
 
 CONFIGS = {
     **{name: shared(name) for name in SHARED},
-    "<MODEL>_network": network_config("<MODEL>"),
-    "<MODEL>_preprocess": preprocess_config(ROOT / "model_repository", "<MODEL>", Resize((512, 512))),
-    "<MODEL>": ensemble_config("<MODEL>", ORIGIN),
+    "<MODEL>_network": network_config("<MODEL>", 1),
+    "<MODEL>_preprocess": preprocess_config(ROOT / "model_repository", "<MODEL>", ORIGIN.parameters()["resize"], 1),
+    "<MODEL>": ensemble_config("<MODEL>", ORIGIN, 1),
 }
-TYPES = {"BYTES": triton.TYPE_STRING, "UINT8": triton.TYPE_UINT8, "INT32": triton.TYPE_INT32}
+TYPES = {"BYTES": triton.TYPE_STRING, "UINT8": triton.TYPE_UINT8, "INT8": triton.TYPE_INT8, "INT32": triton.TYPE_INT32}
 
 
 def tensors(config: triton.ModelConfig) -> Iterator[tuple[str, int, list[int]]]:
@@ -57,15 +70,24 @@ def test_every_tensor_is_as_the_table_has_it(model: str) -> None:
         for name, kind, shape, *_ in table("Tensors")
     }
     for name, kind, dims in tensors(CONFIGS[model]):
-        assert (kind, dims) == described[name]
+        assert (kind, dims) == described[re.sub(r"_\d+mp$", "_<N>mp", name)]
 
 
 def test_the_ensemble_joins_tensors_of_one_name() -> None:
     for step in CONFIGS["<MODEL>"].ensemble_scheduling.step:
         known = {name for name, *_ in tensors(CONFIGS[step.model_name])}
         maps = [*step.input_map.items(), *step.output_map.items()]
-        assert {name for name, _ in maps} == known
-        assert all(name == value for name, value in maps)
+        assert all(name in known and name.removesuffix("_8mp") == value for name, value in maps)
+        unused = {name for name in known - {name for name, _ in maps} if not name.endswith("mp")}
+        assert unused == set()
+
+
+def test_the_limits_of_size_are_the_outputs_of_preprocess() -> None:
+    offered = [name for name, *_ in tensors(CONFIGS["preprocess"]) if name.startswith("pixels")]
+    assert offered == [f"pixels_{limit}mp" for limit in memory.LIMITS]
+    assert f"`<N>` is one of {', '.join(map(str, memory.LIMITS))}" in CONTRACT
+    code = (ROOT / "model_repository/preprocess/1/model.py").read_text()
+    assert f"MAX_BATCH_SIZE = {MAX_BATCH_SIZE} " in code
 
 
 def test_every_model_batches() -> None:
@@ -78,7 +100,7 @@ def test_the_ensembles_parameters_are_those_of_the_table_and_clients_read_them_a
     assert keys == list(ORIGIN.parameters())
     model = conversation.described(CONFIGS["<MODEL>"], "1")
     assert (model.class_names, model.palette, model.source) == (("road",), ((128, 0, 0),), "a.tar")
-    assert (model.converter, model.agreement) == ("paddle2onnx 2.1.0", 1.0)
+    assert (model.converter, model.agreement, model.max_pixels) == ("paddle2onnx 2.1.0", 1.0, 8 * 2**20)
 
 
 def test_the_request_parameter_is_read_and_sent_under_its_name() -> None:

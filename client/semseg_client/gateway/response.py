@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -55,7 +56,8 @@ def failure(request: Request, error: SemsegError) -> Response:
     """What to answer when the client has raised `error`."""
     match error:
         case InvalidRequest(field=field) if field in _FIELDS:
-            return invalid(request, [{"type": "value_error", "loc": location(_FIELDS[field]), "msg": str(error)}])
+            told = re.sub("|".join(_FIELDS), lambda name: _FIELDS[name[0]], str(error))
+            return invalid(request, [{"type": "value_error", "loc": location(_FIELDS[field]), "msg": told}])
         case Overloaded():
             return envelope(request, 503, "The server is busy", headers=_RETRY_AFTER)
         # No caller chooses the model: one that is not there, or not named, is for the server's owner to mend.

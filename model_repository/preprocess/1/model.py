@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 # PaddleX's limit. OpenCV reads it when it is first imported, and then refuses a larger image by its header alone.
@@ -13,12 +15,18 @@ import cv2
 import numpy as np
 import triton_python_backend_utils as pb
 from image import BadRequest, Resize, decode, target
+from numpy.typing import NDArray
+
+MEGAPIXEL = 2**20
+LIMIT = re.compile(r"pixels_(\d+)mp")  # an output of ours
+MAX_BATCH_SIZE = 8  # of every model
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         cv2.setNumThreads(1)  # the cores belong to the network
         self.resize = configured(json.loads(args["model_config"]))
+        self.lanes = cycle(range(2, 1024))
 
     def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
         return [self.answer(request) for request in requests]
@@ -40,8 +48,32 @@ class TritonPythonModel:
         if (sizes != sizes[0]).any():
             raise BadRequest("image: the images of one request must be of one size; send one image a request")
         images = [resize(image) for image in images]
+        outputs = [found for found in map(LIMIT.fullmatch, request.requested_output_names()) if found]
+        limit = min(int(output[1]) for output in outputs) * MEGAPIXEL
+        check_size(images, limit, sizes[0].tolist(), wanted)
         pixels = images[0][np.newaxis] if len(images) == 1 else np.stack(images)
-        return [pb.Tensor("pixels", pixels), pb.Tensor("source_size", sizes)]
+        lane = np.zeros((len(images), self.lane(images[0], limit)), np.int8)
+        others = [pb.Tensor("source_size", sizes), pb.Tensor("lane", lane)]
+        return [*(pb.Tensor(output[0], pixels) for output in outputs), *others]
+
+    def lane(self, image: NDArray[np.uint8], limit: int) -> int:
+        """1 for images of which a whole batch stays below the limit of one; others get lanes where nobody follows them soon."""
+        rows, columns = image.shape[:2]
+        return 1 if rows * columns * MAX_BATCH_SIZE <= limit else next(self.lanes)
+
+
+def check_size(images: list[NDArray[np.uint8]], limit: int, source: list[int], wanted: object) -> None:
+    """Raises BadRequest if the network would get more than `limit` pixels at once."""
+    rows, columns = images[0].shape[:2]
+    if len(images) * rows * columns <= limit:
+        return
+    height, width = source
+    most = f"this model takes at most {limit // MEGAPIXEL} megapixels ({limit} pixels)"
+    if len(images) > 1:
+        raise BadRequest(f"image: {len(images)} images of {columns}x{rows} at once are too many, {most}; send one a request")
+    if wanted is None:
+        raise BadRequest(f"image: {width}x{height} is too large, {most}; pass target_size to have it scaled down")
+    raise BadRequest(f"target_size: makes {columns}x{rows} of a {width}x{height} image, {most}; pass a smaller one")
 
 
 def configured(config: dict[str, Any]) -> Resize:

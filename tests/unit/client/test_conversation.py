@@ -16,12 +16,13 @@ from semseg_client import DeadlineExceeded, InvalidRequest, Model, ModelNotFound
 from semseg_client.conversation import TINY_IMAGE, Call, Conversation, Pause, Steps, inference
 
 ANSWERS = {"A": ["road", "car"], "B": ["sky"]}
+VERSIONS: dict[str, str] = {}
 
 
 def index(**states: str) -> Any:
     answer = service_pb2.RepositoryIndexResponse()
     for name, state in states.items():
-        answer.models.add(name=name, version="1", state=state)
+        answer.models.add(name=name, version=VERSIONS.get(name, "1"), state=state)
     return answer
 
 
@@ -36,8 +37,8 @@ def config(name: str) -> Any:
     return answer
 
 
-def result(label_map: np.ndarray[Any, Any], picture: bytes | None) -> InferResult:
-    answer = service_pb2.ModelInferResponse()
+def result(label_map: np.ndarray[Any, Any], picture: bytes | None, version: str = "1") -> InferResult:
+    answer = service_pb2.ModelInferResponse(model_version=version)
     answer.outputs.add(name="label_map", datatype="UINT8", shape=[1, *label_map.shape])
     answer.raw_output_contents.append(label_map.tobytes())
     if picture is not None:
@@ -123,6 +124,18 @@ def test_a_model_that_is_gone_is_forgotten() -> None:
     with pytest.raises(ModelNotFound):
         steps.throw(ModelNotFound("gone"))
     assert play(talk.models(), {"B": "READY"})[0][0].name == "B"
+
+
+def test_names_and_colours_are_read_anew_when_another_version_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = conversation()
+    play(talk.models(), {"A": "READY"})
+    monkeypatch.setitem(VERSIONS, "A", "2")
+    monkeypatch.setitem(ANSWERS, "A", ["lane", "kerb"])
+    newer = result(np.zeros((1, 1), np.uint8), None, "2")
+    segmentation, calls = play(talk.segment(b"image"), {"A": "READY"}, newer)
+    assert calls == ["infer", "get_model_repository_index", "get_model_config"]
+    assert segmentation.class_names == ("lane", "kerb")
+    assert play(talk.segment(b"image"), {"A": "READY"}, newer)[1] == ["infer"]
 
 
 def test_waiting_goes_on_while_the_server_starts() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import tarfile
 import time
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 from google.protobuf import text_format
@@ -29,7 +31,7 @@ def test_a_network_of_either_format_is_installed(file_format: str, networks: Pat
     done = export("PP-LiteSeg-T", "--weights", networks / file_format, "--repository", tmp_path / "models")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    steps = ["Weights", "Conversion", "Graph", "Comparison", "Installation"]
+    steps = ["Weights", "Conversion", "Graph", "Comparison", "Memory", "Installation"]
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")] == steps
     assert "Next: make serve MODEL=PP-LiteSeg-T" in done.stdout
     ensemble = triton.ModelConfig()
@@ -37,7 +39,11 @@ def test_a_network_of_either_format_is_installed(file_format: str, networks: Pat
     assert float(ensemble.parameters["agreement"].string_value) >= 0.9999
     assert '"traffic light"' in ensemble.parameters["class_names"].string_value
     session = onnxruntime.InferenceSession(tmp_path / "models" / "PP-LiteSeg-T_network" / "1" / "model.onnx")
-    assert session.run(["ids"], {"pixels": smooth_pixels(0, (2, 65, 97))})[0].shape == (2, 65, 97)
+    inputs = {"pixels": smooth_pixels(0, (2, 65, 97)), "lane": np.zeros((2, 1), np.int8)}
+    assert session.run(["ids"], inputs)[0].shape == (2, 65, 97)
+    comparison = json.loads(ensemble.parameters["comparison"].string_value)
+    assert {(each["batch"], each["height"], each["width"]) for each in comparison} >= {(2, 256, 512), (1, 1024, 2048)}
+    assert all(0 < each["logits"] < 1e-3 * each["spread"] and each["margin"] <= 2 * each["logits"] for each in comparison)
 
 
 def test_all_goes_on_after_a_failure_and_ends_with_a_table(pir_folder: Path, server: ArchiveServer, tmp_path: Path) -> None:
@@ -64,6 +70,13 @@ def test_class_names_that_do_not_fit_install_nothing(pir_folder: Path, tmp_path:
     done = export("roads", *arguments)
     assert done.returncode == 1
     assert "names 2 classes, the network has 19" in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_network_that_takes_more_memory_than_it_may_is_not_installed(pir_folder: Path, tmp_path: Path) -> None:
+    done = export("roads", "--weights", pir_folder, "--repository", tmp_path / "models", "--memory", "0.1")
+    assert done.returncode == 1
+    assert "for an image of one megapixel, more than the 0.1 GB that it may: give it more by MEMORY=" in done.stderr
     assert not (tmp_path / "models").exists()
 
 

@@ -45,7 +45,8 @@ def test_the_served_network_takes_pixels_and_gives_ids(network: ModelProto, arch
     checker.check_model(model, full_check=True)
     assert classes == 19
     assert (model.ir_version, model.opset_import[0].version) == (8, 17)
-    [pixels], [ids] = model.graph.input, model.graph.output
+    [pixels, lane], [ids] = model.graph.input, model.graph.output
+    assert (lane.name, described(lane)) == ("lane", (TensorProto.INT8, ["batch", "lane"]))
     assert (pixels.name, described(pixels)) == ("pixels", (TensorProto.UINT8, ["batch", "height", "width", 3]))
     assert (ids.name, described(ids)) == ("ids", (TensorProto.UINT8, ["batch", "height", "width"]))
 

@@ -2,24 +2,29 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from google.protobuf import text_format
 
 from semseg_export import models, zoo
+from semseg_export.configuration import Origin
 from semseg_export.errors import RepositoryError
+from semseg_export.memory import Memory
 from semseg_export.models import Exported
-from semseg_export.repository import Origin, install, network_config
+from semseg_export.repository import Versions, install, serve
 
 ORIGIN = Origin(
     class_names=["road"],
     palette=[[128, 0, 0]],
+    megapixels=8,
+    memory=Memory([[1, 2e8], [2, 3e8]], 0),
     source="net.tar",
     source_sha256="ab" * 32,
     converter="paddle2onnx 2.1.0",
     exported_at="2026-01-02T03:04:05+00:00",
     agreement=0.99999,
+    comparison=[],
 )
 
 
@@ -54,13 +59,12 @@ def test_half_a_model_is_not_counted(tmp_path: Path) -> None:
     assert models.exported(tmp_path) == {}
 
 
-def test_a_pinned_version_is_the_one_served(tmp_path: Path) -> None:
+def test_after_rolling_back_the_older_version_is_the_one_served(tmp_path: Path) -> None:
     install(tmp_path, "net", b"onnx", ORIGIN)
-    install(tmp_path, "net", b"onnx", ORIGIN)
-    config = network_config("net")
-    config.version_policy.specific.versions.append(1)
-    (tmp_path / "net_network" / "config.pbtxt").write_text(text_format.MessageToString(config))
-    assert models.exported(tmp_path) == {"net": Exported(1, (1, 2), 0.99999)}
+    install(tmp_path, "net", b"onnx", replace(ORIGIN, agreement=0.9995))
+    assert models.exported(tmp_path) == {"net": Exported(Versions(2, (1, 2)), 0.9995)}
+    serve(tmp_path, "net", 1)
+    assert models.exported(tmp_path) == {"net": Exported(Versions(1, (1, 2)), 0.99999)}
 
 
 def test_a_broken_configuration_is_told_in_one_line(tmp_path: Path) -> None:

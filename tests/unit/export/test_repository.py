@@ -1,25 +1,35 @@
 from __future__ import annotations
 
 import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
+from semseg_export.configuration import Origin
 from semseg_export.errors import RepositoryError
-from semseg_export.repository import Origin, check_name, install
+from semseg_export.memory import Memory
+from semseg_export.repository import Versions, check_name, install, prune, serve, versions
 from semseg_export.resize import Resize
+from tests.support import ROOT
 
 ORIGIN = Origin(
     class_names=["road", 'a "wall"', "Straße"],
     palette=[[128, 0, 0], [0, 128, 0], [128, 128, 0]],
+    megapixels=8,
+    memory=Memory([[1, 2e8], [2, 3e8]], 0),
     source="net.tar",
     source_sha256="ab" * 32,
     converter="paddle2onnx 2.1.0",
     exported_at="2026-01-02T03:04:05+00:00",
     agreement=0.99999,
+    comparison=[{"batch": 1, "height": 256, "width": 512, "differing": 1, "margin": None}],
 )
+RESIZED = replace(ORIGIN, resize=Resize((512, 512)))
 
 
 def config(entry: Path) -> triton.ModelConfig:
@@ -35,7 +45,7 @@ def test_a_first_export_installs_network_and_ensemble(tmp_path: Path) -> None:
     assert install(repository, "net", b"onnx", ORIGIN) == 1
     assert files(tmp_path) == {
         "model_repository/net/config.pbtxt",
-        "model_repository/net/1/.gitkeep",
+        "model_repository/net/1/config.pbtxt",
         "model_repository/net_network/config.pbtxt",
         "model_repository/net_network/1/model.onnx",
     }
@@ -46,7 +56,8 @@ def test_the_network_batches_pixels_of_any_size(tmp_path: Path) -> None:
     install(tmp_path / "r", "net", b"onnx", ORIGIN)
     network = config(tmp_path / "r" / "net_network")
     assert (network.name, network.backend, network.max_batch_size) == ("net_network", "onnxruntime", 8)
-    assert [(t.name, t.data_type, list(t.dims)) for t in network.input] == [("pixels", triton.TYPE_UINT8, [-1, -1, 3])]
+    inputs = [("pixels", triton.TYPE_UINT8, [-1, -1, 3]), ("lane", triton.TYPE_INT8, [-1])]
+    assert [(t.name, t.data_type, list(t.dims)) for t in network.input] == inputs
     assert [(t.name, t.data_type, list(t.dims)) for t in network.output] == [("ids", triton.TYPE_UINT8, [-1, -1])]
     assert network.HasField("dynamic_batching")
     assert [group.count for group in network.instance_group] == [1]
@@ -60,8 +71,8 @@ def test_the_ensemble_joins_the_steps_by_the_names_of_the_contract(tmp_path: Pat
     steps = [(s.model_name, s.model_version, dict(s.input_map), dict(s.output_map)) for s in ensemble.ensemble_scheduling.step]
     given = {"ids": "ids", "source_size": "source_size"}
     assert steps == [
-        ("preprocess", -1, {"image": "image"}, {"pixels": "pixels", "source_size": "source_size"}),
-        ("net_network", -1, {"pixels": "pixels"}, {"ids": "ids"}),
+        ("preprocess", -1, {"image": "image"}, {"pixels_8mp": "pixels", "source_size": "source_size", "lane": "lane"}),
+        ("net_network", -1, {"pixels": "pixels", "lane": "lane"}, {"ids": "ids"}),
         ("postprocess", -1, given, {"label_map": "label_map"}),
         ("draw", -1, given, {"picture": "picture"}),
     ]
@@ -72,7 +83,10 @@ def test_the_ensemble_tells_names_colours_and_origin(tmp_path: Path) -> None:
     told = {key: value.string_value for key, value in config(tmp_path / "r" / "net").parameters.items()}
     assert json.loads(told.pop("class_names")) == ORIGIN.class_names
     assert json.loads(told.pop("palette")) == ORIGIN.palette
+    assert json.loads(told.pop("comparison")) == ORIGIN.comparison
+    assert json.loads(told.pop("memory")) == {"peaks": [[1, 2e8], [2, 3e8]], "square": 0}
     assert told == {
+        "max_pixels": str(8 * 1024 * 1024),
         "source": "net.tar",
         "source_sha256": "ab" * 32,
         "converter": "paddle2onnx 2.1.0",
@@ -81,16 +95,76 @@ def test_the_ensemble_tells_names_colours_and_origin(tmp_path: Path) -> None:
     }
 
 
-def test_a_later_export_adds_a_version(tmp_path: Path) -> None:
+def test_a_later_export_adds_a_version_and_has_it_served(tmp_path: Path) -> None:
     repository = tmp_path / "r"
     install(repository, "net", b"first", ORIGIN)
     (repository / "net_network" / "7").mkdir()
-    second = Origin(**{**vars(ORIGIN), "source": "second.tar"})
-    assert install(repository, "net", b"second", second) == 8
+    assert install(repository, "net", b"second", replace(ORIGIN, source="second.tar")) == 8
     assert (repository / "net_network" / "1" / "model.onnx").read_bytes() == b"first"
     assert (repository / "net_network" / "8" / "model.onnx").read_bytes() == b"second"
     assert config(repository / "net").parameters["source"].string_value == "second.tar"
+    assert [list(config(repository / name).version_policy.specific.versions) for name in ("net", "net_network")] == [[8], [8]]
+    assert versions(repository, "net") == Versions(8, (1, 8))
     assert [entry.name for entry in tmp_path.iterdir()] == ["r"]
+
+
+def test_what_its_owner_set_stays_when_a_version_is_added(tmp_path: Path) -> None:
+    install(tmp_path, "net", b"first", ORIGIN)
+    owned = config(tmp_path / "net_network")
+    owned.instance_group[0].count = 3
+    owned.parameters["intra_op_thread_count"].string_value = "1"
+    (tmp_path / "net_network" / "config.pbtxt").write_text(text_format.MessageToString(owned))
+    install(tmp_path, "net", b"second", ORIGIN)
+    owned.version_policy.specific.versions[:] = [2]
+    assert config(tmp_path / "net_network") == owned
+
+
+def test_an_older_version_comes_back_with_all_that_is_its_own(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "model_repository" / "preprocess", tmp_path / "preprocess")
+    install(tmp_path, "net", b"first", RESIZED)
+    install(tmp_path, "net", b"second", replace(RESIZED, source="second.tar", resize=Resize((256, 256))))
+    install(tmp_path, "net", b"third", replace(ORIGIN, source="third.tar"))
+
+    def served() -> tuple[str, str, str]:
+        ensemble, preprocess = config(tmp_path / "net"), config(tmp_path / "net_preprocess")
+        first = ensemble.ensemble_scheduling.step[0].model_name
+        return ensemble.parameters["source"].string_value, first, preprocess.parameters["resize"].string_value[:26]
+
+    assert served()[:2] == ("third.tar", "preprocess")
+    serve(tmp_path, "net", 1)
+    assert served() == ("net.tar", "net_preprocess", '{"target_size": [512, 512]')
+    serve(tmp_path, "net", 2)
+    assert served() == ("second.tar", "net_preprocess", '{"target_size": [256, 256]')
+    assert list(config(tmp_path / "net_preprocess").version_policy.specific.versions) == [2]
+
+
+def test_a_version_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
+    install(tmp_path, "net", b"first", ORIGIN)
+    before = files(tmp_path)
+    with pytest.raises(RepositoryError, match=r"net has no version 2 in .*; there is: 1"):
+        serve(tmp_path, "net", 2)
+    with pytest.raises(RepositoryError, match=r"other is not in .*; export it: make export MODEL=other"):
+        serve(tmp_path, "other", 1)
+    assert files(tmp_path) == before
+
+
+def test_pruning_leaves_the_served_version_alone(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "model_repository" / "preprocess", tmp_path / "preprocess")
+    for origin in (RESIZED, ORIGIN, RESIZED):
+        install(tmp_path, "net", b"onnx", origin)
+    serve(tmp_path, "net", 2)
+    assert prune(tmp_path, "net") == (1, 3)
+    assert versions(tmp_path, "net") == Versions(2, (2,))
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["net", "net_network", "preprocess"]
+    assert prune(tmp_path, "net") == ()
+    assert install(tmp_path, "net", b"onnx", ORIGIN) == 3
+
+
+def test_exports_of_one_model_at_the_same_time_get_versions_of_their_own(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        numbers = list(pool.map(lambda _: install(tmp_path, "net", b"onnx", ORIGIN), range(8)))
+    assert sorted(numbers) == list(range(1, 9))
+    assert versions(tmp_path, "net").present == tuple(range(1, 9))
 
 
 def test_entries_of_others_stay(tmp_path: Path) -> None:
@@ -111,7 +185,7 @@ def test_a_repository_that_cannot_take_it_stays_as_it_was(tmp_path: Path) -> Non
 def test_without_the_shared_preprocess_nothing_of_a_resizing_network_is_installed(tmp_path: Path) -> None:
     repository = tmp_path / "r"
     with pytest.raises(RepositoryError, match=r"there is no .*preprocess/config.pbtxt"):
-        install(repository, "net", b"onnx", ORIGIN, Resize((512, 512)))
+        install(repository, "net", b"onnx", RESIZED)
     assert files(tmp_path) == set()
 
 

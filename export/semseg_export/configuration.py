@@ -1,0 +1,137 @@
+"""The configurations of a model's entries in the repository: protobuf messages, never templates of text."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as triton
+
+from .errors import RepositoryError
+from .memory import MEGAPIXEL, Memory
+from .resize import Resize
+
+CONFIG = "config.pbtxt"
+MAX_BATCH_SIZE = 8
+SHARED = ("preprocess", "postprocess", "draw")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the ensemble tells about its network, under the keys of docs/contract.md."""
+
+    class_names: list[str]
+    palette: list[list[int]]
+    megapixels: int
+    memory: Memory
+    source: str
+    source_sha256: str
+    converter: str
+    exported_at: str
+    agreement: float
+    comparison: list[dict[str, float | None]]
+    resize: Resize | None = None
+
+    def parameters(self) -> dict[str, str]:
+        told = {
+            "class_names": json.dumps(self.class_names, ensure_ascii=False),
+            "palette": json.dumps(self.palette),
+            "max_pixels": str(self.megapixels * MEGAPIXEL),
+            "memory": json.dumps(asdict(self.memory)),
+            "source": self.source,
+            "source_sha256": self.source_sha256,
+            "converter": self.converter,
+            "exported_at": self.exported_at,
+            "agreement": f"{self.agreement:.6f}",
+            "comparison": json.dumps(self.comparison),
+        }
+        return told if self.resize is None else {**told, "resize": json.dumps(asdict(self.resize))}
+
+
+def parse(content: bytes) -> triton.ModelConfig:
+    """Raises text_format.ParseError or UnicodeDecodeError."""
+    return text_format.Parse(content.decode(), triton.ModelConfig())
+
+
+def text(config: triton.ModelConfig) -> bytes:
+    return str(text_format.MessageToString(config, as_utf8=True)).encode()
+
+
+def read(file: Path) -> triton.ModelConfig:
+    """Raises RepositoryError if it cannot be read."""
+    try:
+        return parse(file.read_bytes())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise RepositoryError(f"cannot read {file}: {error}; export the model again") from error
+
+
+def network_config(model: str, version: int, present: Path | None = None) -> triton.ModelConfig:
+    """Of what its owner set in the configuration that is there already, such as instances and threads, all stays."""
+    config = read(present) if present is not None and present.is_file() else triton.ModelConfig()
+    if not config.name:
+        config.instance_group.add(count=1)
+        config.dynamic_batching.SetInParent()
+    config.name = f"{model}_network"
+    config.backend = "onnxruntime"
+    config.max_batch_size = MAX_BATCH_SIZE
+    del config.input[:], config.output[:]
+    config.input.add(name="pixels", data_type=triton.TYPE_UINT8, dims=[-1, -1, 3])
+    config.input.add(name="lane", data_type=triton.TYPE_INT8, dims=[-1])
+    config.output.add(name="ids", data_type=triton.TYPE_UINT8, dims=[-1, -1])
+    config.version_policy.CopyFrom(only(version))
+    return config
+
+
+def preprocess_config(repository: Path, model: str, resize: str, version: int) -> triton.ModelConfig:
+    """The shared preprocess's own configuration under another name, with the Resize, as JSON, that its code reads."""
+    shared = repository / "preprocess" / CONFIG
+    if not shared.is_file():
+        raise RepositoryError(
+            f"there is no {shared}: export into the project's model_repository, or copy {', '.join(SHARED)} from it"
+        )
+    config = read(shared)
+    config.name = f"{model}_preprocess"
+    config.parameters["resize"].string_value = resize
+    config.version_policy.CopyFrom(only(version))
+    return config
+
+
+def ensemble_config(model: str, origin: Origin, version: int) -> triton.ModelConfig:
+    """postprocess and draw stand side by side, so that Triton leaves out the one whose output nobody asked for.
+
+    The steps name no version: a server that takes up a new one loads it before it lets the old one go, and requests under
+    way go on with whichever is there.
+    """
+    preprocess = "preprocess" if origin.resize is None else f"{model}_preprocess"
+    prepared = {f"pixels_{origin.megapixels}mp": "pixels", "source_size": "source_size", "lane": "lane"}
+    return triton.ModelConfig(
+        name=model,
+        platform="ensemble",
+        max_batch_size=MAX_BATCH_SIZE,
+        version_policy=only(version),
+        input=[triton.ModelInput(name="image", data_type=triton.TYPE_STRING, dims=[1])],
+        output=[
+            triton.ModelOutput(name="label_map", data_type=triton.TYPE_UINT8, dims=[-1, -1]),
+            triton.ModelOutput(name="picture", data_type=triton.TYPE_STRING, dims=[1]),
+        ],
+        ensemble_scheduling=triton.ModelEnsembling(
+            step=[
+                _step(preprocess, {"image": "image"}, prepared),
+                _step(f"{model}_network", {"pixels": "pixels", "lane": "lane"}, {"ids": "ids"}),
+                _step("postprocess", {"ids": "ids", "source_size": "source_size"}, {"label_map": "label_map"}),
+                _step("draw", {"ids": "ids", "source_size": "source_size"}, {"picture": "picture"}),
+            ]
+        ),
+        parameters={key: triton.ModelParameter(string_value=value) for key, value in origin.parameters().items()},
+    )
+
+
+def only(version: int) -> triton.ModelVersionPolicy:
+    """The policy by which a server loads one version and no other."""
+    return triton.ModelVersionPolicy(specific=triton.ModelVersionPolicy.Specific(versions=[version]))
+
+
+def _step(model: str, takes: dict[str, str], gives: dict[str, str]) -> triton.ModelEnsembling.Step:
+    return triton.ModelEnsembling.Step(model_name=model, model_version=-1, input_map=takes, output_map=gives)

@@ -1,0 +1,60 @@
+"""`python -m semseg_export.versions`: which version of an exported model is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from . import repository as entries
+from .errors import RepositoryError
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name that it is served by.", show_default=False)]
+Repository = Annotated[Path, typer.Option(help="The model repository.", file_okay=False)]
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Which version of an exported model is served.")
+console = Console(highlight=False, soft_wrap=True)
+
+
+@app.command()
+def use(
+    model: Model,
+    version: Annotated[
+        int | None, typer.Argument(metavar="[VERSION]", help="Without it, the one before the served.", show_default=False)
+    ] = None,
+    repository: Repository = Path("model_repository"),
+) -> None:
+    """Have another version served, as by rolling back; a running server takes it up."""
+    with _complaints():
+        state = entries.versions(repository, model)
+        if version is None:
+            version = max((each for each in state.present if each < state.served), default=None)
+        if version is None:
+            raise RepositoryError(f"{model} has no version before {state.served} in {repository}")
+        entries.serve(repository, model, version)
+    console.print(f"{model}: version {version} is served (it was {state.served})")
+
+
+@app.command()
+def prune(model: Model, repository: Repository = Path("model_repository")) -> None:
+    """Delete all versions but the served one."""
+    with _complaints():
+        gone = entries.prune(repository, model)
+    console.print(f"{model}: deleted {'version ' + ', '.join(map(str, gone)) if gone else 'nothing, there is one version'}")
+
+
+@contextmanager
+def _complaints() -> Iterator[None]:
+    try:
+        yield
+    except RepositoryError as error:
+        Console(stderr=True).print(f"[bold red]Not done:[/] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    app()
