@@ -5,6 +5,8 @@ DEMO    := PP-LiteSeg-Demo
 MODEL   ?= $(DEMO)
 WEIGHTS ?= $(wildcard demo/$(MODEL))
 ARGS    ?=
+# What `make serve` serves: several names may be given, and all stands for what is exported.
+SERVED  := $(filter-out all,$(subst (slice),,$(MODEL)))
 
 VENV   := .venv
 SERVE  := $(VENV)/bin
@@ -14,32 +16,40 @@ PINS   := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo export models test test-zoo lint format train-demo lock clean
+.PHONY: help setup serve demo export models rollback prune test test-zoo lint format train-demo lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.serve $(VENV)/.export ## install what serving and exporting need (the other targets do it by themselves)
 
-serve: $(VENV)/.serve model_repository/$(MODEL)/config.pbtxt ## serve MODEL=... over REST, HTTP and gRPC (default: the demo network)
-	@$(SERVE)/semseg serve --model $(MODEL) $(ARGS)
+serve: $(VENV)/.serve $(SERVED:%=model_repository/%/config.pbtxt) ## serve MODEL="A B" or all, over REST, HTTP and gRPC (default: the demo network)
+	@$(if $(VERSION),$(SERVE)/python -m semseg_export.versions use $(SERVED) $(VERSION))
+	@$(SERVE)/semseg serve $(SERVED:%=--model %) $(ARGS)
 
 demo: $(VENV)/.serve model_repository/$(DEMO)/config.pbtxt ## the newcomer's proof: export, serve, segment a sample image, stop
 	@$(SERVE)/python -m demo.run
 
-export: $(VENV)/.export ## MODEL=... from WEIGHTS=folder, archive, .pdparams, URL (default: official) as NAME=... with CLASSES=file; MODEL=all
+export: $(VENV)/.export ## MODEL=... from WEIGHTS=folder, archive, .pdparams, URL (default: official), also NAME= CLASSES= MEMORY=; MODEL=all
 	@$(EXPORT)/semseg-export '$(or $(NAME),$(MODEL))' $(if $(NAME),--architecture '$(MODEL)') \
-	    $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(if $(CLASSES),--classes '$(CLASSES)') $(ARGS)
+	    $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(if $(CLASSES),--classes '$(CLASSES)') $(if $(MEMORY),--memory $(MEMORY)) $(ARGS)
 
-models: $(VENV)/.export ## list PaddleX's networks, and what is exported of them
-	@$(EXPORT)/python -m semseg_export.models
+models: $(VENV)/.serve ## list PaddleX's networks, and what is exported of them
+	@$(SERVE)/python -m semseg_export.models
+
+rollback: $(VENV)/.serve ## serve the version of MODEL=... before the one that is served, or VERSION=...; a running server takes it up
+	@$(SERVE)/python -m semseg_export.versions use $(SERVED) $(VERSION)
+
+prune: $(VENV)/.serve ## delete the versions of MODEL=... that are not served
+	@$(SERVE)/python -m semseg_export.versions prune $(SERVED)
 
 test: $(VENV)/.test ## run all tests
 	@$(EXPORT)/python -m pytest tests/unit/export
 	@$(SERVE)/python -m pytest tests --ignore tests/unit/export --ignore tests/zoo
 
 test-zoo: $(VENV)/.test ## prove the export of all eighteen networks against Paddle (an hour on two cores)
-	@$(EXPORT)/python -m pytest tests/zoo -s
+	@$(EXPORT)/python -m pytest tests/zoo/test_zoo.py -s
+	@$(SERVE)/python -m pytest tests/zoo/test_served.py -s
 
 lint: $(VENV)/.test ## check style, types and the Dockerfile
 	@$(SERVE)/ruff check -q .

@@ -1,0 +1,112 @@
+"""The size of images is limited by the memory that the network was measured to take and may take."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+import requests
+import tritonclient.grpc as grpc
+
+from demo.run import serving
+from demo.scenes import scene
+from semseg_client import Client, InvalidImage, InvalidRequest
+from tests.support import DEMO, ROOT, Service, encoded, in_export_environment
+
+BUDGET = 0.5  # GB: two megapixels for the demo network
+LIMIT = 2 * 2**20  # pixels
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    repository = tmp_path_factory.mktemp("limits") / "model_repository"
+    for shared in ("preprocess", "postprocess", "draw"):
+        shutil.copytree(ROOT / "model_repository" / shared, repository / shared)
+    command = ["-c", "from semseg_export.cli import main; main()", DEMO, "--weights", f"demo/{DEMO}", "--memory", str(BUDGET)]
+    in_export_environment(*command, "--repository", repository)
+    return repository
+
+
+@pytest.fixture(scope="module")
+def small(folder: Path) -> Iterator[Service]:
+    with serving(folder, "--model", DEMO) as addresses:
+        yield Service(**addresses)
+
+
+@pytest.fixture(scope="module")
+def client(small: Service) -> Iterator[Client]:
+    with Client(small.grpc) as connection:
+        yield connection
+
+
+def street(width: int, height: int) -> bytes:
+    return bytes(cv2.imencode(".png", scene(3_000_300, width, height)[0])[1])
+
+
+def test_an_image_of_the_limits_size_is_taken_and_one_row_more_is_not(client: Client) -> None:
+    assert client.model().max_pixels == LIMIT
+    assert client.segment(street(2048, 1024)).size == (1024, 2048)
+    with pytest.raises(
+        InvalidImage, match=r"^image: 2048x1025 is too large, .* 2 megapixels \(2097152 pixels\); pass target_size"
+    ):
+        client.segment(street(2048, 1025))
+
+
+def test_a_larger_image_is_taken_with_a_target_size(client: Client) -> None:
+    large = street(3000, 2000)
+    assert client.segment(large, target_size=1024).size == (2000, 3000)
+    with pytest.raises(InvalidRequest, match=r"^target_size: makes 2400x1600 of a 3000x2000 image, .*; pass a smaller one"):
+        client.segment(large, target_size=(2400, 1600))
+
+
+def test_rest_names_its_own_fields(small: Service) -> None:
+    answer = requests.post(f"{small.rest}/semantic-segmentation", json={"image": encoded(street(3000, 2000))}, timeout=60)
+    assert answer.status_code == 422
+    [error] = json.loads(answer.json()["errorMsg"])
+    assert error["loc"] == "body.image"
+    assert "3000x2000 is too large, this model takes at most 2 megapixels (2097152 pixels); pass targetSize" in error["msg"]
+
+
+def test_images_are_joined_only_as_far_as_the_memory_goes(client: Client, small: Service, folder: Path) -> None:
+    with grpc.InferenceServerClient(small.grpc) as triton, ThreadPoolExecutor(16) as pool:
+
+        def executions(image: bytes) -> int:
+            before = counted(triton)
+            assert len(list(pool.map(client.segment, [image] * 32))) == 32
+            after = counted(triton)
+            assert after[0] - before[0] == 32
+            return after[1] - before[1]
+
+        assert executions(street(512, 512)) < 32  # eight of them are two megapixels
+        assert executions(street(1024, 1024)) == 32
+    [process] = processes(folder / f"{DEMO}_network")
+    peak = int(Path(f"/proc/{process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
+    print(f"the network's process took {peak / 1e9:.2f} GB at most, of {BUDGET} GB")
+    assert peak < 1.2 * BUDGET * 1e9
+
+
+def counted(triton: grpc.InferenceServerClient) -> tuple[int, int]:
+    statistics = triton.get_inference_statistics(f"{DEMO}_network", as_json=True)["model_stats"][0]
+    return int(statistics["inference_count"]), int(statistics["execution_count"])
+
+
+def processes(model: Path) -> list[psutil.Process]:
+    found = psutil.process_iter(["cmdline"])
+    return [each for each in found if any(word.startswith(f"{model}/") for word in each.info["cmdline"] or [])]
+
+
+def test_a_batch_in_one_request_counts_as_a_whole(small: Service) -> None:
+    image = grpc.InferInput("image", [3, 1], "BYTES")
+    image.set_data_from_numpy(np.array([[street(1024, 1024)]] * 3, np.object_))
+    with (
+        grpc.InferenceServerClient(small.grpc) as triton,
+        pytest.raises(Exception, match=r"3 images of 1024x1024 at once are too many, .*; send one a request"),
+    ):
+        triton.infer(DEMO, [image])

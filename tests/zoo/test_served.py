@@ -1,0 +1,80 @@
+"""One network of each family and the demo network on one tritonserver: what REST answers, against Paddle. `make test-zoo` runs it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import requests
+
+from demo.run import serving
+from demo.scenes import scene
+from semseg_client import Client
+from tests.support import DEMO, ROOT, Service, encoded, in_export_environment
+
+FAMILIES = ("PP-LiteSeg-T", "OCRNet_HRNet-W18", "Deeplabv3_Plus-R50", "SegFormer-B0", "SeaFormer_tiny")
+MODELS = (*FAMILIES, DEMO)
+SIZES = ((1001, 667), (1024, 512))  # width, height
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("weights")
+    for name in FAMILIES:
+        in_export_environment("-m", "tests.networks", folder / name, "--network", name)
+    return {**{name: folder / name for name in FAMILIES}, DEMO: ROOT / "demo" / DEMO}
+
+
+@pytest.fixture(scope="module")
+def repository(weights: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("serving") / "model_repository"
+    for shared in ("preprocess", "postprocess", "draw"):
+        shutil.copytree(ROOT / "model_repository" / shared, folder / shared)
+    for name, source in weights.items():
+        export = ["-c", "from semseg_export.cli import main; main()", name, "--weights", source]
+        in_export_environment(*export, "--repository", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(repository: Path) -> Iterator[Service]:
+    """Every model of the repository."""
+    with serving(repository) as addresses:
+        yield Service(**addresses)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("images")
+    files = [folder / f"{width}x{height}.png" for width, height in SIZES]
+    for seed, (file, size) in enumerate(zip(files, SIZES, strict=True)):
+        cv2.imwrite(str(file), scene(3_000_400 + seed, *size)[0])
+    return files
+
+
+def test_one_server_has_them_all(service: Service) -> None:
+    with Client(service.grpc) as client:
+        assert {model.name for model in client.models()} == set(MODELS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_rest_answer_is_paddles(
+    name: str, service: Service, repository: Path, weights: dict[str, Path], images: list[Path], tmp_path: Path
+) -> None:
+    in_export_environment("-m", "semseg_export.reference", weights[name], *images, "--out", tmp_path)
+    with serving(repository, "--url", service.grpc, "--model", name) as gateway:
+        for image in images:
+            body = {"image": encoded(image.read_bytes()), "visualize": False}
+            answer = requests.post(f"{gateway['rest']}/semantic-segmentation", json=body, timeout=300).json()
+            assert answer["errorCode"] == 0, answer["errorMsg"]
+            expected = np.load(tmp_path / f"{image.stem}.npy")
+            found = np.array(answer["result"]["labelMap"], np.uint8).reshape(answer["result"]["size"])
+            assert found.shape == expected.shape
+            assert len(np.unique(expected)) >= 2
+            differing = int((found != expected).sum())
+            print(f"{name}, {image.stem}: {differing} of {expected.size} pixels differ")
+            assert differing <= 0.001 * expected.size
