@@ -35,7 +35,12 @@ def encoded(image: bytes) -> str:
 
 def in_export_environment(*arguments: str | Path) -> str:
     """Runs `python ...` where Paddle is, from the project's root; gives what it printed. Fails the test if it fails."""
-    command: Sequence[str | Path] = [EXPORT_PYTHON, *arguments]
+    return in_environment(EXPORT_PYTHON, *arguments)
+
+
+def in_environment(python: Path, *arguments: str | Path) -> str:
+    """The same in the environment of that `python`."""
+    command: Sequence[str | Path] = [python, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         pytest.fail(f"{' '.join(map(str, arguments))}: exit code {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
