@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXPORT_PYTHON = Path(os.environ.get("SEMSEG_EXPORT_PYTHON", Path(sys.prefix, "export", "bin", "python")))
 DEMO = "PP-LiteSeg-Demo"
+DEMO_WEIGHTS = ROOT / "demo" / DEMO
 STREET = ROOT / "demo" / "images" / "street.jpg"
 
 
@@ -31,6 +33,19 @@ class Service:
 def encoded(image: bytes) -> str:
     """Base64, as the REST call takes it."""
     return base64.b64encode(image).decode()
+
+
+def bare_repository(folder: Path) -> Path:
+    """A model repository as git has it, with nothing exported into it."""
+    for shared in ("preprocess", "postprocess", "draw"):
+        shutil.copytree(ROOT / "model_repository" / shared, folder / shared)
+    return folder
+
+
+def export(repository: Path, name: str, weights: str | Path, *flags: str | Path) -> None:
+    """`semseg-export`, of this code, into `repository`."""
+    command = ("-c", "from semseg_export.cli import main; main()")
+    in_export_environment(*command, name, "--weights", weights, "--repository", repository, *flags)
 
 
 def in_export_environment(*arguments: str | Path) -> str:

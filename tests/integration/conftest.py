@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demo.run import serving
-from tests.support import DEMO, ROOT, Service, in_export_environment
+from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, export, in_export_environment
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +18,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, file_format in (("PP-LiteSeg-T", "pir"), ("PP-LiteSeg-T-legacy", "legacy")):
         in_export_environment("-m", "tests.networks", folder / name, "--width", "T", "--format", file_format)
     return {
-        DEMO: ROOT / "demo" / DEMO,
+        DEMO: DEMO_WEIGHTS,
         "PP-LiteSeg-T": folder / "PP-LiteSeg-T",
         "PP-LiteSeg-T-legacy": folder / "PP-LiteSeg-T-legacy",
     }
@@ -27,14 +26,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Path]) -> Path:
-    """A model repository as git has it, with the networks exported into it."""
-    folder = tmp_path_factory.mktemp("serving") / "model_repository"
-    for shared in ("preprocess", "postprocess", "draw"):
-        shutil.copytree(ROOT / "model_repository" / shared, folder / shared)
+    """The networks, exported."""
+    folder = bare_repository(tmp_path_factory.mktemp("serving") / "model_repository")
     for name, source in weights.items():
-        in_export_environment(
-            "-c", "from semseg_export.cli import main; main()", name, "--weights", source, "--repository", folder
-        )
+        export(folder, name, source)
     return folder
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import cv2
@@ -12,7 +11,7 @@ import pytest
 from demo.run import serving
 from demo.scenes import scene
 from semseg_client import Client
-from tests.support import ROOT, in_export_environment
+from tests.support import bare_repository, export, in_export_environment
 
 NAMES = ["lane", "kerb", "grass", "gravel", "other"]
 # Sizes of the network's input for a 1001x667 image, as PaddleX 3.7.2 computes them.
@@ -40,19 +39,8 @@ def test_the_served_label_map_is_what_paddle_gives_after_paddlexs_resize(
     transforms = f"{resize[:-1]}, type: Resize}}, {{type: Normalize, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}}"
     (network / "inference.yml").write_text(f"Deploy: {{transforms: [{transforms}]}}\n")
     (tmp_path / "names.txt").write_text("\n".join(NAMES))
-    repository = tmp_path / "model_repository"
-    for shared in ("preprocess", "postprocess", "draw"):
-        shutil.copytree(ROOT / "model_repository" / shared, repository / shared)
-    export: list[str | Path] = [
-        "-c",
-        "from semseg_export.cli import main; main()",
-        "roads",
-        "--weights",
-        network,
-        "--repository",
-        repository,
-    ]
-    in_export_environment(*export, "--classes", tmp_path / "names.txt")
+    repository = bare_repository(tmp_path / "model_repository")
+    export(repository, "roads", network, "--classes", tmp_path / "names.txt")
 
     rgb = cv2.imread(str(image))[..., ::-1]
     np.save(tmp_path / "resized.npy", cv2.resize(rgb, RESIZES[resize], interpolation=cv2.INTER_LINEAR))

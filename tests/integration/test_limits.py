@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ import tritonclient.grpc as grpc
 from demo.run import serving
 from demo.scenes import scene
 from semseg_client import Client, InvalidImage, InvalidRequest
-from tests.support import DEMO, ROOT, Service, encoded, in_export_environment
+from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, encoded, export
 
 BUDGET = 0.5  # GB: two megapixels for the demo network
 LIMIT = 2 * 2**20  # pixels
@@ -26,11 +25,8 @@ LIMIT = 2 * 2**20  # pixels
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    repository = tmp_path_factory.mktemp("limits") / "model_repository"
-    for shared in ("preprocess", "postprocess", "draw"):
-        shutil.copytree(ROOT / "model_repository" / shared, repository / shared)
-    command = ["-c", "from semseg_export.cli import main; main()", DEMO, "--weights", f"demo/{DEMO}", "--memory", str(BUDGET)]
-    in_export_environment(*command, "--repository", repository)
+    repository = bare_repository(tmp_path_factory.mktemp("limits") / "model_repository")
+    export(repository, DEMO, DEMO_WEIGHTS, "--memory", str(BUDGET))
     return repository
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ import pytest
 
 from demo.run import serving
 from semseg_client import Client, Segmentation
-from tests.support import DEMO, ROOT, STREET, in_export_environment
+from tests.support import DEMO_WEIGHTS, STREET, bare_repository, export, in_export_environment
 
 ROADS = "roads"
 CALLERS = 4
@@ -68,17 +67,10 @@ def versions(repository: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-def export(repository: Path, weights: Path, *flags: str | Path) -> None:
-    command: list[str | Path] = ["-c", "from semseg_export.cli import main; main()", ROADS, "--weights", weights]
-    in_export_environment(*command, "--repository", repository, *flags)
-
-
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    folder = tmp_path / "model_repository"
-    for shared in ("preprocess", "postprocess", "draw"):
-        shutil.copytree(ROOT / "model_repository" / shared, folder / shared)
-    export(folder, ROOT / "demo" / DEMO)
+    folder = bare_repository(tmp_path / "model_repository")
+    export(folder, ROADS, DEMO_WEIGHTS)
     return folder
 
 
@@ -88,7 +80,7 @@ def test_no_request_is_lost_while_versions_change(repository: Path, tmp_path: Pa
     with serving(repository, "--model", ROADS) as addresses, Client(addresses["grpc"]) as client:
         first = client.segment(STREET, ROADS).label_map
         with load(client) as exporting:
-            export(repository, tmp_path / "other", "--classes", tmp_path / "names.txt")
+            export(repository, ROADS, tmp_path / "other", "--classes", tmp_path / "names.txt")
             wait_for(lambda: client.model(ROADS).version == "2")
         second = client.segment(STREET, ROADS)
         with load(client) as rolling_back:
@@ -112,7 +104,7 @@ def test_no_request_is_lost_while_versions_change(repository: Path, tmp_path: Pa
 
 
 def test_a_version_that_cannot_be_loaded_leaves_the_served_one_alone(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    export(repository, ROOT / "demo" / DEMO)
+    export(repository, ROADS, DEMO_WEIGHTS)
     versions(repository, "use", ROADS, "1")
     (repository / f"{ROADS}_network" / "2" / "model.onnx").write_bytes(b"no network")
     with serving(repository, "--model", ROADS) as addresses, Client(addresses["grpc"]) as client:
@@ -125,7 +117,7 @@ def test_a_version_that_cannot_be_loaded_leaves_the_served_one_alone(repository:
 
 
 def test_versions_go_only_when_it_is_asked(repository: Path) -> None:
-    export(repository, ROOT / "demo" / DEMO)
+    export(repository, ROADS, DEMO_WEIGHTS)
     assert versions(repository, "prune", ROADS) == f"{ROADS}: deleted version 1\n"
     with serving(repository, "--model", ROADS) as addresses, Client(addresses["grpc"]) as client:
         assert client.segment(STREET).model == ROADS

@@ -23,7 +23,7 @@ from demo.run import serving
 from demo.scenes import HELD_OUT, scene
 from semseg_client import Client
 from tests.paddlex.task import CLASSES, DESCRIPTION, NETWORK, merged
-from tests.support import ROOT, in_environment, in_export_environment
+from tests.support import ROOT, bare_repository, export, in_environment, in_export_environment
 
 sys.path.insert(0, str(ROOT / "model_repository/preprocess/1"))  # as Triton does
 preprocess = import_module("image")
@@ -100,14 +100,10 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def client(networks: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("serving")
-    names, repository = folder / "names.txt", folder / "model_repository"
+    names, repository = folder / "names.txt", bare_repository(folder / "model_repository")
     names.write_text("\n".join(CLASSES))
-    for shared in ("preprocess", "postprocess", "draw"):
-        shutil.copytree(ROOT / "model_repository" / shared, repository / shared)
-    export = ("-c", "from semseg_export.cli import main; main()")
     for name, network in networks.items():
-        weights = ("--architecture", NETWORK, "--weights", network / "model.pdparams", "--classes", names)
-        in_export_environment(*export, name, *weights, "--repository", repository)
+        export(repository, name, network / "model.pdparams", "--architecture", NETWORK, "--classes", names)
     with serving(repository, *(f"--model={name}" for name in networks)) as addresses, Client(addresses["grpc"]) as client:
         yield client
 

@@ -1,8 +1,7 @@
-"""One network of each family and the demo network on one tritonserver: what REST answers, against Paddle. `make test-zoo` runs it."""
+"""One network of each family and the demo network on one tritonserver: what REST answers, against Paddle (`make test-zoo`)."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import requests
 from demo.run import serving
 from demo.scenes import scene
 from semseg_client import Client
-from tests.support import DEMO, ROOT, Service, encoded, in_export_environment
+from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, encoded, export, in_export_environment
 
 FAMILIES = ("PP-LiteSeg-T", "OCRNet_HRNet-W18", "Deeplabv3_Plus-R50", "SegFormer-B0", "SeaFormer_tiny")
 MODELS = (*FAMILIES, DEMO)
@@ -26,17 +25,14 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("weights")
     for name in FAMILIES:
         in_export_environment("-m", "tests.networks", folder / name, "--network", name)
-    return {**{name: folder / name for name in FAMILIES}, DEMO: ROOT / "demo" / DEMO}
+    return {**{name: folder / name for name in FAMILIES}, DEMO: DEMO_WEIGHTS}
 
 
 @pytest.fixture(scope="module")
 def repository(weights: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("serving") / "model_repository"
-    for shared in ("preprocess", "postprocess", "draw"):
-        shutil.copytree(ROOT / "model_repository" / shared, folder / shared)
+    folder = bare_repository(tmp_path_factory.mktemp("serving") / "model_repository")
     for name, source in weights.items():
-        export = ["-c", "from semseg_export.cli import main; main()", name, "--weights", source]
-        in_export_environment(*export, "--repository", folder)
+        export(folder, name, source)
     return folder
 
 
