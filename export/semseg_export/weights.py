@@ -82,20 +82,27 @@ def _public(url: str) -> str:
 
 
 def _unpack(file: Path, workspace: Path) -> Path:
-    """Unpack by tarfile's data filter (PEP 706), which lets nothing out of the folder; returns the network's folder."""
+    """Unpack, letting nothing out of the folder; returns the network's folder."""
     if not hasattr(tarfile, "data_filter"):
         raise WeightsError("this Python cannot unpack archives safely: use 3.10.12, 3.11.4 or newer, or pass the unpacked folder")
     folder = workspace / "archive"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(file) as archive:
-            archive.extractall(folder, filter="data")
+            archive.extractall(folder, filter=_plain)
     except tarfile.FilterError as error:
         raise UnpackError(f"{file} was refused, it is not a plain archive: {error}") from error
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         reason = " ".join(str(error).split())
         raise UnpackError(f"{file} is not a whole tar archive ({reason}): pass a folder, or get the archive again") from error
     return _network_folder(folder)
+
+
+def _plain(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """The data filter of PEP 706, which would let absolute paths pass as relative ones."""
+    if member.name.startswith("/"):
+        raise tarfile.AbsolutePathError(member)
+    return tarfile.data_filter(member, folder)
 
 
 def _network_folder(folder: Path) -> Path:
