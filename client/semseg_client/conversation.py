@@ -182,13 +182,13 @@ def _target_size(size: TargetSize) -> int | str:
 
 
 def _tiny_image() -> bytes:
-    """A grey PNG of 16x16 pixels (PNG specification, 3rd edition, section 5)."""
+    """A grey PNG of 32x32 pixels (PNG specification, 3rd edition, section 5); the SegFormers take none below 29."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", 16, 16, 8, 0, 0, 0, 0)
-    rows = (b"\0" + b"\x80" * 16) * 16
+    header = struct.pack(">IIBBBBB", 32, 32, 8, 0, 0, 0, 0)
+    rows = (b"\0" + b"\x80" * 32) * 32
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 

@@ -90,6 +90,9 @@ def from_triton(error: InferenceServerException, url: str) -> SemsegError:
         # A Python process of Triton's has died: the server stays "ready", every request to it fails.
         case "INTERNAL" if "Stub process" in message:
             return Unavailable(message)
+        # ONNX Runtime's words for a convolution whose kernel is larger than what it is to slide over.
+        case "INTERNAL" if "Invalid input shape: {" in message:
+            return InvalidImage("image: is too small for this network; pass target_size to have it scaled up")
         case _:
             return ServerError(message)
 

@@ -12,7 +12,7 @@ import requests
 
 from demo.run import serving
 from demo.scenes import scene
-from semseg_client import Client
+from semseg_client import Client, InvalidImage
 from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, encoded, export, in_export_environment
 
 FAMILIES = ("PP-LiteSeg-T", "OCRNet_HRNet-W18", "Deeplabv3_Plus-R50", "SegFormer-B0", "SeaFormer_tiny")
@@ -50,6 +50,15 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for seed, (file, size) in enumerate(zip(files, SIZES, strict=True)):
         cv2.imwrite(str(file), scene(3_000_400 + seed, *size)[0])
     return files
+
+
+def test_an_image_that_is_too_small_for_a_network_is_told(service: Service) -> None:
+    tiny = bytes(cv2.imencode(".png", np.zeros((16, 16), np.uint8))[1])
+    with Client(service.grpc) as client:
+        with pytest.raises(InvalidImage, match="too small for this network; pass target_size"):
+            client.segment(tiny, "SegFormer-B0")
+        assert client.segment(tiny, "SegFormer-B0", target_size=64).size == (16, 16)
+        assert client.segment(tiny, "PP-LiteSeg-T").size == (16, 16)
 
 
 def test_one_server_has_them_all(service: Service) -> None:

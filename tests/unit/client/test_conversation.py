@@ -176,4 +176,4 @@ def test_only_what_is_wanted_is_asked_for(picture: bool, outputs: list[str]) -> 
 def test_the_tiny_image_is_a_png_of_16_pixels_square() -> None:
     image = Image.open(io.BytesIO(TINY_IMAGE))
     image.load()
-    assert (image.format, image.size) == ("PNG", (16, 16))
+    assert (image.format, image.size) == ("PNG", (32, 32))

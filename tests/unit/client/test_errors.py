@@ -37,6 +37,12 @@ def translated(code: str | None, message: str) -> SemsegError:
             "Request for unknown model: 'x'",
             ModelNotFound("Request for unknown model: 'x'"),
         ),
+        (
+            "INTERNAL",
+            "in ensemble 'B0', onnxruntime: [ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Non-zero status code returned while"
+            " running Conv node. Name:'p2o.pd_op.add.2.0_nchwc' Status Message: Invalid input shape: {4,4}",
+            InvalidImage("image: is too small for this network; pass target_size to have it scaled up"),
+        ),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", DeadlineExceeded("no answer from localhost:8001 in time")),
         ("UNAVAILABLE", "in ensemble 'demo', Exceeds maximum queue size", Overloaded("the server's queue is full")),
         ("UNAVAILABLE", "Request timeout expired", DeadlineExceeded("the request waited too long in the server's queue")),

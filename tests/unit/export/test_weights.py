@@ -114,7 +114,7 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, entry: tarfile.TarInfo) ->
 def test_an_absolute_path_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "victim"
     file = hostile(member(str(target)), tmp_path / "hostile.tar")
-    with pytest.raises(WeightsError, match="was refused, it is not a plain archive: .*victim.* absolute path"):
+    with pytest.raises(WeightsError, match=r"was refused, it is not a plain archive: .*victim.* absolute path"):
         weights.find("net", str(file), tmp_path / "work", show)
     assert not target.exists()
 
