@@ -22,7 +22,7 @@ from paddleseg.models.backbones.stdcnet import STDCNet
 
 from semseg_export import zoo
 from semseg_export.architectures import architecture
-from semseg_export.parity import smooth_pixels
+from semseg_export.samples import smooth_pixels
 from semseg_export.trained import save
 
 Width = Literal["T", "narrow"]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
@@ -18,9 +17,9 @@ from .child import run_module
 from .errors import DisagreementError
 from .graph import deciding
 from .runtime import Session
+from .samples import Shape, smooth_pixels
 
-# batch, height, width. After five halvings the 4 bins of PP-LiteSeg's pool divide 8x16 and 32x64 evenly, 11x14 and 10x13 not.
-Shape = tuple[int, int, int]
+# After five halvings the 4 bins of PP-LiteSeg's pool divide 8x16 and 32x64 evenly, 11x14 and 10x13 not.
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512), (1, 1024, 2048))
 NEAR = 0.01  # of the logits' spread: classes that are farther apart than that in Paddle are not exchanged by rounding
 
@@ -124,16 +123,3 @@ def table(agreements: list[Agreement]) -> Table:
         logits = ["" if value is None else f"{value:.2g}" for value in (a.logits, a.spread, a.margin)]
         rows.add_row(f"{a.width}x{a.height}", str(a.batch), str(a.classes), str(a.differing), f"{a.share:.4%}", *logits)
     return rows
-
-
-def smooth_pixels(seed: int, shape: Shape) -> npt.NDArray[np.uint8]:
-    """Random RGB images uint8 [N, H, W, 3]: soft patches of three sizes and a little noise, not unlike photographs."""
-    batch, height, width = shape
-    random = np.random.default_rng(seed)
-    images = np.zeros((batch, height, width, 3), np.float32)
-    for image in images:
-        for cells in (3, 8, 24):
-            patches = random.normal(0, 50, (cells, 2 * cells, 3)).astype(np.float32)
-            image += cv2.resize(patches, (width, height), interpolation=cv2.INTER_CUBIC)
-        image += random.normal(127, 4, image.shape)
-    return images.clip(0, 255).astype(np.uint8)

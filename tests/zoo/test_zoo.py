@@ -23,8 +23,9 @@ from semseg_export import convert, memory, parity, weights, zoo
 from semseg_export.archive import Archive
 from semseg_export.graph import deciding, served_graph
 from semseg_export.memory import Memory
-from semseg_export.parity import Agreement, Shape
+from semseg_export.parity import Agreement
 from semseg_export.runtime import Session
+from semseg_export.samples import Shape, smooth_pixels
 
 ROOT = Path(__file__).parents[2]
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (2, 256, 512), (1, 1024, 2048))
@@ -107,7 +108,7 @@ def test_trained_weights_are_served_as_paddle_answers(name: str, results: list[R
     result, logits = measured(name, found.archive, tmp_path)
     judge(result, results)
     trained = np.load(tmp_path / "logits.npy")  # of the network that the weights were taken from
-    exported = logits.run(parity.smooth_pixels(0, SHAPES[0]))
+    exported = logits.run(smooth_pixels(0, SHAPES[0]))
     assert abs(exported - trained).max() < parity.NEAR * np.ptp(trained)
 
 

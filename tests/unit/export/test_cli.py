@@ -15,7 +15,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_export import zoo
-from semseg_export.parity import smooth_pixels
+from semseg_export.samples import smooth_pixels
 from tests.unit.export.archive_server import ArchiveServer
 
 COMMAND = Path(sys.executable).with_name("semseg-export")

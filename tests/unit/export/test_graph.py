@@ -7,8 +7,8 @@ from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 from semseg_export.archive import Archive, Normalisation
 from semseg_export.errors import GraphError
 from semseg_export.graph import served_graph
-from semseg_export.parity import smooth_pixels
 from semseg_export.runtime import Session
+from semseg_export.samples import smooth_pixels
 
 
 def pointwise(

@@ -15,6 +15,7 @@ from semseg_export.errors import DisagreementError
 from semseg_export.graph import served_graph
 from semseg_export.parity import Agreement
 from semseg_export.runtime import Session
+from semseg_export.samples import smooth_pixels
 
 
 def test_another_normalisation_does_not_pass_the_gate(network: ModelProto, archive: Archive, tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ def test_another_normalisation_does_not_pass_the_gate(network: ModelProto, archi
 
 def test_labels_come_from_the_image(network: ModelProto, archive: Archive) -> None:
     session = Session(served_graph(network, archive.normalisation)[0])
-    first, second = (session.run(parity.smooth_pixels(seed, (1, 128, 256))) for seed in range(2))
+    first, second = (session.run(smooth_pixels(seed, (1, 128, 256))) for seed in range(2))
     assert (first == second).mean() < 0.5
 
 
@@ -42,7 +43,7 @@ def test_the_worst_batch_decides() -> None:
 
 
 def test_paddle_answers_for_images_by_command(pir_folder: Path, tmp_path: Path) -> None:
-    pixels = parity.smooth_pixels(3, (1, 70, 90))[0]
+    pixels = smooth_pixels(3, (1, 70, 90))[0]
     cv2.imwrite(str(tmp_path / "street.png"), pixels[..., ::-1])
     np.save(tmp_path / "pixels.npy", pixels)
     command = [sys.executable, "-m", "semseg_export.reference", pir_folder, tmp_path / "street.png", tmp_path / "pixels.npy"]
