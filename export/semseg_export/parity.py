@@ -63,14 +63,18 @@ def measure(model: ModelProto, archive: Archive, workspace: Path, shapes: tuple[
         [archive.program.parent, *files, "--out", answers, "--logits"],
         f"running {archive.program.name} with Paddle",
     )
-    session, logits = Session(model), Session(deciding(model))
-    return [_compare(session, logits, np.load(file), answers / file.stem) for file in files]
+    # One session after the other: each keeps the memory of its largest image.
+    session = Session(model)
+    ids = [session.run(np.load(file)) for file in files]
+    del session
+    logits = Session(deciding(model))
+    return [_compare(found, logits, np.load(file), answers / file.stem) for found, file in zip(ids, files, strict=True)]
 
 
-def _compare(session: Session, logits: Session, pixels: npt.NDArray[np.uint8], answer: Path) -> Agreement:
+def _compare(ids: npt.NDArray[np.uint8], logits: Session, pixels: npt.NDArray[np.uint8], answer: Path) -> Agreement:
     expected = np.load(f"{answer}.npy")
     batch, height, width = expected.shape
-    different = session.run(pixels) != expected
+    different = ids != expected
     counted = Agreement(batch, height, width, int(different.sum()), len(np.unique(expected)))
     paddle = Path(f"{answer}.logits.npy")
     if not paddle.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,12 @@ FAILURES = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.NotImpl
 class Session:
     """Raises GraphError if ONNX Runtime cannot load or run the graph."""
 
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(self, model: ModelProto | Path) -> None:
         options = ort.SessionOptions()
         options.log_severity_level = 3  # it warns of every constant that nobody uses
         try:
-            self.session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            graph = model if isinstance(model, Path) else model.SerializeToString()
+            self.session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except FAILURES as error:
             raise GraphError(f"ONNX Runtime cannot load the converted network: {_line(error)}") from error
         self.entry, *self.lanes = (entry.name for entry in self.session.get_inputs())

