@@ -1,0 +1,28 @@
+"""Pixels as a BMP file: lossless, decoded by every server, made at the speed of a copy and without OpenCV."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_HEADER = struct.Struct("<2sIIIIiiHHIIiiII")  # BITMAPFILEHEADER and BITMAPINFOHEADER
+
+
+def bmp(pixels: npt.NDArray[Any]) -> bytes:
+    """The file of pixels uint8 [H, W] or [H, W, 1] grey, [H, W, 3] BGR, or [H, W, 4] BGRA without the alpha.
+
+    So OpenCV's IMREAD_COLOR treats the same pixels in a file: alpha dropped, grey as three equal channels.
+    """
+    if pixels.ndim == 2:
+        pixels = pixels[..., np.newaxis]
+    height, width, channels = pixels.shape
+    colours = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels[..., :3]
+    rows = np.zeros((height, -(-width * 3 // 4) * 4), np.uint8)  # each row is filled up to a multiple of 4 bytes
+    rows[:, : width * 3] = colours.reshape(height, width * 3)
+    size = _HEADER.size + rows.nbytes
+    # A negative height says that the first row is the top one.
+    header = _HEADER.pack(b"BM", size, 0, _HEADER.size, 40, width, -height, 1, 24, 0, rows.nbytes, 0, 0, 0, 0)
+    return b"".join((header, rows.data))

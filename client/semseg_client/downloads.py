@@ -1,0 +1,81 @@
+"""What lies behind a URL, in memory."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import time
+from functools import cache
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from .pages import NoImage
+
+MEGABYTE = 2**20
+MOST_BYTES = 256 * MEGABYTE
+
+_HEADERS = {"User-Agent": "paddle-semseg-triton"}
+
+
+def download(url: str, most_bytes: int = MOST_BYTES, timeout: float = 30.0, deadline: float = 600.0) -> bytes:
+    """The content behind an http:// or https:// URL; redirects are followed to such only.
+
+    `timeout` is the longest that the server may be silent, `deadline` the time for all of it, both in seconds.
+
+    Raises:
+        NoImage: there is none: why, and what to do about it.
+        ModuleNotFoundError: httpx is not installed.
+    """
+    import httpx
+
+    latest = time.monotonic() + deadline
+    content = bytearray()
+    try:
+        with httpx.stream("GET", url, headers=_HEADERS, follow_redirects=True, timeout=timeout, verify=_trusted()) as response:
+            if response.status_code != 200:
+                status = f"{response.status_code} {response.reason_phrase}".rstrip()
+                raise NoImage(f"the server answered {status}: check the address")
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                raise NoImage("is a web page: pass the address of the image itself")
+            # Too much is refused before it is sent, if it is announced; what is announced need not be true.
+            announced = response.headers.get("Content-Length", "")
+            _check_size(int(announced) if announced.isdecimal() else 0, most_bytes)
+            for block in response.iter_bytes():
+                content += block
+                _check_size(len(content), most_bytes)
+                if time.monotonic() > latest:
+                    raise NoImage(f"was not complete after {deadline:g} s: download it by other means and pass the file")
+    except httpx.TimeoutException as error:
+        raise NoImage(f"the server was silent for {timeout:g} s: try again") from error
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise NoImage(f"is, or leads to, what is no http:// or https:// address: {error}") from error
+    except httpx.TooManyRedirects as error:
+        raise NoImage("leads only to other addresses: check it") from error
+    except httpx.ConnectError as error:
+        raise NoImage(f"the server cannot be reached ({error}): check the address and the network") from error
+    except httpx.HTTPError as error:
+        raise NoImage(f"the transfer broke off ({str(error) or type(error).__name__}): try again") from error
+    return bytes(content)
+
+
+def file_name(url: str) -> str:
+    """The name that a file from there may have: the last part of the path, or the host where there is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise NoImage(f"is no valid address: {error}") from error
+    name = PurePosixPath(unquote(parts.path)).name or parts.hostname or "download"
+    return re.sub(r"[^\w. -]", "_", name)  # a decoded %5C or %00 must not come into a path
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that httpx trusts: to load them takes 30 ms, which is not to be paid for each image."""
+    import httpx
+
+    return httpx.create_ssl_context()
+
+
+def _check_size(size: int, most_bytes: int) -> None:
+    if size > most_bytes:
+        raise NoImage(f"is larger than {most_bytes / MEGABYTE:g} MB: download it by other means and pass the file")

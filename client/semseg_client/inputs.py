@@ -1,0 +1,162 @@
+"""Whatever a user hands to `predict`, as a stream of encoded images in its order."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .bitmap import bmp
+from .errors import SemsegError
+from .pages import VIDEO_SUFFIXES
+from .source import Source, Unreadable, from_bytes, from_file, from_url, made_up_name, why
+
+__all__ = ["Input", "InvalidInput", "Source", "Unreadable", "sources"]
+
+Input: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | npt.NDArray[Any] | Mapping[str, Input] | Iterable[Input]"
+)
+
+# PaddleX 3.7.2's, and .jpe, which OpenCV takes too.
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".dib", ".jpeg", ".jpg", ".jpe", ".png", ".webp", ".pbm", ".pgm", ".ppm", ".pnm", ".sr", ".ras", ".tiff", ".tif"}
+)
+SUFFIXES = IMAGE_SUFFIXES | {".pdf"} | VIDEO_SUFFIXES
+
+_ACCEPTED = (
+    "a path, an http(s) URL, a folder, a glob pattern, the bytes of an image file, a numpy array (uint8, [H, W, 3] BGR),"
+    ' a list or an iterator of these, or a dict {"img": ...}'
+)
+
+
+class InvalidInput(SemsegError):
+    """What was given as input is of no kind that is known."""
+
+
+def sources(given: Input) -> Iterator[Source | Unreadable]:
+    """The images of `given`, in its order: each is read, downloaded or rendered when it is asked for, and then let go.
+
+    A path may be that of an image, a PDF file, a TIFF of several frames, a video, or a folder, which is searched to its
+    depths, in the order of the names; hidden files, and suffixes other than SUFFIXES, are passed over there. A glob pattern
+    finds what a folder would. What gives no image is told in its place, and the next follows.
+
+    Raises:
+        InvalidInput: `given`, or what is in its lists and dicts, is of no kind that is known. At once, before anything is
+            read; only for what an iterator gives, when it gives it.
+    """
+    _check(given)
+    return _each(given)
+
+
+def _check(given: object) -> None:
+    match given:
+        case str() | os.PathLike() | bytes() | bytearray() | memoryview():
+            pass
+        case np.ndarray():
+            _check_array(given)
+        case Mapping():
+            _check(_only_value(given))
+        case list() | tuple():
+            for item in given:
+                _check(item)
+        case _ if hasattr(given, "read"):  # its iterator would give lines
+            raise InvalidInput(f"an open file ({_kind(given)}) is no input: pass its path, or what its read() gives")
+        case Iterable() if not hasattr(given, "__array__"):  # a tensor's would give rows
+            pass
+        case _:
+            raise InvalidInput(f"{_kind(given)} is no input: pass {_ACCEPTED}")
+
+
+def _check_array(pixels: npt.NDArray[Any]) -> None:
+    told = f"an array of {pixels.dtype} {list(pixels.shape)} is no image"
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4)):
+        raise InvalidInput(f"{told}: its shape must be [H, W, 3] (BGR), [H, W, 4] (BGRA), [H, W] or [H, W, 1] (grey)")
+    if pixels.dtype != np.uint8:
+        raise InvalidInput(f"{told}: it must be uint8, from 0 to 255")
+    if not pixels.size:
+        raise InvalidInput(f"{told}: it has no pixels")
+
+
+def _only_value(given: Mapping[Any, Any]) -> Any:
+    if len(given) != 1 or not given.keys() <= {"img", "input"}:
+        keys = ", ".join(map(repr, given)) or "none"
+        raise InvalidInput(f'a dict must have one key, "img" or "input"; the keys are: {keys}')
+    return next(iter(given.values()))
+
+
+def _kind(given: object) -> str:
+    kind = type(given)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _each(given: Any) -> Iterator[Source | Unreadable]:
+    match given:
+        case np.ndarray():
+            yield Source(bmp(given), None, None, made_up_name(), "")
+        case bytes() | bytearray() | memoryview():
+            yield from from_bytes(bytes(given))
+        case str() | os.PathLike():
+            yield from _named(os.fsdecode(given))
+        case Mapping():
+            yield from _each(_only_value(given))
+        case _:
+            for item in given:
+                _check(item)
+                yield from _each(item)
+
+
+def _named(given: str) -> Iterator[Source | Unreadable]:
+    if re.match("https?://", given, re.IGNORECASE):
+        return from_url(given)
+    if not given:  # pathlib would take it for the working directory
+        return iter([Unreadable(given, "the path is empty")])
+    try:
+        mode = Path(given).stat().st_mode
+    except FileNotFoundError as error:
+        if "://" in given:
+            return iter([Unreadable(given, "only http:// and https:// addresses can be downloaded")])
+        return _matching(given) if glob.has_magic(given) else iter([Unreadable(given, why(error))])
+    except OSError as error:
+        return iter([Unreadable(given, why(error))])
+    except ValueError as error:  # there is a NUL in it
+        return iter([Unreadable(given, str(error))])
+    return _folder(given) if stat.S_ISDIR(mode) else from_file(given)
+
+
+def _folder(given: str) -> Iterator[Source | Unreadable]:
+    """The files in a folder: their names are kept, nothing else. Links to folders are not followed, they may lead back.
+
+    That it is empty is told, not raised: it may be one of many, and empty today only, as a file may.
+    """
+    barred: list[OSError] = []
+    found = []
+    for parent, folders, names in os.walk(given, onerror=barred.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [str(Path(parent, name)) for name in names if not name.startswith(".") and _known(name)]
+    for error in barred:
+        yield Unreadable(str(error.filename), why(error))
+    if not found and not barred:
+        yield Unreadable(given, "there is no image, PDF or video in this folder")
+    for path in sorted(found):
+        yield from from_file(path)
+
+
+def _matching(pattern: str) -> Iterator[Source | Unreadable]:
+    """The files that match and are of a known suffix: as in a folder, nobody has named them one by one."""
+    # Path.glob takes no absolute pattern, and gives hidden files.
+    found = sorted(path for path in glob.iglob(pattern, recursive=True) if _known(path) and Path(path).is_file())  # noqa: PTH207
+    if not found:
+        yield Unreadable(pattern, "there is no such file, and as a pattern it matches no image, PDF or video")
+    for path in found:
+        yield from from_file(path)
+
+
+def _known(path: str) -> bool:
+    return Path(path).suffix.lower() in SUFFIXES
