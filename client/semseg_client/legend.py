@@ -1,0 +1,57 @@
+"""Which classes a label map holds, and their colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .segmentation import Colour, Segmentation
+
+
+@dataclass(frozen=True)
+class ClassShare:
+    """A class that is present: its colour as (red, green, blue), 0 to 255, and its pixels, also as a share, 0 to 1, of all."""
+
+    id: int
+    name: str
+    colour: Colour
+    pixels: int
+    share: float
+
+    @property
+    def hex(self) -> str:
+        """The colour as CSS has it: #rrggbb."""
+        red, green, blue = self.colour
+        return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def legend(segmentation: Segmentation) -> tuple[ClassShare, ...]:
+    """The classes that are present, the largest first, those of one size by id."""
+    counts = np.bincount(segmentation.label_map.ravel())
+    table = colour_table(segmentation.palette)
+    names = segmentation.class_names
+    shares = []
+    for label in sorted(np.flatnonzero(counts).tolist(), key=lambda label: -counts[label]):
+        red, green, blue = table[label].tolist()
+        name = names[label] if label < len(names) else f"class {label}"
+        pixels = int(counts[label])
+        shares.append(ClassShare(label, name, (red, green, blue), pixels, pixels / segmentation.label_map.size))
+    return tuple(shares)
+
+
+def colour_table(palette: Sequence[Colour]) -> npt.NDArray[np.uint8]:
+    """A colour for every id that a label map can hold, uint8 [256, 3] RGB.
+
+    Where `palette` ends, the table goes on as PaddleX's does: PASCAL VOC's bit-interleaved colours, moved up by one so that class
+    0 is not black.
+    """
+    label = np.arange(1, 257)
+    table = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            table[:, channel] |= ((label >> (3 * bit + channel) & 1) << (7 - bit)).astype(np.uint8)
+    table[: len(palette)] = np.reshape(palette, (-1, 3))
+    return table
