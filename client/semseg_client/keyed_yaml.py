@@ -1,0 +1,326 @@
+"""YAML files read against a table of the keys that they may have; all that is wrong with one is told at once, by line.
+
+Values are never constructed, only nodes composed (https://pyyaml.org/wiki/PyYAMLDocumentation), so no file can run code.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .errors import SemsegError
+
+_LARGEST = 2**16  # bytes
+_DEEPEST = 16  # levels: the composer calls itself once for each
+_TEXT = "tag:yaml.org,2002:str"
+_NULL = "tag:yaml.org,2002:null"
+# YAML 1.1 would read 1:30 as 90, 010 as 8 and 1e3 as text (https://yaml.org/type/int.html). Here, a number is what it looks like.
+_WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+
+
+class ConfigurationError(SemsegError):
+    """A pipeline's configuration cannot be used. The message has a line for everything that is wrong with the file."""
+
+
+class Wrong(Exception):
+    """A value that its key does not take. The message says what the key takes or, if `whole`, all there is to say."""
+
+    def __init__(self, message: str, whole: bool = False) -> None:
+        super().__init__(message)
+        self.whole = whole
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A key whose value, read by `parse` (which raises Wrong), becomes the setting `name`."""
+
+    name: str
+    parse: Callable[[yaml.Node], Any]
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A key without effect for `reason`; that is noted, unless it says `here`: what holds anyway."""
+
+    reason: str
+    here: str = "false"
+
+
+@dataclass(frozen=True)
+class Misplaced:
+    """A key that is wrong here for `reason`, and the settings that it is meant to make."""
+
+    reason: str
+    names: tuple[str, ...]
+
+
+Section = Mapping[str, "Section | Setting | Ignored | Misplaced"]
+
+
+def read_text(name: str) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigurationError: it cannot be read, is too large, or is not UTF-8.
+        FileNotFoundError: it is not there.
+    """
+    try:
+        with Path(name).open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise ConfigurationError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
+    if len(content) > _LARGEST:
+        raise ConfigurationError(f"{name}: is larger than {_LARGEST} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(f"{name}, line {line}: is not UTF-8") from None
+
+
+class Reading:
+    """The reading of one file.
+
+    `values` and `lines` are by the name of the setting; `attempts` are the settings that the file means to make, rightly or
+    wrongly, so that what is misspelt is not told as missing too.
+    """
+
+    def __init__(self, file: str, text: str) -> None:
+        """Raises ConfigurationError if the text is not YAML, or none that is taken here."""
+        self.file = file
+        self.root = self._composed(text)
+        self.values: dict[str, Any] = {}
+        self.lines: dict[str, int] = {}
+        self.attempts: set[str] = set()
+        self._table: Section = {}
+        self._problems: list[tuple[int, str]] = []
+        self._notes: list[tuple[int, str]] = []
+
+    def top_keys(self) -> list[str]:
+        """The keys of the file, without those of its sections."""
+        return [key.value for key, _ in self.root.value if isinstance(key, yaml.ScalarNode)]
+
+    def read(self, table: Section) -> None:
+        """Take the values, the problems and the notes of all keys."""
+        self._table = table
+        self._section("", self.root, table)
+
+    def problem(self, line: int, told: str) -> None:
+        """Something is wrong on that line."""
+        self._problems.append((line, told))
+
+    def note(self, line: int, told: str) -> None:
+        """Something on that line is worth knowing."""
+        self._notes.append((line, told))
+
+    def failure(self, line: int, told: str) -> ConfigurationError:
+        """A problem that leaves nothing else to look at."""
+        return ConfigurationError(*self._told([(line, told)]))
+
+    def check(self) -> None:
+        """Raises ConfigurationError if there are problems."""
+        if self._problems:
+            raise ConfigurationError("\n".join(self._told(self._problems)))
+
+    def notes(self) -> tuple[str, ...]:
+        """The notes in the order of their lines."""
+        return tuple(self._told(self._notes))
+
+    def _told(self, lines: list[tuple[int, str]]) -> list[str]:
+        return [f"{self.file}, line {line}: {told}" for line, told in sorted(lines, key=lambda each: each[0])]
+
+    def _composed(self, text: str) -> yaml.MappingNode:
+        try:
+            self._check_events(text)
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            raise self.failure(_line(mark), f"not YAML: {error.problem or error.context}") from None
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            raise self.failure(line, f"not YAML: the character U+{ord(text[error.position]):04X}") from None
+        if root is None:
+            raise ConfigurationError(f"{self.file}: is empty")
+        if not isinstance(root, yaml.MappingNode):
+            raise self.failure(_line(root.start_mark), f"is {_found(root)}, but must be keys with values")
+        return root
+
+    def _check_events(self, text: str) -> None:
+        """Refuse what would make much of a small file, or of text more than text, before anything is composed."""
+        depth = documents = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            line = _line(event.start_mark)
+            documents += isinstance(event, yaml.DocumentStartEvent)
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent):
+                raise self.failure(line, f"the alias *{event.anchor} is not taken; write the value out")
+            if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
+                raise self.failure(line, f"the tag {event.tag!r} is not taken; leave it out")
+            if depth > _DEEPEST:
+                raise self.failure(line, f"nested deeper than {_DEEPEST} levels")
+            if documents > 1:
+                raise self.failure(line, "a second document begins; a file holds one")
+
+    def _section(self, path: str, node: yaml.MappingNode, section: Section) -> None:
+        first: dict[str, int] = {}
+        for key, value in node.value:
+            line = _line(key.start_mark)
+            if not isinstance(key, yaml.ScalarNode):
+                self.problem(line, f"a key is {_found(key)}, but must be a name")
+            elif key.value in first:
+                self.problem(line, f"key {key.value!r} stands on line {first[key.value]} already")
+            else:
+                first[key.value] = line
+                self._entry(path, key.value, line, value, section)
+
+    def _entry(self, path: str, key: str, line: int, value: yaml.Node, section: Section) -> None:
+        match section.get(key):
+            case None:
+                self._unknown(path, key, line, value, section)
+            case Misplaced(reason, names):
+                self.attempts.update(names)
+                self.problem(line, f"unknown key {key!r}; {reason}")
+            case Ignored(reason, here):
+                if not _says(value, here):
+                    self.note(line, f"{key} has no effect here: {reason}")
+            case _ if _is_unset(value):
+                return
+            case Setting() as setting:
+                self._setting(key, line, value, setting)
+            case inner if isinstance(value, yaml.MappingNode):
+                self._section(f"{path}.{key}".removeprefix("."), value, inner)
+            case inner:
+                self.attempts.update(_names(inner))
+                self.problem(line, f"{key} is {_found(value)}, but must be keys with values")
+
+    def _setting(self, key: str, line: int, value: yaml.Node, setting: Setting) -> None:
+        self.attempts.add(setting.name)
+        try:
+            self.values[setting.name] = setting.parse(value)
+            self.lines[setting.name] = line
+        except Wrong as wrong:
+            self.problem(line, str(wrong) if wrong.whole else f"{key} is {_found(value)}, but must be {wrong}")
+
+    def _unknown(self, path: str, key: str, line: int, value: yaml.Node, section: Section) -> None:
+        """Tell the key that is meant, if that can be guessed; a section is then read as if it were named so."""
+        homes = {home: keys[key] for home, keys in _sections(self._table) if not isinstance(keys.get(key), Misplaced | None)}
+        if homes:
+            places = " or ".join(f"in {home}" if home else "at the top of the file" for home in homes)
+            self.problem(line, f"unknown key {key!r} in {path or 'the file'}; it belongs {places}")
+            self.attempts.update(_names(homes))
+            return
+        known = [each for each, entry in section.items() if not isinstance(entry, Misplaced)]
+        meant = near(key, [each for each in known if _can_be(section[each], value)])
+        if meant is None:
+            self.problem(line, f"unknown key {key!r}; known here: {', '.join(known)}")
+            return
+        self.problem(line, f"unknown key {key!r}; did you mean {meant!r}?")
+        entry = section[meant]
+        if isinstance(entry, Mapping) and isinstance(value, yaml.MappingNode):
+            self._section(f"{path}.{meant}".removeprefix("."), value, entry)
+        else:
+            self.attempts.update(_names({meant: entry}))
+
+
+def near(name: str, known: Collection[str], likeness: float = 0.6) -> str | None:
+    """The known name that was probably meant; `likeness`, 0 to 1, as difflib measures it."""
+    by_folded = {each.casefold(): each for each in known}
+    found = get_close_matches(name.casefold(), by_folded, cutoff=likeness)
+    # Letters that changed places come first: difflib finds module_name nearer to modle_name than model_name is.
+    return by_folded[max(found, key=lambda each: sorted(each) == sorted(name.casefold()))] if found else None
+
+
+def text(node: yaml.Node) -> str:
+    """Text that is not empty. Raises Wrong."""
+    if not isinstance(node, yaml.ScalarNode) or node.tag != _TEXT or not node.value.strip():
+        raise Wrong("text, in quotes if it looks like something else")
+    return str(node.value)
+
+
+def whole(low: int, high: int | None = None) -> Callable[[yaml.Node], int]:
+    """What reads a whole number from `low` to `high`, both included, and raises Wrong."""
+
+    def parse(node: yaml.Node) -> int:
+        number = _plain(node, _WHOLE)
+        if number is None or int(number) < low or (high is not None and int(number) > high):
+            raise Wrong(f"a whole number from {low}" + ("" if high is None else f" to {high}"))
+        return int(number)
+
+    return parse
+
+
+def seconds(node: yaml.Node) -> float:
+    """A time. Raises Wrong."""
+    number = _plain(node, _DECIMAL)
+    if number is None or not 0 < float(number) < math.inf:
+        raise Wrong("a number of seconds above 0")
+    return float(number)
+
+
+def _plain(node: yaml.Node, pattern: re.Pattern[str]) -> str | None:
+    """What stands there without quotes, if it fits the pattern."""
+    unquoted = isinstance(node, yaml.ScalarNode) and node.style is None
+    return str(node.value) if unquoted and pattern.fullmatch(node.value) else None
+
+
+def _line(mark: Any) -> int:
+    """PyYAML's marks count from 0; its types say that one may be None, which none from text is."""
+    return int(mark.line) + 1
+
+
+def _is_unset(node: yaml.Node) -> bool:
+    """null is, and so is None, which PaddleX 3.7.2's own file has for it, though to YAML it is text."""
+    return isinstance(node, yaml.ScalarNode) and (node.tag == _NULL or node.value == "None")
+
+
+def _says(node: yaml.Node, here: str) -> bool:
+    """Whether a value is `here`, or nothing."""
+    if isinstance(node, yaml.CollectionNode):
+        return not node.value
+    return _is_unset(node) or str(node.value).lower() in ("", here)
+
+
+def _can_be(entry: Section | Setting | Ignored | Misplaced, node: yaml.Node) -> bool:
+    """Whether a value is of an entry's kind: keys with values for a section, anything else for a setting."""
+    return isinstance(entry, Ignored) or _is_unset(node) or isinstance(entry, Mapping) == isinstance(node, yaml.MappingNode)
+
+
+def _found(node: yaml.Node) -> str:
+    match node:
+        case yaml.MappingNode():
+            return "a section of keys"
+        case yaml.SequenceNode():
+            return f"a list of {len(node.value)}"
+        case _ if _is_unset(node):
+            return "nothing"
+        case _:
+            shown = node.value if len(node.value) <= 200 else f"{node.value[:200]}..."
+            return repr(shown) if node.tag == _TEXT else str(shown)
+
+
+def _names(section: Section) -> Iterator[str]:
+    """The names of all settings in a section and below."""
+    for entry in section.values():
+        if isinstance(entry, Setting):
+            yield entry.name
+        elif isinstance(entry, Mapping):
+            yield from _names(entry)
+
+
+def _sections(section: Section, path: str = "") -> Iterator[tuple[str, Section]]:
+    """A section and all below it, each with its path."""
+    yield path, section
+    for key, entry in section.items():
+        if isinstance(entry, Mapping):
+            yield from _sections(entry, f"{path}.{key}".removeprefix("."))
