@@ -160,7 +160,7 @@ def _export(
         content = served.SerializeToString()
         with step(console, "Memory") as running:
             taken = memory.measure(content, workspace)
-            limit = memory.limit(taken, budget * 1e9)
+            limit = memory.limit(taken, budget * 1e9, found.archive.resize)
             running.done = f"{taken.slope / 1e9:.2g} GB a megapixel: {budget:g} GB admit images of {limit} megapixels"
         with step(console, "Installation") as running:
             origin = Origin(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .child import run_module
 from .errors import MemoryBudgetError
+from .resize import Resize
 
 MEGAPIXEL = 2**20
 # Megapixels: the shared preprocess has an output for each of these limits, as docs/contract.md tells.
@@ -48,12 +49,20 @@ def measure(network: bytes, workspace: Path) -> Memory:
     return Memory(**json.loads(found.read_text()))
 
 
-def limit(memory: Memory, budget: float) -> int:
-    """The largest of LIMITS, in megapixels, that `budget` bytes are enough for. Raises MemoryBudgetError."""
+def limit(memory: Memory, budget: float, resize: Resize | None = None) -> int:
+    """The largest of LIMITS, in megapixels, that `budget` bytes are enough for.
+
+    Raises MemoryBudgetError if that is none, or if the network's own `resize` makes larger images.
+    """
     fitting = [each for each in LIMITS if memory.at(each) <= budget]
     if not fitting:
         raise MemoryBudgetError(
             f"the network takes {memory.at(1) / 1e9:.1f} GB for an image of one megapixel, more than the {budget / 1e9:g} GB"
             " that it may: give it more by MEMORY= (--memory)"
+        )
+    if resize is not None and resize.most_pixels > fitting[-1] * MEGAPIXEL:
+        raise MemoryBudgetError(
+            f"the network's own Resize makes images of up to {resize.most_pixels / MEGAPIXEL:.1f} megapixels, and"
+            f" {budget / 1e9:g} GB are enough for {fitting[-1]}: give it more by MEMORY= (--memory)"
         )
     return fitting[-1]

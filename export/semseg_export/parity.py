@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ class Agreement:
     """How alike the answers to one batch are. `differing` counts pixels of another class, `classes` those that Paddle saw.
 
     Where Paddle's logits can be had, `logits` is their largest absolute difference, `spread` Paddle's largest less its
-    smallest, and `margin` how far Paddle's first two classes are apart, at most, where the class differs.
+    smallest, and `margin` how far the exported network's class lies below Paddle's own, at most, in Paddle's logits.
     """
 
     batch: int
@@ -83,20 +84,23 @@ def _compare(ids: npt.NDArray[np.uint8], logits: Session, pixels: npt.NDArray[np
     wanted, found = np.load(paddle, mmap_mode="r"), logits.run(pixels)
     largest = max(float(abs(a - b).max()) for a, b in zip(_planes(found), _planes(wanted), strict=True))
     spread = max(float(plane.max()) for plane in _planes(wanted)) - min(float(plane.min()) for plane in _planes(wanted))
-    return replace(counted, logits=largest, spread=spread, margin=_largest_margin(wanted, different))
+    return replace(counted, logits=largest, spread=spread, margin=largest_margin(wanted, ids, different))
 
 
 def _planes(logits: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]]:
     return (plane for image in logits for plane in image)
 
 
-def _largest_margin(logits: npt.NDArray[np.float32], different: npt.NDArray[np.bool_]) -> float:
-    """How far the first two classes of logits [N, C, H, W] are apart, at most, among the pixels marked in [N, H, W]."""
+def largest_margin(logits: npt.NDArray[np.float32], ids: npt.NDArray[np.uint8], different: npt.NDArray[np.bool_]) -> float:
+    """How far the logit of the class in `ids` lies below the highest, at most, among the pixels marked in `different`.
+
+    `logits` is [N, C, H, W], the others are [N, H, W].
+    """
     image, row, column = np.nonzero(different)
     if not len(image):
         return 0.0
-    first_two = np.partition(logits[image, :, row, column], -2, axis=1)[:, -2:]
-    return float((first_two[:, 1] - first_two[:, 0]).max())
+    there = logits[image, :, row, column]
+    return float((there.max(axis=1) - there[np.arange(len(there)), ids[different]]).max())
 
 
 def lowest(agreements: list[Agreement]) -> float:
@@ -112,15 +116,21 @@ def require(agreements: list[Agreement], threshold: float) -> None:
             f" {threshold:.4%}: nothing was installed. --threshold lowers the bar, if that is good enough for you"
         )
     for a in agreements:
+        if a.logits is not None and not math.isfinite(a.logits):
+            raise DisagreementError(
+                f"the exported network's logits at {a.width}x{a.height} are no numbers: nothing was installed"
+            )
         if not a.rounding:
             raise DisagreementError(
-                f"a pixel at {a.width}x{a.height} got another class than from Paddle, whose first two classes are {a.margin:.3g}"
-                f" apart of {a.spread:.3g}: that is no rounding, so nothing was installed"
+                f"a pixel at {a.width}x{a.height} got a class that lies {a.margin:.3g} below Paddle's own, of a spread of"
+                f" {a.spread:.3g}: that is no rounding, so nothing was installed"
             )
 
 
 def table(agreements: list[Agreement]) -> Table:
-    rows = Table(title="Agreement with Paddle", box=box.SIMPLE_HEAD, caption="margin: of Paddle's logits where the class differs")
+    rows = Table(
+        title="Agreement with Paddle", box=box.SIMPLE_HEAD, caption="margin: of Paddle's own class above ours, where they differ"
+    )
     for heading in ("size", "batch", "classes", "differing", "equal", "logits differ", "of", "margin"):
         rows.add_column(heading, justify="right", no_wrap=True)
     for a in agreements:

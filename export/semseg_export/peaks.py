@@ -38,7 +38,7 @@ def _square_growth(model: ModelProto) -> float:
     """Bytes, for each square of a megapixel, of the largest tensor that grows so: an attention's matrix, by its softmax."""
     probe = ModelProto()
     probe.CopyFrom(model)
-    names = [node.output[0] for node in model.graph.node if node.op_type in ("MatMul", "Softmax")]
+    names = [node.output[0] for node in model.graph.node if node.op_type == "Softmax"]
     if not names:
         return 0.0
     del probe.graph.output[:]

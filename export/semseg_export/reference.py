@@ -102,7 +102,7 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     archive = read_archive(given.weights)
-    with TemporaryDirectory(prefix="semseg-reference-") as folder:
+    with TemporaryDirectory(dir=given.out) as folder:  # it goes with the caller's, if this process is killed
         predict = predictor(with_logits(archive, Path(folder)) if given.logits else archive)
         for file in given.images:
             pixels = read_pixels(file)

@@ -15,3 +15,10 @@ class Resize:
     keep_ratio: bool = True
     size_divisor: int | None = 32
     interp: str = "LINEAR"
+
+    @property
+    def most_pixels(self) -> int:
+        """Of the largest image that it makes."""
+        divisor = self.size_divisor or 1
+        width, height = (-(-side // divisor) * divisor for side in self.target_size)
+        return width * height

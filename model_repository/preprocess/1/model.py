@@ -49,6 +49,8 @@ class TritonPythonModel:
             raise BadRequest("image: the images of one request must be of one size; send one image a request")
         images = [resize(image) for image in images]
         outputs = [found for found in map(LIMIT.fullmatch, request.requested_output_names()) if found]
+        if not outputs:
+            raise BadRequest("pixels: ask for one of the outputs pixels_<N>mp")
         limit = min(int(output[1]) for output in outputs) * MEGAPIXEL
         check_size(images, limit, sizes[0].tolist(), wanted)
         pixels = images[0][np.newaxis] if len(images) == 1 else np.stack(images)
@@ -72,7 +74,8 @@ def check_size(images: list[NDArray[np.uint8]], limit: int, source: list[int], w
     if len(images) > 1:
         raise BadRequest(f"image: {len(images)} images of {columns}x{rows} at once are too many, {most}; send one a request")
     if wanted is None:
-        raise BadRequest(f"image: {width}x{height} is too large, {most}; pass target_size to have it scaled down")
+        what = f"{width}x{height}" if (rows, columns) == (height, width) else f"{width}x{height}, resized to {columns}x{rows},"
+        raise BadRequest(f"image: {what} is too large, {most}; pass target_size to have it scaled down")
     raise BadRequest(f"target_size: makes {columns}x{rows} of a {width}x{height} image, {most}; pass a smaller one")
 
 

@@ -80,17 +80,18 @@ def test_a_network_that_takes_more_memory_than_it_may_is_not_installed(pir_folde
     assert not (tmp_path / "models").exists()
 
 
-def test_a_stopped_export_leaves_nothing(pir_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("under_way", ["marked.json", "answers/*"])
+def test_a_stopped_export_leaves_nothing(pir_folder: Path, tmp_path: Path, under_way: str) -> None:
     (tmp_path / "tmp").mkdir()
     arguments = ["roads", "--weights", str(pir_folder), "--repository", str(tmp_path / "models")]
     process = subprocess.Popen([COMMAND, *arguments], env=os.environ | {"TMPDIR": str(tmp_path / "tmp")})
-    while not list((tmp_path / "tmp").glob("semseg-export-*/marked.json")):
+    while not list((tmp_path / "tmp").glob(f"semseg-export-*/{under_way}")):
         time.sleep(0.05)
         assert process.poll() is None
     process.terminate()
     assert process.wait(10) == 143
     assert not (tmp_path / "models").exists()
-    assert list((tmp_path / "tmp").glob("semseg-export-*")) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 @pytest.mark.parametrize(

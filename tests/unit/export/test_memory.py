@@ -11,6 +11,7 @@ from semseg_export.archive import Archive
 from semseg_export.errors import MemoryBudgetError
 from semseg_export.graph import served_graph
 from semseg_export.memory import Memory
+from semseg_export.resize import Resize
 
 GIB = 2**30
 
@@ -56,6 +57,15 @@ def test_the_limit_is_the_largest_that_fits() -> None:
 def test_a_budget_that_is_too_small_is_told_with_what_is_needed() -> None:
     with pytest.raises(MemoryBudgetError, match=r"takes 1\.0 GB for an image of one megapixel, more than the 0\.5 GB .* MEMORY="):
         memory.limit(Memory([[1, 1e9], [2, 2e9]], 0), 0.5e9)
+
+
+def test_a_resize_that_makes_larger_images_than_the_budget_admits_is_told() -> None:
+    taken = Memory([[1, 1e9], [2, 2e9]], 0)
+    assert memory.limit(taken, 2e9, Resize((2048, 1024))) == 2
+    with pytest.raises(
+        MemoryBudgetError, match=r"own Resize makes images of up to 4\.0 megapixels, and 2 GB are enough for 2: .*MEMORY"
+    ):
+        memory.limit(taken, 2e9, Resize((2030, 2030)))
 
 
 def test_a_networks_memory_is_measured(network: ModelProto, archive: Archive, tmp_path: Path) -> None:

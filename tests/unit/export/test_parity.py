@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -40,6 +41,22 @@ def test_the_worst_batch_decides() -> None:
     parity.require([good, bad], 0.995)
     with pytest.raises(DisagreementError):
         parity.require([good, bad], 0.999)
+
+
+def test_a_pixel_that_rounding_does_not_explain_is_refused() -> None:
+    explained = Agreement(1, 100, 100, 1, 3, logits=1e-4, spread=10, margin=0.09)
+    parity.require([explained], 0.999)
+    with pytest.raises(DisagreementError, match=r"lies 5 below Paddle's own, of a spread of 10: that is no rounding"):
+        parity.require([explained, replace(explained, margin=5)], 0.999)
+    with pytest.raises(DisagreementError, match="logits at 100x100 are no numbers"):
+        parity.require([replace(explained, logits=float("nan"))], 0.999)
+
+
+def test_the_margin_is_that_of_the_class_that_was_given() -> None:
+    logits = np.array([10, 9.99, -10], np.float32).reshape(1, 3, 1, 1)
+    for given, margin in ((0, 0), (1, 0.01), (2, 20)):
+        ids = np.array([[[given]]], np.uint8)
+        assert parity.largest_margin(logits, ids, ids != 0) == pytest.approx(margin, abs=1e-6)
 
 
 def test_paddle_answers_for_images_by_command(pir_folder: Path, tmp_path: Path) -> None:
