@@ -2,11 +2,14 @@
 
 PYTHON  ?= python3
 DEMO    := PP-LiteSeg-Demo
-MODEL   ?= $(DEMO)
-WEIGHTS ?= $(wildcard demo/$(MODEL))
+# What the environment may carry for others counts on the command line only.
+$(foreach name,MODEL WEIGHTS NAME CLASSES MEMORY VERSION,$(if $(filter command,$(firstword $(origin $(name)))),,$(eval $(name) :=)))
+MODEL   := $(or $(MODEL),$(DEMO))
+WEIGHTS := $(or $(WEIGHTS),$(wildcard demo/$(MODEL)))
 ARGS    ?=
 # What `make serve` serves: several names may be given, and all stands for what is exported.
 SERVED  := $(filter-out all,$(subst (slice),,$(MODEL)))
+ONE      = $(if $(filter 1,$(words $(SERVED))),$(SERVED),$(error a version is that of one model: MODEL=... names it))
 
 VENV   := .venv
 SERVE  := $(VENV)/bin
@@ -24,7 +27,7 @@ help: ## list the targets
 setup: $(VENV)/.serve $(VENV)/.export ## install what serving and exporting need (the other targets do it by themselves)
 
 serve: $(VENV)/.serve $(SERVED:%=model_repository/%/config.pbtxt) ## serve MODEL="A B" or all, over REST, HTTP and gRPC (default: the demo network)
-	@$(if $(VERSION),$(SERVE)/python -m semseg_export.versions use $(SERVED) $(VERSION))
+	@$(if $(VERSION),$(SERVE)/python -m semseg_export.versions use $(ONE) $(VERSION))
 	@$(SERVE)/semseg serve $(SERVED:%=--model %) $(ARGS)
 
 demo: $(VENV)/.serve model_repository/$(DEMO)/config.pbtxt ## the newcomer's proof: export, serve, segment a sample image, stop
@@ -38,7 +41,7 @@ models: $(VENV)/.serve ## list PaddleX's networks, and what is exported of them
 	@$(SERVE)/python -m semseg_export.models
 
 rollback: $(VENV)/.serve ## serve the version of MODEL=... before the one that is served, or VERSION=...; a running server takes it up
-	@$(SERVE)/python -m semseg_export.versions use $(SERVED) $(VERSION)
+	@$(SERVE)/python -m semseg_export.versions use $(ONE) $(VERSION)
 
 prune: $(VENV)/.serve ## delete the versions of MODEL=... that are not served
 	@$(SERVE)/python -m semseg_export.versions prune $(SERVED)
@@ -89,7 +92,7 @@ model_repository/$(DEMO)/config.pbtxt: $(wildcard demo/$(DEMO)/*)
 $(VENV)/.serve: pyproject.toml $(PINS)
 	@echo "Setting up the serving environment in $(VENV) (about a minute)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(SERVE)/pip install -q -c $(PINS) -e '.[server,gateway]'
+	@$(SERVE)/pip install -q -c $(PINS) -e '.[server,gateway,pipeline]'
 	@touch $@
 
 $(VENV)/.export: pyproject.toml $(PINS) | $(VENV)/.serve

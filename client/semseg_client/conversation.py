@@ -11,6 +11,7 @@ import struct
 import time
 import zlib
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ import numpy as np
 from tritonclient.grpc import InferInput, InferRequestedOutput, InferResult
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from .errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded, Unavailable
+from .errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded, SemsegError, Unavailable
 from .segmentation import Model, Segmentation
 
 TargetSize = int | tuple[int, int]
@@ -95,7 +96,8 @@ class Conversation:
             raise
         if answer.get_response().model_version != chosen.version:  # another was exported, or taken back, since we asked
             self._models = {}
-            chosen = yield from self.model(chosen.name, timeout)
+            with suppress(SemsegError):  # the image has its answer, whatever becomes of this
+                chosen = yield from self.model(chosen.name, timeout)
         return segmentation(answer, chosen)
 
     def wait_ready(self, timeout: float, model: str | None = None) -> Steps[None]:
@@ -117,7 +119,10 @@ class Conversation:
         models = {}
         for entry in sorted(index.models, key=lambda entry: entry.name):
             if entry.state == "READY":
-                answer = yield Call("get_model_config", {"model_name": entry.name, "model_version": entry.version}, timeout)
+                try:
+                    answer = yield Call("get_model_config", {"model_name": entry.name, "model_version": entry.version}, timeout)
+                except (ModelNotFound, Unavailable):  # another version has taken its place since; if all have gone, `infer` tells
+                    continue
                 if is_segmentation(answer.config):
                     models[entry.name] = described(answer.config, entry.version)
         self._models = models

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.grpc.model_config_pb2 import ModelConfig
@@ -21,65 +20,71 @@ _LOADING = 600.0  # s, that a model may take to load
 
 
 class RepositoryWatch:
-    """Has the tritonserver at `url`, in explicit model control, take up each new configuration of `models`.
+    """Has a tritonserver in explicit model control take up each new version of `models`, compared with when this was made.
 
     The server goes on with the version that it has until the other is loaded, and for good if that cannot be. `say` is
     told what became of it, from another thread.
     """
 
-    def __init__(self, url: str, repository: Path, models: Sequence[str], say: Callable[[str], None]) -> None:
-        self._triton = InferenceServerClient(url, channel_args=channel_options(url))
+    def __init__(self, repository: Path, models: Sequence[str], say: Callable[[str], None]) -> None:
         self._repository = repository
         self._models = models
         self._say = say
-        self._known: dict[str, ModelConfig] = {}
+        self._known = {model: self._configurations(model) for model in models}
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> RepositoryWatch:
-        self._known = self._configurations()
-        self._thread.start()
-        return self
+    @contextmanager
+    def watching(self, url: str) -> Iterator[None]:
+        """Tell the server at `url` while the block runs."""
+        thread = threading.Thread(target=self._watch, args=[url], daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join(_PERIOD)  # a model that is being loaded is not waited for
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._ended.set()
-        self._thread.join(_PERIOD)  # a model that is being loaded is not waited for
+    def _watch(self, url: str) -> None:
+        with InferenceServerClient(url, channel_args=channel_options(url)) as triton:
+            while not self._ended.wait(_PERIOD):
+                for model in self._models:
+                    found = self._configurations(model)
+                    if found != self._known[model] and _settled(model, found):
+                        changed = [name for name in found if found[name] != self._known[model].get(name)]
+                        self._known[model] = found
+                        self._load(triton, model, changed, found[model])
 
-    def _watch(self) -> None:
-        while not self._ended.wait(_PERIOD):
-            found = self._configurations()
-            changed = [name for name in found if found[name] != self._known.get(name)]
-            self._known |= found
-            for model in self._models:
-                if model in found:
-                    parts = [*_steps(found[model]), model]
-                    self._load(model, [name for name in parts if name in changed], found[model])
-
-    def _load(self, model: str, changed: Sequence[str], config: ModelConfig) -> None:
+    def _load(self, triton: InferenceServerClient, model: str, changed: Sequence[str], config: ModelConfig) -> None:
         """The ensemble comes last: it is not to tell of a network that could not be loaded."""
         try:
             for name in changed:
-                self._triton.load_model(name, client_timeout=_LOADING)
+                triton.load_model(name, client_timeout=_LOADING)
         except InferenceServerException as error:
-            if not self._ended.is_set():
-                reason = (error.message() or "no reason given").partition("\n")[0]
-                self._say(f"{model}: the change was not taken up, what was served goes on: {reason}")
+            reason = (error.message() or "no reason given").partition("\n")[0]
+            self._tell(f"{model}: the change was not taken up, what was served goes on (make rollback MODEL={model}): {reason}")
         else:
-            if changed:
-                versions = ", ".join(map(str, config.version_policy.specific.versions))
-                self._say(f"{model}: version {versions} is served now")
+            self._tell(f"{model}: version {', '.join(map(str, config.version_policy.specific.versions))} is served now")
 
-    def _configurations(self) -> dict[str, ModelConfig]:
-        """Of the models and of their steps, by name; one that cannot be read is left out."""
+    def _tell(self, news: str) -> None:
+        if not self._ended.is_set():
+            with suppress(OSError):  # nobody listens any more; the next change is taken up all the same
+                self._say(news)
+
+    def _configurations(self, model: str) -> dict[str, ModelConfig]:
+        """Of the model's steps and then of the model itself, by name; one that cannot be read is left out."""
         found: dict[str, ModelConfig] = {}
-        for model in self._models:
-            with suppress(ServingError):
-                found[model] = configuration(self._repository, model)
-        for name in {name for config in found.values() for name in _steps(config)}:
-            with suppress(ServingError):
-                found[name] = configuration(self._repository, name)
+        with suppress(ServingError):
+            ensemble = configuration(self._repository, model)
+            for step in ensemble.ensemble_scheduling.step:
+                with suppress(ServingError):
+                    found[step.model_name] = configuration(self._repository, step.model_name)
+            found[model] = ensemble
         return found
 
 
-def _steps(ensemble: ModelConfig) -> list[str]:
-    return [step.model_name for step in ensemble.ensemble_scheduling.step]
+def _settled(model: str, found: Mapping[str, ModelConfig]) -> bool:
+    """Whether the model's own entries are all set to one version: they are replaced one after the other."""
+    steps = found[model].ensemble_scheduling.step if model in found else []
+    own = [model, *(step.model_name for step in steps if step.model_name.startswith(f"{model}_"))]
+    versions = [found[name].version_policy for name in own if name in found]
+    return len(versions) == len(own) and all(version == versions[0] for version in versions)

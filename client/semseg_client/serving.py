@@ -45,6 +45,8 @@ def serve(
     Raises:
         ServingError: a port is taken, or tritonserver could not be started, or died.
     """
+    # Before the server reads the repository: what changes while it starts is taken up too.
+    watch = RepositoryWatch(triton.repository, triton.models, say) if triton else None
     with (
         _until_signal(),
         listening(settings.host, settings.port, "--host, --port") as listener,
@@ -63,8 +65,7 @@ def serve(
             timeout_graceful_shutdown=_GRACE,
         )
         addresses = _addresses(listener, settings, triton)
-        watch = RepositoryWatch(triton.grpc_url, triton.repository, triton.models, say) if triton else nullcontext()
-        with watch:
+        with watch.watching(triton.grpc_url) if triton and watch else nullcontext():
             _GatewayServer(config, triton, lambda: announce(addresses)).run([listener])
         if triton is not None:
             triton.check_alive()

@@ -50,11 +50,6 @@ class Origin:
         return told if self.resize is None else {**told, "resize": json.dumps(asdict(self.resize))}
 
 
-def parse(content: bytes) -> triton.ModelConfig:
-    """Raises text_format.ParseError or UnicodeDecodeError."""
-    return text_format.Parse(content.decode(), triton.ModelConfig())
-
-
 def text(config: triton.ModelConfig) -> bytes:
     return str(text_format.MessageToString(config, as_utf8=True)).encode()
 
@@ -62,9 +57,9 @@ def text(config: triton.ModelConfig) -> bytes:
 def read(file: Path) -> triton.ModelConfig:
     """Raises RepositoryError if it cannot be read."""
     try:
-        return parse(file.read_bytes())
+        return text_format.Parse(file.read_text(encoding="utf-8"), triton.ModelConfig())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise RepositoryError(f"cannot read {file}: {error}; export the model again") from error
+        raise RepositoryError(f"cannot read {file}: {error}; mend it, or delete the model and export it again") from error
 
 
 def network_config(model: str, version: int, present: Path | None = None) -> triton.ModelConfig:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from . import zoo
@@ -19,26 +20,29 @@ from .repository import Versions, versions
 
 @dataclass(frozen=True)
 class Exported:
-    """A model of the repository: its versions, and the agreement with Paddle of the one that is served."""
+    """A model of the repository: its versions, or what is wrong with it; and the agreement with Paddle of the served one."""
 
-    versions: Versions
+    versions: Versions | None
     agreement: float
+    problem: str = ""
 
 
 def exported(repository: Path) -> dict[str, Exported]:
-    """The models that `repository` holds whole, by name. Raises RepositoryError if a configuration cannot be read."""
+    """The models that were exported to `repository`, by name."""
     found = {}
     for entry in sorted(repository.glob(f"*_network/{CONFIG}")):
         model = entry.parent.name.removesuffix("_network")
         if (repository / model / CONFIG).is_file():
-            agreement = read(repository / model / CONFIG).parameters["agreement"].string_value
-            found[model] = Exported(versions(repository, model), float(agreement or "nan"))
+            try:
+                agreement = read(repository / model / CONFIG).parameters["agreement"].string_value
+                found[model] = Exported(versions(repository, model), float(agreement or "nan"))
+            except RepositoryError as error:
+                found[model] = Exported(None, float("nan"), str(error))
     return found
 
 
-def table(repository: Path) -> Table:
-    """The eighteen, and after them whatever else was exported to `repository`. Raises RepositoryError."""
-    present = exported(repository)
+def table(repository: Path, present: dict[str, Exported]) -> Table:
+    """The eighteen, and after them whatever else was exported to `repository`."""
     rows = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     rows.caption = (
         f"mIoU: PaddleX's own, of images scaled or cut as told; version: the one served from {repository} (others there)"
@@ -63,6 +67,8 @@ def table(repository: Path) -> Table:
 def _state(state: Exported | None) -> tuple[str, str]:
     if state is None:
         return "", ""
+    if state.versions is None:
+        return "[bold red]broken[/]", ""
     served, others = state.versions.served, [str(each) for each in state.versions.present if each != state.versions.served]
     return f"[bold green]{served}[/]" + (f" ({', '.join(others)})" if others else ""), f"{state.agreement:.4%}"
 
@@ -71,11 +77,13 @@ def main(
     repository: Annotated[Path, typer.Option(help="The model repository.", file_okay=False)] = Path("model_repository"),
 ) -> None:
     """List PaddleX's networks, and which of them are exported."""
-    try:
-        Console().print(table(repository))
-    except RepositoryError as error:
-        Console(stderr=True).print(f"[bold red]Listing failed:[/] {error}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+    present = exported(repository)
+    Console().print(table(repository, present))
+    problems = [state.problem for state in present.values() if state.problem]
+    for problem in problems:
+        Console(stderr=True).print(f"[bold red]Broken:[/] {escape(problem)}", highlight=False, soft_wrap=True)
+    if problems:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

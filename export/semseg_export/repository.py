@@ -10,13 +10,16 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .configuration import CONFIG, SHARED, Origin, ensemble_config, network_config, parse, preprocess_config, read, text
+from tritonclient.grpc import model_config_pb2 as triton
+
+from .configuration import CONFIG, SHARED, Origin, ensemble_config, network_config, preprocess_config, read, text
 from .errors import RepositoryError
 
 
@@ -42,19 +45,19 @@ def install(repository: Path, model: str, network: bytes, origin: Origin) -> int
     A running server never sees half a model: first the version's folders are renamed in, which changes nothing that is
     served, and then the configurations are replaced. Raises RepositoryError.
     """
-    with _changing(repository, f"install {model} into") as staging:
-        version = max([0, *_numbers(repository / f"{model}_network"), *_numbers(repository / model)]) + 1
-        ensemble = text(ensemble_config(model, origin, version))
+    with _changing(repository, f"install {model} into", create=True) as staging:
+        version = max([0, *_all_numbers(repository, model)]) + 1
+        ensemble = ensemble_config(model, origin, version)
         folders = {f"{model}_network": {"model.onnx": network}}
         if origin.resize is not None:
             folders[f"{model}_preprocess"] = _shared_code(repository)
-        folders[model] = {CONFIG: ensemble}
+        folders[model] = {CONFIG: text(ensemble)}
         for name, files in folders.items():
             for file, content in files.items():
                 (staging / name / str(version)).mkdir(parents=True, exist_ok=True)
                 (staging / name / str(version) / file).write_bytes(content)
         for name, config in _configs(repository, model, ensemble, version).items():
-            (staging / name / CONFIG).write_bytes(config)
+            (staging / name / CONFIG).write_bytes(text(config))
         # All is written before the first is moved in; the ensemble, which names the others, comes last.
         known = [name for name in folders if (repository / name).exists()]
         for name in folders:
@@ -67,24 +70,26 @@ def install(repository: Path, model: str, network: bytes, origin: Origin) -> int
 
 def serve(repository: Path, model: str, version: int) -> None:
     """Have an installed version of `model` served, older or newer than the one that is. Raises RepositoryError."""
-    present = versions(repository, model).present
-    if version not in present:
-        raise RepositoryError(f"{model} has no version {version} in {repository}; there is: {', '.join(map(str, present))}")
+    _check_there(repository, model)
     with _changing(repository, f"change {model} in") as staging:
-        configs = _configs(repository, model, (repository / model / str(version) / CONFIG).read_bytes(), version)
+        present = _present(repository, model)
+        if version not in present:
+            raise RepositoryError(f"{model} has no version {version} in {repository}; there is: {_listed(present)}")
+        configs = _configs(repository, model, read(repository / model / str(version) / CONFIG), version)
         for name, config in configs.items():
-            (staging / name).write_bytes(config)
+            (staging / name).write_bytes(text(config))
         for name in configs:
             (staging / name).replace(repository / name / CONFIG)
 
 
 def prune(repository: Path, model: str) -> tuple[int, ...]:
     """Delete every version of `model` but the one that is served; returns their numbers. Raises RepositoryError."""
-    state = versions(repository, model)
-    others = tuple(version for version in state.present if version != state.served)
+    _check_there(repository, model)
     with _changing(repository, f"prune {model} in") as staging:
+        served = versions(repository, model).served
+        others = tuple(version for version in _all_numbers(repository, model) if version != served)
         for version in others:
-            for name in (model, f"{model}_network", f"{model}_preprocess"):
+            for name in _entries(model):
                 folder = repository / name / str(version)
                 if folder.exists():
                     folder.rename(staging / f"{name}-{version}")
@@ -97,27 +102,54 @@ def prune(repository: Path, model: str) -> tuple[int, ...]:
 
 def versions(repository: Path, model: str) -> Versions:
     """Raises RepositoryError if there is no such model, or not a whole one."""
+    _check_there(repository, model)
+    present = _present(repository, model)
+    ensemble = read(repository / model / CONFIG)
+    steps = {step.model_name for step in ensemble.ensemble_scheduling.step}
+    configs = [ensemble, *(read(repository / name / CONFIG) for name in _entries(model) if name in steps)]
+    configured = {number for config in configs for number in config.version_policy.specific.versions or [0]}
+    if len(configured) != 1 or not configured <= set(present):
+        # As when an export or a change was killed between two configurations.
+        there = f"make rollback MODEL={model} VERSION=... (there is {_listed(present)})" if present else "export it again"
+        raise RepositoryError(f"{model} in {repository} is half changed: {there}")
+    return Versions(configured.pop(), present)
+
+
+def _check_there(repository: Path, model: str) -> None:
     check_name(model)
     if not (repository / model / CONFIG).is_file():
         raise RepositoryError(f"{model} is not in {repository}; export it: make export MODEL={model}")
-    served = [*read(repository / model / CONFIG).version_policy.specific.versions, 0][0]
+
+
+def _entries(model: str) -> tuple[str, ...]:
+    return f"{model}_network", f"{model}_preprocess", model
+
+
+def _present(repository: Path, model: str) -> tuple[int, ...]:
+    """The versions that are whole, in order."""
     networks = _numbers(repository / f"{model}_network")
-    present = tuple(number for number in networks if (repository / model / str(number) / CONFIG).is_file())
-    if served not in present:
-        raise RepositoryError(f"{repository} holds no whole version of {model} that is served; export it again")
-    return Versions(served, present)
+    return tuple(number for number in networks if (repository / model / str(number) / CONFIG).is_file())
+
+
+def _listed(present: tuple[int, ...]) -> str:
+    return ", ".join(map(str, present)) or "none"
 
 
 @contextmanager
-def _changing(repository: Path, doing: str) -> Iterator[Path]:
+def _changing(repository: Path, doing: str, *, create: bool = False) -> Iterator[Path]:
     """A folder to put together in what is then renamed into the repository.
 
     Beside it, since Triton polls every folder of the repository, hidden or not; and on its file system.
     """
+    parent, prefix = repository.resolve().parent, f".{repository.name}-staging-"
     try:
-        repository.mkdir(parents=True, exist_ok=True)
-        with _locked(repository), TemporaryDirectory(prefix=f".{repository.name}-", dir=repository.resolve().parent) as staging:
-            yield Path(staging)
+        if create:
+            repository.mkdir(parents=True, exist_ok=True)
+        with _locked(repository):
+            for left in parent.glob(f"{prefix}*"):  # by one that was killed: nobody else is at work now
+                shutil.rmtree(left)
+            with TemporaryDirectory(prefix=prefix, dir=parent) as staging:
+                yield Path(staging)
     except OSError as error:
         raise RepositoryError(f"cannot {doing} {repository}: {error}") from error
 
@@ -138,14 +170,19 @@ def _numbers(entry: Path) -> list[int]:
     return sorted(int(folder.name) for folder in entry.glob("*") if folder.name.isdecimal())
 
 
+def _all_numbers(repository: Path, model: str) -> list[int]:
+    """Those in any of a model's entries, whole or not."""
+    return sorted({number for name in _entries(model) for number in _numbers(repository / name)})
+
+
 def _shared_code(repository: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (repository / "preprocess" / "1").glob("*.py")}
 
 
-def _configs(repository: Path, model: str, ensemble: bytes, version: int) -> dict[str, bytes]:
+def _configs(repository: Path, model: str, ensemble: triton.ModelConfig, version: int) -> dict[str, triton.ModelConfig]:
     """What to write to have a version served: the configurations of its own steps, and the ensemble's, which comes last."""
-    parameters = parse(ensemble).parameters
     configs = {f"{model}_network": network_config(model, version, repository / f"{model}_network" / CONFIG)}
-    if "resize" in parameters:
-        configs[f"{model}_preprocess"] = preprocess_config(repository, model, parameters["resize"].string_value, version)
-    return {**{name: text(config) for name, config in configs.items()}, model: ensemble}
+    if "resize" in ensemble.parameters:
+        resize = ensemble.parameters["resize"].string_value
+        configs[f"{model}_preprocess"] = preprocess_config(repository, model, resize, version)
+    return {**configs, model: ensemble}

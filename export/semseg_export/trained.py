@@ -69,10 +69,10 @@ def described_by(folder: Path) -> Path | None:
     if (folder / DESCRIPTION).is_file():
         return folder / DESCRIPTION
     files = sorted(file for file in folder.iterdir() if file.suffix in (".yml", ".yaml"))
-    texts = {file: file.read_text(encoding="utf-8", errors="replace") for file in files}
-    trainings = [file for file, text in texts.items() if re.search(rf"^(val_dataset|{BASE})\s*:", text, re.MULTILINE)]
-    bases = {_base(file, _mapping(file)) for file in trainings} if len(trainings) > 1 else set()
-    trainings = [file for file in trainings if file.resolve() not in bases]
+    mentioning = [file for file in files if re.search(f"val_dataset|{BASE}", file.read_text("utf-8", "replace"))]
+    found = {file: content for file in mentioning if {"val_dataset", BASE} & (content := _mapping(file)).keys()}
+    bases = {base for file, content in found.items() for base in _bases(file, content) if base != file.resolve()}
+    trainings = [file for file in found if file.resolve() not in bases]
     if len(trainings) > 1:
         names = " and ".join(file.name for file in trainings)
         raise DescriptionError(f"{folder} holds {names}: leave only the one of this training, or put its {DESCRIPTION} there")
@@ -82,17 +82,17 @@ def described_by(folder: Path) -> Path | None:
 def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
     """What a training's configuration says, and where it is silent the one that it names as its base, as PaddleSeg reads them."""
     content = _mapping(file)
-    base = _base(file, content)
-    if base is None:
-        return content
-    if base in (*heirs, file.resolve()):
-        raise DescriptionError(f"{file} is its own {BASE}: name another")
-    if not base.is_file():
-        raise DescriptionError(
-            f"{file} takes the rest from {content[BASE]}, which is not there: put it there, or the {DESCRIPTION} of the network"
-            " beside its weights"
-        )
-    return _merged(_inheriting(base, (*heirs, file.resolve())), content)
+    merged: dict[str, Any] = {}
+    for base in _bases(file, content):
+        if base in (*heirs, file.resolve()):
+            raise DescriptionError(f"{file} is its own {BASE}: name another")
+        if not base.is_file():
+            raise DescriptionError(
+                f"{file} takes the rest from {base}, which is not there: put it there, or the {DESCRIPTION} of the network"
+                " beside its weights"
+            )
+        merged = _merged(merged, _inheriting(base, (*heirs, file.resolve())))
+    return _merged(merged, content)
 
 
 def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -104,8 +104,10 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _base(file: Path, content: dict[str, Any]) -> Path | None:
-    return (file.parent / str(content[BASE])).resolve() if content.get(BASE) else None
+def _bases(file: Path, content: dict[str, Any]) -> list[Path]:
+    """One, or a list, of which a later one overrides the earlier."""
+    named = content.get(BASE) or []
+    return [(file.parent / str(name)).resolve() for name in (named if isinstance(named, list) else [named])]
 
 
 def _mapping(file: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from . import repository as entries
 from .errors import RepositoryError
@@ -30,21 +31,25 @@ def use(
 ) -> None:
     """Have another version served, as by rolling back; a running server takes it up."""
     with _complaints():
-        state = entries.versions(repository, model)
         if version is None:
+            state = entries.versions(repository, model)
             version = max((each for each in state.present if each < state.served), default=None)
-        if version is None:
-            raise RepositoryError(f"{model} has no version before {state.served} in {repository}")
+            if version is None:
+                raise RepositoryError(f"{model} has no version before {state.served} in {repository}")
         entries.serve(repository, model, version)
-    console.print(f"{model}: version {version} is served (it was {state.served})")
+    console.print(f"{model}: version {version} is served")
 
 
 @app.command()
-def prune(model: Model, repository: Repository = Path("model_repository")) -> None:
+def prune(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Names that they are served by.", show_default=False)],
+    repository: Repository = Path("model_repository"),
+) -> None:
     """Delete all versions but the served one."""
-    with _complaints():
-        gone = entries.prune(repository, model)
-    console.print(f"{model}: deleted {'version ' + ', '.join(map(str, gone)) if gone else 'nothing, there is one version'}")
+    for model in models:
+        with _complaints():
+            gone = entries.prune(repository, model)
+        console.print(f"{model}: deleted {'version ' + ', '.join(map(str, gone)) if gone else 'nothing, there is one version'}")
 
 
 @contextmanager
@@ -52,7 +57,7 @@ def _complaints() -> Iterator[None]:
     try:
         yield
     except RepositoryError as error:
-        Console(stderr=True).print(f"[bold red]Not done:[/] {error}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]Not done:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 

@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import replace
 from itertools import cycle
+from random import sample
 from typing import Any
 
 # PaddleX's limit. OpenCV reads it when it is first imported, and then refuses a larger image by its header alone.
@@ -26,7 +27,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         cv2.setNumThreads(1)  # the cores belong to the network
         self.resize = configured(json.loads(args["model_config"]))
-        self.lanes = cycle(range(2, 1024))
+        self.lanes = cycle(sample(range(2, 1024), 1022))  # shuffled: other instances go their own way
 
     def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
         return [self.answer(request) for request in requests]

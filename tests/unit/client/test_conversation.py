@@ -138,6 +138,24 @@ def test_names_and_colours_are_read_anew_when_another_version_answers(monkeypatc
     assert play(talk.segment(b"image"), {"A": "READY"}, newer)[1] == ["infer"]
 
 
+def test_a_version_that_goes_while_the_models_are_asked_for_fails_nobody() -> None:
+    steps = conversation().segment(b"image", "A", picture=False)
+    next(steps)
+    step = steps.send(index(A="READY", A_network="READY"))
+    assert isinstance(step, Call)
+    assert step.arguments["model_name"] == "A"
+    step = steps.send(config("A"))
+    assert step.arguments["model_name"] == "A_network"
+    step = steps.throw(Unavailable("not at ready state"))
+    assert step.method == "infer"
+    # The answer is of another version, and asking what that is fails: the image has its answer all the same.
+    step = steps.send(result(np.zeros((1, 1), np.uint8), None, "2"))
+    assert step.method == "get_model_repository_index"
+    with pytest.raises(StopIteration) as end:
+        steps.throw(Unavailable("gone"))
+    assert end.value.value.size == (1, 1)
+
+
 def test_waiting_goes_on_while_the_server_starts() -> None:
     talk = conversation()
     play(talk.models(), {"A": "READY"})
@@ -173,7 +191,7 @@ def test_only_what_is_wanted_is_asked_for(picture: bool, outputs: list[str]) -> 
     assert [output.name() for output in inference(b"image", None, picture)["outputs"]] == outputs
 
 
-def test_the_tiny_image_is_a_png_of_16_pixels_square() -> None:
+def test_the_tiny_image_is_a_png_of_32_pixels_square() -> None:
     image = Image.open(io.BytesIO(TINY_IMAGE))
     image.load()
     assert (image.format, image.size) == ("PNG", (32, 32))

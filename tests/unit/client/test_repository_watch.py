@@ -67,7 +67,7 @@ def wait_for(said: list[str]) -> str:
 def test_a_new_version_is_loaded_the_ensemble_last(url: str, triton: Triton, tmp_path: Path) -> None:
     write(tmp_path, 1)
     said: list[str] = []
-    with RepositoryWatch(url, tmp_path, ["A"], said.append):
+    with RepositoryWatch(tmp_path, ["A"], said.append).watching(url):
         write(tmp_path, 2)
         assert wait_for(said) == "A: version 2 is served now"
         assert triton.loaded == ["A_network", "A"]
@@ -82,7 +82,29 @@ def test_a_version_that_cannot_be_loaded_is_told_and_its_ensemble_left_alone(url
     write(tmp_path, 1)
     said: list[str] = []
     triton.broken = {"A_network"}
-    with RepositoryWatch(url, tmp_path, ["A"], said.append):
+    with RepositoryWatch(tmp_path, ["A"], said.append).watching(url):
         write(tmp_path, 2)
-        assert wait_for(said) == "A: the change was not taken up, what was served goes on: load failed"
+        assert wait_for(said) == "A: the change was not taken up, what was served goes on (make rollback MODEL=A): load failed"
         assert triton.loaded == ["A_network"]
+
+
+def test_what_changed_while_the_server_started_is_loaded(url: str, triton: Triton, tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    said: list[str] = []
+    watch = RepositoryWatch(tmp_path, ["A"], said.append)
+    write(tmp_path, 2)
+    with watch.watching(url):
+        assert wait_for(said) == "A: version 2 is served now"
+    assert triton.loaded == ["A_network", "A"]
+
+
+def test_a_change_that_is_half_done_is_waited_for(url: str, triton: Triton, tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    said: list[str] = []
+    with RepositoryWatch(tmp_path, ["A"], said.append).watching(url):
+        (tmp_path / "A_network" / "config.pbtxt").write_text(NETWORK.replace("VERSION", "2"))
+        time.sleep(2.5)
+        assert triton.loaded == []
+        write(tmp_path, 2)
+        assert wait_for(said) == "A: version 2 is served now"
+    assert triton.loaded == ["A_network", "A"]

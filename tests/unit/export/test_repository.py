@@ -160,6 +160,35 @@ def test_pruning_leaves_the_served_version_alone(tmp_path: Path) -> None:
     assert install(tmp_path, "net", b"onnx", ORIGIN) == 3
 
 
+@pytest.mark.parametrize("replaced", [1, 2])
+def test_a_change_that_was_killed_half_way_is_told_and_can_be_finished(tmp_path: Path, replaced: int) -> None:
+    shutil.copytree(ROOT / "model_repository" / "preprocess", tmp_path / "preprocess")
+    for _ in range(2):
+        install(tmp_path, "net", b"onnx", RESIZED)
+    older = {name: (tmp_path / name / "config.pbtxt").read_bytes() for name in ("net_network", "net_preprocess")}
+    serve(tmp_path, "net", 1)
+    for name in list(older)[:replaced]:
+        (tmp_path / name / "config.pbtxt").write_bytes(older[name])
+    for refused in (versions, prune):
+        with pytest.raises(
+            RepositoryError, match=r"net in .* is half changed: make rollback MODEL=net VERSION=... \(there is 1, 2\)"
+        ):
+            refused(tmp_path, "net")
+    serve(tmp_path, "net", 2)
+    assert versions(tmp_path, "net") == Versions(2, (1, 2))
+
+
+def test_what_a_killed_export_left_goes_with_the_next_change(tmp_path: Path) -> None:
+    install(tmp_path / "r", "net", b"onnx", ORIGIN)
+    (tmp_path / "r" / "net_network" / "2").mkdir()
+    (tmp_path / ".r-staging-abc" / "net").mkdir(parents=True)
+    (tmp_path / ".r-backup").mkdir()
+    assert install(tmp_path / "r", "net", b"onnx", ORIGIN) == 3
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".r-backup", "r"]
+    assert prune(tmp_path / "r", "net") == (1, 2)
+    assert files(tmp_path / "r" / "net_network") == {"config.pbtxt", "3/model.onnx"}
+
+
 def test_exports_of_one_model_at_the_same_time_get_versions_of_their_own(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         numbers = list(pool.map(lambda _: install(tmp_path, "net", b"onnx", ORIGIN), range(8)))
