@@ -1,9 +1,13 @@
 """Client of Paddle's semantic segmentation models on Triton."""
 
 from .client import AsyncClient, Client
+from .device import Device
 from .errors import (
+    ConfigurationError,
     DeadlineExceeded,
+    DeviceError,
     InvalidImage,
+    InvalidInput,
     InvalidRequest,
     ModelNotFound,
     Overloaded,
@@ -11,21 +15,33 @@ from .errors import (
     ServerError,
     ServingError,
     Unavailable,
+    UnreadableInput,
 )
+from .pipeline import Failed, Pipeline, create_pipeline
+from .pipeline_config import PipelineConfig
 from .segmentation import Model, Segmentation
 
 __all__ = [
     "AsyncClient",
     "Client",
+    "ConfigurationError",
     "DeadlineExceeded",
+    "Device",
+    "DeviceError",
+    "Failed",
     "InvalidImage",
+    "InvalidInput",
     "InvalidRequest",
     "Model",
     "ModelNotFound",
     "Overloaded",
+    "Pipeline",
+    "PipelineConfig",
     "Segmentation",
     "SemsegError",
     "ServerError",
     "ServingError",
     "Unavailable",
+    "UnreadableInput",
+    "create_pipeline",
 ]

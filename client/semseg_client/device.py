@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from .errors import SemsegError
-
-
-class DeviceError(SemsegError):
-    """A device that does not exist, or that the installed ONNX Runtime cannot run a network on."""
+from .errors import DeviceError
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,10 @@
 """What this package raises, and how Triton's errors become it.
 
 SemsegError
+├── ConfigurationError     a pipeline's configuration is wrong; each mistake has its line
+├── DeviceError            a device that does not exist, or that nothing here runs a network on
+├── InvalidInput           what was handed to `predict` is of no kind that is known
+├── UnreadableInput        an image of the input cannot be read, downloaded or rendered
 ├── InvalidRequest         the request cannot be served as it stands; `field` names what is at fault
 │   └── InvalidImage       the image is at fault
 ├── ModelNotFound          no model of that name is served
@@ -23,6 +27,22 @@ _FIELD = re.compile(r"^([a-z_]+): ")
 
 class SemsegError(Exception):
     """Base of everything that this package raises by itself."""
+
+
+class ConfigurationError(SemsegError):
+    """A pipeline's configuration cannot be used. The message has a line for everything that is wrong with the file."""
+
+
+class DeviceError(SemsegError):
+    """A device that does not exist, or that the installed ONNX Runtime cannot run a network on."""
+
+
+class InvalidInput(SemsegError):
+    """What was given as input is of no kind that is known."""
+
+
+class UnreadableInput(SemsegError):
+    """An image of the input cannot be read, downloaded or rendered; the message names it."""
 
 
 class InvalidRequest(SemsegError):

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .bitmap import bmp
-from .errors import SemsegError
+from .errors import InvalidInput
 from .pages import VIDEO_SUFFIXES
 from .source import Source, Unreadable, from_bytes, from_file, from_url, made_up_name, why
 
-__all__ = ["Input", "InvalidInput", "Source", "Unreadable", "sources"]
+__all__ = ["Input", "Source", "Unreadable", "sources"]
 
 Input: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | npt.NDArray[Any] | Mapping[str, Input] | Iterable[Input]"
@@ -34,10 +34,6 @@ _ACCEPTED = (
     "a path, an http(s) URL, a folder, a glob pattern, the bytes of an image file, a numpy array (uint8, [H, W, 3] BGR),"
     ' a list or an iterator of these, or a dict {"img": ...}'
 )
-
-
-class InvalidInput(SemsegError):
-    """What was given as input is of no kind that is known."""
 
 
 def sources(given: Input) -> Iterator[Source | Unreadable]:

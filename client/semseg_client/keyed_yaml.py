@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from .errors import SemsegError
+from .errors import ConfigurationError
 
 _LARGEST = 2**16  # bytes
 _DEEPEST = 16  # levels: the composer calls itself once for each
@@ -24,10 +24,6 @@ _NULL = "tag:yaml.org,2002:null"
 # YAML 1.1 would read 1:30 as 90, 010 as 8 and 1e3 as text (https://yaml.org/type/int.html). Here, a number is what it looks like.
 _WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-
-
-class ConfigurationError(SemsegError):
-    """A pipeline's configuration cannot be used. The message has a line for everything that is wrong with the file."""
 
 
 class Wrong(Exception):

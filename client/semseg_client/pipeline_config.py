@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from .conversation import LONGEST_SIDE, TargetSize
-from .device import Device, DeviceError
-from .keyed_yaml import ConfigurationError as ConfigurationError
+from .device import Device
+from .errors import ConfigurationError, DeviceError
 from .keyed_yaml import Ignored, Misplaced, Reading, Section, Setting, Wrong, near, read_text, seconds, text, whole
 from .repository import plain_name
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from google.protobuf import text_format
-from tritonclient.grpc.model_config_pb2 import ModelConfig
+from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
 from .conversation import is_segmentation
+from .device import Device
 from .errors import ServingError
+from .files import write_whole
 
 
 def exported_models(repository: Path) -> list[str]:
@@ -22,6 +24,29 @@ def exported_models(repository: Path) -> list[str]:
     if not models:
         raise ServingError(f"no model in {repository}; export one: make export MODEL=PP-LiteSeg-T")
     return models
+
+
+def place(repository: Path, model: str, device: Device) -> None:
+    """Write where the model's network runs into its configuration, if it is to run elsewhere than it does.
+
+    Raises:
+        ServingError: the model is not there, or its configuration cannot be read.
+    """
+    name = f"{model}_network"
+    path = repository / name / "config.pbtxt"
+    if not path.is_file():
+        raise ServingError(f"{model} is not in {repository}; export it: make export MODEL={model}")
+    try:
+        config = text_format.Parse(path.read_text(encoding="utf-8"), ModelConfig())
+    except (OSError, ValueError, text_format.ParseError) as error:  # a field that is not known here would be lost
+        raise ServingError(f"{path}: {error}") from None
+    count = max((group.count for group in config.instance_group), default=1)
+    kinds = [(getattr(ModelInstanceGroup, kind), gpus) for kind, gpus in device.instance_groups()]
+    groups = [ModelInstanceGroup(count=count, kind=kind, gpus=gpus) for kind, gpus in kinds]
+    if [(group.kind, list(group.gpus)) for group in config.instance_group] != kinds:
+        del config.instance_group[:]
+        config.instance_group.extend(groups)
+        write_whole(path, text_format.MessageToString(config, as_utf8=True).encode())
 
 
 def plain_name(model: str) -> str:

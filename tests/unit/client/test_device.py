@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from semseg_client import SemsegError
-from semseg_client.device import Device, DeviceError
+from semseg_client.device import Device
+from semseg_client.errors import DeviceError
 
 ACCELERATORS = ["gpu", "npu", "xpu", "mlu", "dcu", "gcu", "iluvatar_gpu", "metax_gpu"]
 CPU_ONLY = ["AzureExecutionProvider", "CPUExecutionProvider"]  # what the onnxruntime package of PyPI has

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semseg_client.errors import SemsegError
-from semseg_client.inputs import SUFFIXES, InvalidInput, Source, Unreadable, sources
+from semseg_client.errors import InvalidInput, SemsegError
+from semseg_client.inputs import SUFFIXES, Source, Unreadable, sources
 from tests.support import STREET
 from tests.website import CONTENT, Website
 

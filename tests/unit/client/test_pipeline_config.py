@@ -13,8 +13,9 @@ import yaml
 import semseg_client
 from semseg_client import SemsegError
 from semseg_client.device import Device
+from semseg_client.errors import ConfigurationError
 from semseg_client.gateway import Settings
-from semseg_client.pipeline_config import ConfigurationError, PipelineConfig, Serving, default_text, load
+from semseg_client.pipeline_config import PipelineConfig, Serving, default_text, load
 
 B2 = """\
 Global:

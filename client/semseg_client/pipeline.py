@@ -1,0 +1,200 @@
+"""PaddleX's pipeline for semantic segmentation, in front of one tritonserver or one of its own."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .client import Client
+from .conversation import TargetSize
+from .device import Device
+from .embedded import EmbeddedServer
+from .errors import SemsegError, ServingError, UnreadableInput
+from .inputs import Input, Source, Unreadable, sources
+from .pipeline_config import PIPELINE, PipelineConfig, load
+from .repository import plain_name
+
+if TYPE_CHECKING:
+    from .result import Result  # it draws: Pillow and OpenCV are imported when the first result is there
+
+_AHEAD = 2  # batches under way: one is computed while the next is prepared
+_LEAST = 4  # requests under way, with the smallest batches
+_REPOSITORY = Path("model_repository")
+
+
+def create_pipeline(
+    pipeline: str | os.PathLike[str] = PIPELINE,
+    device: str | None = None,
+    pp_option: Any = None,  # noqa: ARG001 - PaddleX's settings of its engines
+    use_hpip: bool | None = None,  # noqa: ARG001
+    hpi_params: Any = None,  # noqa: ARG001
+    *,
+    model: str | None = None,
+    url: str | None = None,
+    repository: str | os.PathLike[str] | None = None,
+    batch_size: int | None = None,
+    timeout: float | None = None,
+) -> Pipeline:
+    """A pipeline that segments images: PaddleX's call, with a tritonserver behind it.
+
+        pipeline = create_pipeline("semantic_segmentation")
+        for result in pipeline.predict("street.jpg"):
+            result.print()
+            result.save_to_img("output")
+
+    `pipeline` is "semantic_segmentation" or the path of a YAML file, PaddleX's or that of `default_text`; what is given here
+    goes before what stands there. `model` names an exported or served model (the file's, or else PP-LiteSeg-T). `url` is the
+    gRPC address of a running tritonserver, such as "localhost:8001" (or the file's, or SEMSEG_URL). Without one, a server is
+    started on the model repository `repository` (model_repository in the current folder), shared by all pipelines of the
+    process, and stopped with the last. `batch_size` images are to be computed at a time, if the network is quicker so.
+    `timeout` is the time, in seconds, that one image may take. `device`, in PaddleX's words ("cpu", "gpu:0"), tells where the
+    network of a server that is started runs. `pp_option`, `use_hpip` and `hpi_params`, PaddleX's settings of its engines, are
+    taken and have no effect: the network always runs on ONNX Runtime.
+
+    Close it, or use it in a `with` statement; at the latest it ends with the process.
+
+    Raises:
+        ConfigurationError: there is no such pipeline, or the file is wrong; each mistake has its line.
+        DeviceError: there is no such device, or the installed ONNX Runtime has no provider for it.
+        ServingError: the server could not be started, or does not have the model.
+    """
+    config = load(pipeline)
+    return Pipeline(
+        replace(
+            config,
+            model=config.model if model is None else plain_name(model),
+            device=config.device if device is None else Device.parse(device),
+            url=url or config.url or os.environ.get("SEMSEG_URL"),
+            repository=config.repository if repository is None else Path(repository),
+            batch_size=config.batch_size if batch_size is None else batch_size,
+            timeout=config.timeout if timeout is None else timeout,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An image that has no result, and why. `input_path` and `page_index` are as in a `Result`."""
+
+    input_path: str | None
+    page_index: int | None
+    error: SemsegError
+
+
+class Pipeline:
+    """Segments images, several at a time, and gives their results in order. One may be shared by many threads."""
+
+    def __init__(self, config: PipelineConfig) -> None:
+        """See `create_pipeline`."""
+        if not isinstance(config.model, str):
+            raise ServingError(
+                f"{config.model} holds weights: export them first, make export MODEL=... NAME=... WEIGHTS={config.model},"
+                " and name the model"
+            )
+        self.config = config
+        self._model = config.model
+        self._under_way = max(_LEAST, _AHEAD * config.batch_size)
+        with ExitStack() as held:
+            url = config.url
+            if url is None:
+                server = EmbeddedServer(config.repository or _REPOSITORY, self._model, config.device)
+                held.callback(server.close)
+                url = server.url
+            self._client = held.enter_context(Client(url, config.timeout))
+            self._client.model(self._model)  # it is there, or that is told now
+            self._held = held.pop_all()
+
+    def predict(
+        self,
+        input: Input,  # noqa: A002 - PaddleX's name
+        target_size: TargetSize | None = None,
+        batch_size: int | None = None,  # noqa: ARG002
+        device: str | None = None,  # noqa: ARG002
+    ) -> Iterator[Result]:
+        """The results of all images in `input`, one an image, in their order, each as soon as it is there.
+
+        `input` is a path, an http(s) URL, a folder (searched to its depths), a glob pattern, the bytes of an image file, a
+        numpy array (uint8 [H, W, 3] in BGR, or [H, W] in grey), a list or an iterator of these, or PaddleX's {"img": ...}. The
+        pages of a PDF file and the frames of a TIFF file or a video are images of their own. It is read a few images ahead.
+        `target_size`, in pixels, has every image scaled, its proportions kept, before the network sees it. PaddleX's
+        `batch_size` and `device` are taken and have no effect here: the pipeline is made for them.
+
+        Raises:
+            InvalidInput: `input` is of no kind that is known. At once; everything else in the place of the image:
+            UnreadableInput: an image cannot be read, downloaded or rendered.
+            InvalidImage, InvalidRequest, Unavailable, ...: see `Client.segment`.
+        """
+        outcomes = self.attempt(input, target_size=target_size)
+        return (_result(outcome) for outcome in outcomes)
+
+    def attempt(self, input: Input, target_size: TargetSize | None = None) -> Iterator[Result | Failed]:  # noqa: A002
+        """As `predict`, but an image that fails costs itself alone: it gives a `Failed` in its place."""
+        return self._outcomes(sources(input), target_size or self.config.target_size)
+
+    def _outcomes(self, images: Iterator[Source | Unreadable], target_size: TargetSize | None) -> Iterator[Result | Failed]:
+        taken: set[str] = set()
+        waiting: deque[Future[Result | Failed]] = deque()
+        with ThreadPoolExecutor(self._under_way, thread_name_prefix="semseg") as pool:
+            try:
+                for image in images:
+                    if isinstance(image, Source):
+                        image = replace(image, name=_unlike(taken, image.name))
+                    waiting.append(pool.submit(self._outcome, image, target_size))
+                    if len(waiting) == self._under_way:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for each in waiting:
+                    each.cancel()
+
+    def _outcome(self, image: Source | Unreadable, target_size: TargetSize | None) -> Result | Failed:
+        from .result import Result
+
+        if isinstance(image, Unreadable):
+            return Failed(image.input_path, None, UnreadableInput(f"{image.input_path}: {image.reason}"))
+        try:
+            segmentation = self._client.segment(image.content, self._model, target_size=target_size)
+        except SemsegError as error:
+            return Failed(image.input_path, image.page_index, error)
+        return Result(
+            segmentation=segmentation,
+            image=image.content,
+            name=image.name,
+            suffix=image.suffix,
+            input_path=image.input_path,
+            page_index=image.page_index,
+        )
+
+    def close(self) -> None:
+        """Close the connection, and give up the server that was started for it."""
+        self._held.close()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _result(outcome: Result | Failed) -> Result:
+    if isinstance(outcome, Failed):
+        raise outcome.error
+    return outcome
+
+
+def _unlike(taken: set[str], name: str) -> str:
+    """`name`, numbered if another image of this call has it: results of both may be saved into one folder."""
+    unlike, number = name, 1
+    while unlike.casefold() in taken:
+        number += 1
+        unlike = f"{name}_{number}"
+    taken.add(unlike.casefold())
+    return unlike
