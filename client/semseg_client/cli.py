@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from . import paddlex_cli
 from .client import Client
 from .conversation import LONGEST_SIDE, TINY_IMAGE
 from .errors import SemsegError
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from .serving import Addresses
 
 app = typer.Typer(
-    help="Semantic segmentation with Paddle's models on Triton.",
+    help="Semantic segmentation with Paddle's models on Triton. PaddleX's options work without a subcommand, too:"
+    " semseg --pipeline semantic_segmentation --input street.jpg --save_path output.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,11 +40,16 @@ _EXIT_CODES = "Exit codes: 0 {ok}; 1 {failed}; 2 the command line is wrong."
 
 
 def main() -> None:
-    """Run the command; what this package raises is told in a line."""
+    """Run the command; what this package raises is told in a line, or a line for each mistake."""
     try:
-        app()
+        if paddlex_cli.spoken(sys.argv[1:]):
+            paddlex_cli.main(sys.argv[1:])
+        else:
+            app()
     except SemsegError as error:
         sys.exit(f"semseg: {error}")
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
 
 
 @app.command("predict", epilog=_EXIT_CODES.format(ok="all images were segmented", failed="one or more were not"))

@@ -30,8 +30,7 @@ class EmbeddedServer:
             ServingError: the server could not be started, or the model not loaded.
         """
         if device is not None:
-            device.check(_execution_providers())
-            place(repository, model, device)
+            put(repository, model, device)
         self._shared = _acquire(repository.resolve(), model)
         self._open = True
 
@@ -53,6 +52,17 @@ class _Shared:
     users: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
     keeper: threading.Thread | None = None
+
+
+def put(repository: Path, model: str, device: Device) -> None:
+    """Have the model's network run on `device` when a server of this environment loads it.
+
+    Raises:
+        DeviceError: the installed ONNX Runtime does not run networks there.
+        ServingError: the model is not there, or its configuration cannot be read.
+    """
+    device.check(_execution_providers())
+    place(repository, model, device)
 
 
 def _execution_providers() -> list[str]:

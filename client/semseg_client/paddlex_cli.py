@@ -1,0 +1,151 @@
+"""PaddleX's command line under our name: `semseg --pipeline semantic_segmentation --input street.jpg --device cpu`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from .errors import ConfigurationError
+from .files import write_whole
+from .pipeline_config import PIPELINE, default_text, load
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+
+_EPILOG = """
+examples, which are those of PaddleX's tutorial:
+  semseg --pipeline semantic_segmentation --input street.jpg --device cpu --save_path output
+  semseg --get_pipeline_config semantic_segmentation --save_path my_path
+  semseg --pipeline my_path/semantic_segmentation.yaml --input street.jpg
+  semseg --serve --pipeline semantic_segmentation --port 8080
+
+exit codes: 0 all is well; 1 something failed, as told; 2 the command line is wrong
+"""
+
+
+def spoken(arguments: Sequence[str]) -> bool:
+    """Whether these are PaddleX's: options without a subcommand."""
+    return bool(arguments) and arguments[0].startswith("--") and arguments[0] != "--help"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Do what PaddleX would.
+
+    Raises:
+        SemsegError: as `create_pipeline` and `Pipeline.attempt` do.
+        typer.Exit: an image failed.
+    """
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.get_pipeline_config is not None:
+        _write_config(given.get_pipeline_config, given.save_path)
+    elif given.pipeline is None:
+        parser.error("--pipeline is missing: semantic_segmentation, or the path of a configuration file")
+    elif given.serve:
+        _serve(given)
+    elif given.input is None:
+        parser.error("--input is missing: an image file, a URL, a folder or a pattern")
+    else:
+        _predict(given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="semseg",
+        description="Semantic segmentation, by PaddleX's options. For the subcommands: semseg --help.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--pipeline", metavar="NAME|FILE", help="semantic_segmentation, or the path of a YAML file, PaddleX's or ours")
+    add("--input", metavar="PATH|URL", help="an image, PDF or video file, a URL, a folder or a pattern")
+    add("--save_path", metavar="PATH", help="where pictures and JSON files, or the configuration, are saved")
+    add("--device", help="cpu, gpu, gpu:0, gpu:0,1: where a server that is started runs the network")
+    add("--target_size", type=int, metavar="PIXELS", help="scale each image to fit before the network sees it")
+    add("--model", metavar="NAME", help="exported or served model, in place of the pipeline's")
+    add("--model_repository", metavar="FOLDER", help="of a server that is started (model_repository)")
+    add("--url", metavar="HOST:PORT", help="gRPC address of a running tritonserver (SEMSEG_URL); none is started")
+    add("--get_pipeline_config", metavar="NAME", help="write the configuration of that pipeline, for you to change")
+    add("--serve", action="store_true", help="serve over REST until a signal comes")
+    add("--host", help="REST address (127.0.0.1)")
+    add("--port", type=int, help="REST port (8080)")
+    for ignored in ("--use_hpip", "--update_license"):
+        add(ignored, action="store_true", help=argparse.SUPPRESS)
+    for ignored in ("--serial_number", "--hpi_config", "--engine"):
+        add(ignored, help=argparse.SUPPRESS)
+    return parser
+
+
+def _write_config(name: str, save_path: str | None) -> None:
+    if name != PIPELINE:
+        raise ConfigurationError(f"there is no pipeline {name!r}; this project has {PIPELINE} only")
+    path = Path(save_path or ".")
+    if path.suffix not in (".yaml", ".yml"):
+        path /= f"{PIPELINE}.yaml"
+    if path.exists():
+        raise ConfigurationError(f"{path} is there already: remove it, or give another --save_path")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, default_text().encode())
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
+    typer.echo(f"The pipeline's configuration is {path}")
+
+
+def _pipeline(given: argparse.Namespace) -> Pipeline:
+    from .pipeline import create_pipeline
+
+    return create_pipeline(given.pipeline, given.device, model=given.model, url=given.url, repository=given.model_repository)
+
+
+def _predict(given: argparse.Namespace) -> None:
+    from .pipeline import Failed
+
+    failures = 0
+    with _pipeline(given) as pipeline:
+        for note in pipeline.config.notes:
+            typer.echo(f"semseg: {note}", err=True)
+        for outcome in pipeline.attempt(given.input, given.target_size):
+            if isinstance(outcome, Failed):
+                where = (
+                    "" if outcome.input_path is None or outcome.input_path in str(outcome.error) else f"{outcome.input_path}: "
+                )
+                typer.echo(f"semseg: {where}{outcome.error}", err=True)
+                failures += 1
+                continue
+            outcome.print()
+            if given.save_path is not None:
+                try:
+                    outcome.save_all(given.save_path)
+                except OSError as error:
+                    _fail(f"{given.save_path} cannot be written: {error.strerror}")
+    if failures:
+        _fail(f"{failures} {'image' if failures == 1 else 'images'} failed")
+
+
+def _serve(given: argparse.Namespace) -> None:
+    from .cli import serve_command
+    from .device import Device
+    from .embedded import put
+
+    config = load(given.pipeline)
+    for name, value in config.serving.given().items():  # a variable of the environment goes before the file
+        os.environ.setdefault(f"SEMSEG_{name.upper()}", str(value))
+    model = given.model or str(config.model)
+    repository = Path(given.model_repository or config.repository or "model_repository")
+    device = config.device if given.device is None else Device.parse(given.device)
+    url = given.url or config.url
+    if device is not None and url is None:
+        put(repository, model, device)
+    serve_command(model=[model], model_repository=repository, host=given.host, port=given.port, url=url)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"semseg: {message}", err=True)
+    raise typer.Exit(1)

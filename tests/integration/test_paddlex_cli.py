@@ -1,0 +1,132 @@
+"""PaddleX's command line, with `paddlex` replaced by `semseg`, as in its tutorial's chapter 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from demo.run import SERVING
+from semseg_client.pipeline_config import load
+from semseg_client.ports import free_ports
+from tests.support import DEMO, STREET, Service
+
+
+def semseg(folder: Path, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command: list[str | Path] = [SERVING / "semseg", *arguments]
+    settings = {**os.environ, **environment}
+    return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=120, check=False)
+
+
+def configuration(folder: Path, **changes: str) -> Path:
+    """The pipeline's file as the command writes it, for the demo network."""
+    file = folder / "semantic_segmentation.yaml"
+    written = semseg(folder, "--get_pipeline_config", "semantic_segmentation")
+    assert written.returncode == 0, written.stderr
+    text = file.read_text().replace("PP-LiteSeg-T", DEMO, 1)
+    for key, value in changes.items():
+        text = text.replace(f"\n{key}: null\n", f"\n{key}: {value}\n")
+    file.write_text(text)
+    return file
+
+
+def test_a_configuration_is_written_where_it_is_asked_for_and_never_over_another(tmp_path: Path) -> None:
+    done = semseg(tmp_path, "--get_pipeline_config", "semantic_segmentation", "--save_path", "./my_path")
+    assert (done.returncode, done.stdout) == (0, "The pipeline's configuration is my_path/semantic_segmentation.yaml\n")
+    assert load(tmp_path / "my_path" / "semantic_segmentation.yaml").model == "PP-LiteSeg-T"
+    again = semseg(tmp_path, "--get_pipeline_config", "semantic_segmentation", "--save_path", "./my_path")
+    assert again.returncode == 1
+    assert "is there already: remove it, or give another --save_path" in again.stderr
+
+
+def test_an_image_is_predicted_by_name_and_by_file(service: Service, tmp_path: Path) -> None:
+    named = ("--pipeline", "semantic_segmentation", "--model", DEMO, "--url", service.grpc)
+    done = semseg(tmp_path, *named, "--input", STREET, "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{{'res': {{'input_path': '{STREET}', 'page_index': None, 'pred': '...'}}}}\n"
+    file = configuration(tmp_path, url=service.grpc)
+    done = semseg(tmp_path, "--pipeline", file, "--input", STREET, "--save_path", "./output")
+    assert done.returncode == 0, done.stderr
+    assert {each.name for each in (tmp_path / "output").iterdir()} == {"street_res.jpg", "street_res.json"}
+    content = json.loads((tmp_path / "output" / "street_res.json").read_text())
+    assert np.shape(content["pred"]) == (1, 512, 1024)
+    with Image.open(tmp_path / "output" / "street_res.jpg") as picture:
+        assert picture.size == (1024, 512)
+
+
+def test_a_bad_image_among_many_costs_itself_alone(service: Service, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(20):
+        cv2.imwrite(str(folder / f"{number:02}.png"), np.full((48, 64, 3), number, np.uint8))
+    (folder / "07.png").write_bytes(b"no image")
+    named = ("--pipeline", "semantic_segmentation", "--model", DEMO, "--url", service.grpc)
+    done = semseg(tmp_path, *named, "--input", folder, "--save_path", tmp_path / "out")
+    assert done.returncode == 1
+    first, last = done.stderr.splitlines()
+    assert first.startswith(f"semseg: {folder}/07.png: image: cannot be decoded")
+    assert last == "semseg: 1 image failed"
+    assert len(list((tmp_path / "out").iterdir())) == 38
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["--pipeline", "semantic_segmentation"], 2, "--input is missing"),
+        (["--input", "a.png"], 2, "--pipeline is missing"),
+        (["--pipeline", "object_detection", "--input", "a.png"], 1, "this project has semantic_segmentation only"),
+        (["--get_pipeline_config", "OCR"], 1, "this project has semantic_segmentation only"),
+        (["--pipeline", "semantic_segmentation", "--url", "127.0.0.1:1", "--input", "a.png"], 1, "no tritonserver answers"),
+        (["--pipeline", "semantic_segmentation", "--device", "npu:0", "--input", "a.png"], 1, "needs CANNExecutionProvider"),
+        (["--pipeline", "semantic_segmentation", "--device", "tpu", "--input", "a.png"], 1, "device 'tpu': unknown"),
+        (["--pipeline", "semantic_segmentation", "--input", "a.png"], 1, "make export MODEL=PP-LiteSeg-T"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line(arguments: list[str], code: int, told: str, tmp_path: Path) -> None:
+    done = semseg(tmp_path, *arguments)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 1:
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_wrong_key_of_the_file_is_told_with_its_line(tmp_path: Path) -> None:
+    file = configuration(tmp_path)
+    text = file.read_text().replace("model_name:", "modle_name:")
+    file.write_text(text)
+    line = text[: text.index("modle_name:")].count("\n") + 1
+    done = semseg(tmp_path, "--pipeline", file, "--input", STREET)
+    assert done.returncode == 1
+    assert f"line {line}: unknown key 'modle_name'; did you mean 'model_name'?" in done.stderr
+
+
+def test_serving_takes_paddlexs_options(service: Service, tmp_path: Path) -> None:
+    file = configuration(tmp_path, url=service.grpc)
+    port = free_ports("127.0.0.1", {"--port": 0})["--port"]
+    command: list[str | Path] = [SERVING / "semseg", "--serve", "--pipeline", file, "--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            try:
+                if requests.get(f"http://127.0.0.1:{port}/health", timeout=30).ok:
+                    break
+            except requests.ConnectionError:
+                time.sleep(0.2)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert f"Model    {DEMO}" in output
