@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from . import paddlex_cli
 from .client import Client
 from .conversation import LONGEST_SIDE, TINY_IMAGE
 from .errors import SemsegError
 from .files import write_whole
-from .prediction import Failure, Prediction, predict
+from .pipeline import Failed, Pipeline
+from .pipeline_config import PipelineConfig
 
 if TYPE_CHECKING:
+    from .result import Result
     from .serving import Addresses
 
 app = typer.Typer(
@@ -54,7 +56,10 @@ def main() -> None:
 
 @app.command("predict", epilog=_EXIT_CODES.format(ok="all images were segmented", failed="one or more were not"))
 def predict_command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Image files.", show_default=False)],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT...", help="Images, PDF or video files, folders, patterns, URLs.", show_default=False),
+    ],
     model: Annotated[str | None, typer.Option(help="Served model; may be left out if there is one.", show_default=False)] = None,
     url: Annotated[str, typer.Option(help="tritonserver's gRPC address.", envvar="SEMSEG_URL")] = "localhost:8001",
     save_path: Annotated[Path, typer.Option(help="Folder for the pictures and the JSON files.")] = Path("output"),
@@ -68,24 +73,30 @@ def predict_command(
         ),
     ] = None,
 ) -> None:
-    """Segment image files: NAME_res.jpg and NAME_res.json for each."""
+    """Segment images: NAME_res.jpg (or as the image's own suffix is) and NAME_res.json for each."""
     console = Console(highlight=False, soft_wrap=True)
-    columns = (TextColumn("Segmenting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    failures = []
+    columns = (TextColumn("Segmenting"), SpinnerColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Client(url) as client:
         chosen = client.model(model).name
-        _make_folder(save_path, "--save-path")
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            results = predict(client, files, save_path, chosen, target_size)
-            for result in progress.track(results, total=len(files)):
-                if isinstance(result, Failure):
-                    failures.append(result)
-                else:
-                    console.print(_report(result), markup=False)
+    _make_folder(save_path, "--save-path")
+    failures, count = [], 0
+    with (
+        Pipeline(PipelineConfig(chosen, url=url)) as pipeline,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
+        for outcome in progress.track(pipeline.attempt(inputs, target_size)):
+            count += 1
+            if isinstance(outcome, Failed):
+                failures.append(str(outcome))
+                continue
+            try:
+                console.print(_report(outcome, *outcome.save_all(save_path)), markup=False)
+            except OSError as error:
+                failures.append(f"{outcome.input_path}: cannot write into {save_path}: {error.strerror}")
     if failures:
-        typer.echo(f"{len(failures)} of {len(files)} images failed:", err=True)
+        typer.echo(f"{len(failures)} of {count} images failed:", err=True)
         for failure in failures:
-            typer.echo(f"  {failure.image}: {failure.reason}", err=True)
+            typer.echo(f"  {failure}", err=True)
         raise typer.Exit(1)
 
 
@@ -172,10 +183,10 @@ def _make_folder(folder: Path, option: str) -> None:
         raise typer.BadParameter(f"{folder}: {error.strerror}", param_hint=option) from None
 
 
-def _report(found: Prediction) -> str:
+def _report(found: Result, picture: Path, label_map: Path) -> str:
     height, width = found.size
-    classes = "\n".join(f"  {share:7.2%}  {name}" for name, share in found.shares.items())
-    return f"{found.image} ({width}x{height}) -> {found.picture}, {found.label_map}\n{classes}"
+    classes = "\n".join(f"  {each.share:7.2%}  {each.name}" for each in found.classes)
+    return f"{found.input_path} ({width}x{height}) -> {picture}, {label_map}\n{classes}"
 
 
 def _announcement(addresses: Addresses, model: str | None) -> str:

@@ -113,10 +113,7 @@ def _predict(given: argparse.Namespace) -> None:
             typer.echo(f"semseg: {note}", err=True)
         for outcome in pipeline.attempt(given.input, given.target_size):
             if isinstance(outcome, Failed):
-                where = (
-                    "" if outcome.input_path is None or outcome.input_path in str(outcome.error) else f"{outcome.input_path}: "
-                )
-                typer.echo(f"semseg: {where}{outcome.error}", err=True)
+                typer.echo(f"semseg: {outcome}", err=True)
                 failures += 1
                 continue
             outcome.print()

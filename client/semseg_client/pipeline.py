@@ -87,6 +87,10 @@ class Failed:
     page_index: int | None
     error: SemsegError
 
+    def __str__(self) -> str:
+        told = str(self.error)
+        return told if self.input_path is None or told.startswith(self.input_path) else f"{self.input_path}: {told}"
+
 
 class Pipeline:
     """Segments images, several at a time, and gives their results in order. One may be shared by many threads."""

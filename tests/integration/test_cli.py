@@ -1,4 +1,4 @@
-"""PaddleX's command line, with `paddlex` replaced by `semseg`, as in its tutorial's chapter 2."""
+"""The command line against a running server: PaddleX's, with `paddlex` replaced by `semseg` as in its tutorial's chapter 2, and ours."""
 
 from __future__ import annotations
 
@@ -130,3 +130,15 @@ def test_serving_takes_paddlexs_options(service: Service, tmp_path: Path) -> Non
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert f"Model    {DEMO}" in output
+
+
+def test_predict_reports_every_image_and_the_bad_one_at_the_end(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    options = ("--url", service.grpc, "--model", DEMO, "--save-path", "out")
+    done = semseg(tmp_path, "predict", STREET, "broken.jpg", "nowhere/*.png", *options)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{STREET} (1024x512) -> out/street_res.jpg, out/street_res.json\n   32.69%  road\n")
+    told = done.stderr.splitlines()
+    assert told[0] == "2 of 3 images failed:"
+    assert told[1].startswith("  broken.jpg: image: cannot be decoded")
+    assert told[2].startswith("  nowhere/*.png: there is no such file")
