@@ -1,4 +1,4 @@
-"""The command line against a running server: PaddleX's, with `paddlex` replaced by `semseg` as in its tutorial's chapter 2, and ours."""
+"""The command line against a running server: ours, and PaddleX's with `paddlex` replaced by `semseg`, as in its tutorial."""
 
 from __future__ import annotations
 
