@@ -1,5 +1,6 @@
 """Client of Paddle's semantic segmentation models on Triton."""
 
+from .async_pipeline import AsyncPipeline
 from .client import AsyncClient, Client
 from .device import Device
 from .errors import (
@@ -23,6 +24,7 @@ from .segmentation import Model, Segmentation
 
 __all__ = [
     "AsyncClient",
+    "AsyncPipeline",
     "Client",
     "ConfigurationError",
     "DeadlineExceeded",

@@ -16,7 +16,16 @@ import tritonclient.grpc as grpc
 from PIL import Image
 
 from demo.scenes import scene
-from semseg_client import Client, Failed, Pipeline, ServingError, UnreadableInput, create_pipeline
+from semseg_client import (
+    AsyncPipeline,
+    Client,
+    Failed,
+    InvalidInput,
+    Pipeline,
+    ServingError,
+    UnreadableInput,
+    create_pipeline,
+)
 from tests.support import DEMO, STREET, Service
 
 SIZES = [(512, 256), (417, 333), (97, 65), (1001, 667), (640, 480)] * 4  # width, height
@@ -106,6 +115,23 @@ def test_a_stream_is_read_a_few_images_ahead_only(pipeline: Pipeline) -> None:
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert len(read) < 10
+
+
+async def test_the_asynchronous_twin_gives_the_same(pipeline: Pipeline, service: Service, images: Path) -> None:
+    given = [str(images / "00.png"), "nowhere.png", str(images / "01.jpg")]
+    async with AsyncPipeline("semantic_segmentation", model=DEMO, url=service.grpc) as twin:
+        found = [outcome async for outcome in twin.attempt(given)]
+        with pytest.raises(UnreadableInput):
+            async for _ in twin.predict(given[1]):
+                pass
+        with pytest.raises(InvalidInput):
+            twin.predict(None)  # type: ignore[arg-type]
+    for outcome, expected in zip(found, pipeline.attempt(given), strict=True):
+        if isinstance(expected, Failed):
+            assert str(outcome) == str(expected) == "nowhere.png: No such file or directory"
+        else:
+            assert not isinstance(outcome, Failed)
+            np.testing.assert_array_equal(outcome.label_map, expected.label_map)
 
 
 def test_a_model_that_is_not_there_is_told_when_the_pipeline_is_made(repository: Path) -> None:

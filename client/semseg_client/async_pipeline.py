@@ -1,0 +1,66 @@
+"""The pipeline for `async for`: the same calls, the same results, the waiting done elsewhere than on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .conversation import TargetSize
+from .inputs import Input
+from .pipeline import Failed, Pipeline, create_pipeline
+
+if TYPE_CHECKING:
+    from .result import Result
+
+T = TypeVar("T")
+
+
+class AsyncPipeline:
+    """What `create_pipeline` gives, to be awaited: `AsyncPipeline(...)` takes its arguments, and `async with` opens it.
+
+        async with AsyncPipeline("semantic_segmentation") as pipeline:
+            async for result in pipeline.predict("street.jpg"):
+                result.save_to_img("output")
+
+    Its methods raise what those of `Pipeline` raise; what `create_pipeline` raises comes from `async with`.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._arguments = arguments
+        self._options = options
+        self._made: Pipeline | None = None
+
+    async def __aenter__(self) -> AsyncPipeline:
+        self._made = await asyncio.to_thread(create_pipeline, *self._arguments, **self._options)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await asyncio.to_thread(self._pipeline.close)
+
+    def predict(self, input: Input, target_size: TargetSize | None = None) -> AsyncIterator[Result]:  # noqa: A002
+        """See `Pipeline.predict`."""
+        return _awaited(self._pipeline.predict(input, target_size))
+
+    def attempt(self, input: Input, target_size: TargetSize | None = None) -> AsyncIterator[Result | Failed]:  # noqa: A002
+        """See `Pipeline.attempt`."""
+        return _awaited(self._pipeline.attempt(input, target_size))
+
+    @property
+    def _pipeline(self) -> Pipeline:
+        if self._made is None:
+            raise RuntimeError("the pipeline is not open: async with AsyncPipeline(...) as pipeline")
+        return self._made
+
+
+async def _awaited(results: Iterator[T]) -> AsyncIterator[T]:
+    """Each of `results` is waited for in a thread; several are under way there by themselves."""
+    end = object()
+    try:
+        while (result := await asyncio.to_thread(next, results, end)) is not end:
+            yield result  # type: ignore[misc]
+    finally:
+        close = getattr(results, "close", None)
+        if close is not None:
+            await asyncio.to_thread(close)
