@@ -66,7 +66,7 @@ def measure(model: ModelProto, archive: Archive, workspace: Path, shapes: tuple[
     )
     # One session after the other: each keeps the memory of its largest image.
     session = Session(model)
-    ids = [session.run(np.load(file)) for file in files]
+    ids = [session.run(np.load(file)).copy() for file in files]  # what ONNX Runtime gives holds on to its memory
     del session
     logits = Session(deciding(model))
     return [_compare(found, logits, np.load(file), answers / file.stem) for found, file in zip(ids, files, strict=True)]
