@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException
 from .client import Client, channel_options
 from .device import Device
 from .errors import SemsegError, ServingError, from_triton
-from .repository import place
+from .repository import check_exported, place
 from .triton_process import TritonProcess
 
 _LOADING = 600.0  # s, that a model may take to load
@@ -126,8 +126,7 @@ def _start(repository: Path, model: str) -> _Shared:
 
 
 def _load(shared: _Shared, model: str) -> None:
-    if not (shared.repository / model / "config.pbtxt").is_file():
-        raise ServingError(f"{model} is not in {shared.repository}; export it: make export MODEL={model}")
+    check_exported(shared.repository, model)
     url = shared.process.grpc_url
     try:
         with InferenceServerClient(url, channel_args=channel_options(url)) as triton:

@@ -32,13 +32,13 @@ def legend(segmentation: Segmentation) -> tuple[ClassShare, ...]:
     """The classes that are present, the largest first, those of one size by id."""
     counts = np.bincount(segmentation.label_map.ravel())
     table = colour_table(segmentation.palette)
-    names = segmentation.class_names
     shares = []
     for label in sorted(np.flatnonzero(counts).tolist(), key=lambda label: -counts[label]):
         red, green, blue = table[label].tolist()
-        name = names[label] if label < len(names) else f"class {label}"
         pixels = int(counts[label])
-        shares.append(ClassShare(label, name, (red, green, blue), pixels, pixels / segmentation.label_map.size))
+        shares.append(
+            ClassShare(label, segmentation.class_name(label), (red, green, blue), pixels, pixels / segmentation.label_map.size)
+        )
     return tuple(shares)
 
 

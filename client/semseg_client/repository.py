@@ -26,16 +26,20 @@ def exported_models(repository: Path) -> list[str]:
     return models
 
 
+def check_exported(repository: Path, model: str) -> None:
+    """Raise ServingError, with what to do, if there is no such model in the repository."""
+    if not (repository / model / "config.pbtxt").is_file():
+        raise ServingError(f"{model} is not in {repository}; export it: make export MODEL={model}")
+
+
 def place(repository: Path, model: str, device: Device) -> None:
     """Write where the model's network runs into its configuration, if it is to run elsewhere than it does.
 
     Raises:
         ServingError: the model is not there, or its configuration cannot be read.
     """
-    name = f"{model}_network"
-    path = repository / name / "config.pbtxt"
-    if not path.is_file():
-        raise ServingError(f"{model} is not in {repository}; export it: make export MODEL={model}")
+    check_exported(repository, model)
+    path = repository / f"{model}_network" / "config.pbtxt"
     try:
         config = text_format.Parse(path.read_text(encoding="utf-8"), ModelConfig())
     except (OSError, ValueError, text_format.ParseError) as error:  # a field that is not known here would be lost

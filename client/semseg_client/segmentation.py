@@ -55,7 +55,8 @@ class Segmentation:
         """The share of the pixels, 0 to 1, of every class that is present, the largest first."""
         counts = np.bincount(self.label_map.ravel())
         present = sorted(np.flatnonzero(counts), key=lambda label: -counts[label])
-        return {self._class_name(int(label)): float(counts[label] / self.label_map.size) for label in present}
+        return {self.class_name(int(label)): float(counts[label] / self.label_map.size) for label in present}
 
-    def _class_name(self, label: int) -> str:
+    def class_name(self, label: int) -> str:
+        """The name of a class id, also of one that the model has no name for."""
         return self.class_names[label] if label < len(self.class_names) else f"class {label}"

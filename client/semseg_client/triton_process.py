@@ -21,6 +21,7 @@ from .client import Client
 from .conversation import NOT_YET, TINY_IMAGE
 from .errors import SemsegError, ServingError
 from .ports import free_ports
+from .repository import check_exported
 from .triton_log import TritonLog
 
 HOST = "127.0.0.1"
@@ -83,8 +84,7 @@ class TritonProcess:
             ServingError: there is no tritonserver, a port is taken, or a model is not in the repository.
         """
         for model in self.models:
-            if not (self.repository / model / "config.pbtxt").is_file():
-                raise ServingError(f"{model} is not in {self.repository}; export it: make export MODEL={model}")
+            check_exported(self.repository, model)
         program = _program()
         self._ports = free_ports(HOST, self._wanted)
         process = subprocess.Popen(
