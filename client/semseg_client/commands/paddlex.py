@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from .errors import ConfigurationError
-from .files import write_whole
-from .pipeline_config import PIPELINE, default_text, load
+from ..errors import ConfigurationError
+from ..files import write_whole
+from ..pipeline_config import PIPELINE, default_text, load
 
 if TYPE_CHECKING:
-    from .pipeline import Pipeline
+    from ..pipeline import Pipeline
 
 _EPILOG = """
 examples, which are those of PaddleX's tutorial:
@@ -99,13 +99,13 @@ def _write_config(name: str, save_path: str | None) -> None:
 
 
 def _pipeline(given: argparse.Namespace) -> Pipeline:
-    from .pipeline import create_pipeline
+    from ..pipeline import create_pipeline
 
     return create_pipeline(given.pipeline, given.device, model=given.model, url=given.url, repository=given.model_repository)
 
 
 def _predict(given: argparse.Namespace) -> None:
-    from .pipeline import Failed
+    from ..pipeline import Failed
 
     failures = 0
     with _pipeline(given) as pipeline:
@@ -127,9 +127,9 @@ def _predict(given: argparse.Namespace) -> None:
 
 
 def _serve(given: argparse.Namespace) -> None:
-    from .cli import serve_command
-    from .device import Device
-    from .embedded import put
+    from ..device import Device
+    from ..embedded import put
+    from .serve import serve
 
     config = load(given.pipeline)
     for name, value in config.serving.given().items():  # a variable of the environment goes before the file
@@ -140,7 +140,7 @@ def _serve(given: argparse.Namespace) -> None:
     url = given.url or config.url
     if device is not None and url is None:
         put(repository, model, device)
-    serve_command(model=[model], model_repository=repository, host=given.host, port=given.port, url=url)
+    serve(model=[model], model_repository=repository, host=given.host, port=given.port, url=url)
 
 
 def _fail(message: str) -> NoReturn:

@@ -1,0 +1,109 @@
+"""`semseg serve`: tritonserver and the REST gateway."""
+
+from __future__ import annotations
+
+import json
+import sys
+from base64 import b64encode
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..conversation import TINY_IMAGE
+from ..files import write_whole
+from .folder import make_folder
+
+if TYPE_CHECKING:
+    from ..serving import Addresses
+
+SETTINGS = (
+    "Environment: SEMSEG_TIMEOUT, seconds that an inference may take before the answer is 504 (60);"
+    " SEMSEG_MAX_BODY_BYTES, largest request body (67108864). "
+)
+
+
+def serve(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model to load; may be given again, REST answers with the first.", show_default="all exported"),
+    ] = None,
+    model_repository: Annotated[Path, typer.Option(help="Triton's model repository.")] = Path("model_repository"),
+    host: Annotated[str | None, typer.Option(help="REST address (SEMSEG_HOST).", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="REST port (SEMSEG_PORT); 0: a free one.", show_default="8080")
+    ] = None,
+    grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's gRPC port; 0: a free one.")] = 8001,
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's HTTP port; 0: a free one.")] = 8000,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's metrics port; 0: a free one.")] = 8002,
+    url: Annotated[
+        str | None,
+        typer.Option(help="REST in front of this running tritonserver (SEMSEG_URL); none is started.", show_default=False),
+    ] = None,
+    ready_file: Annotated[
+        Path | None,
+        typer.Option(help="While requests are served, this file holds the addresses in JSON.", show_default=False),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show every line of tritonserver's log, and each request.")] = False,
+) -> None:
+    """Start tritonserver and the REST gateway, until a signal comes."""
+    try:
+        from pydantic import ValidationError
+
+        from ..gateway import Settings
+        from ..repository import exported_models, plain_name
+        from ..serving import serve as run
+        from ..triton_process import TritonProcess
+    except ModuleNotFoundError as error:
+        sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-triton[gateway]'")
+
+    given: dict[str, Any] = {"host": host, "port": port, "url": url, "model": model[0] if model else None}
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        wrong = [f"SEMSEG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors()]
+        raise typer.BadParameter("; ".join(wrong)) from None
+
+    triton = None
+    if "url" not in settings.model_fields_set:
+        asked = model or ([settings.model] if settings.model else exported_models(model_repository))
+        models = list(dict.fromkeys(map(plain_name, asked)))
+        if plain := [name for name in models if name not in asked]:
+            typer.echo(f'"(slice)" is no part of a name: serving {", ".join(plain)}')
+        settings = settings.model_copy(update={"model": models[0]})
+        triton = TritonProcess(
+            model_repository,
+            models,
+            grpc_port=grpc_port,
+            http_port=http_port,
+            metrics_port=metrics_port,
+            on_line=typer.echo if verbose else None,
+        )
+        typer.echo(f"Starting tritonserver with {', '.join(models)}")
+
+    def announce(addresses: Addresses) -> None:
+        typer.echo(_announcement(addresses, settings.model))
+        if ready_file is not None:
+            write_whole(ready_file, json.dumps(asdict(addresses)).encode())
+
+    if ready_file is not None:
+        make_folder(ready_file.parent, "--ready-file")
+    try:
+        run(settings, triton, announce, typer.echo, access_log=verbose)
+    finally:
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+
+
+def _announcement(addresses: Addresses, model: str | None) -> str:
+    lines = [
+        f"REST     {addresses.rest}/semantic-segmentation, described at {addresses.rest}/docs",
+        f"Model    {model or 'the one that is served'}",
+        f"gRPC     {addresses.grpc}",
+    ]
+    if addresses.http is not None:
+        lines += [f"HTTP     {addresses.http}", f"Metrics  {addresses.metrics}"]
+    body = json.dumps({"image": b64encode(TINY_IMAGE).decode()})
+    lines.append(f"Try      curl -s {addresses.rest}/semantic-segmentation -d '{body}'")
+    return "\n".join(lines)
