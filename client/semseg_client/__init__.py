@@ -1,5 +1,7 @@
 """Client of Paddle's semantic segmentation models on Triton."""
 
+from typing import TYPE_CHECKING, Any
+
 from .async_pipeline import AsyncPipeline
 from .client import AsyncClient, Client
 from .device import Device
@@ -22,6 +24,9 @@ from .pipeline import Failed, Pipeline, create_pipeline
 from .pipeline_config import PipelineConfig
 from .segmentation import Model, Segmentation
 
+if TYPE_CHECKING:
+    from .result import Result
+
 __all__ = [
     "AsyncClient",
     "AsyncPipeline",
@@ -39,6 +44,7 @@ __all__ = [
     "Overloaded",
     "Pipeline",
     "PipelineConfig",
+    "Result",
     "Segmentation",
     "SemsegError",
     "ServerError",
@@ -47,3 +53,12 @@ __all__ = [
     "UnreadableInput",
     "create_pipeline",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`Result` draws: it is imported where it is asked for, so that a client without Pillow and OpenCV can do without it."""
+    if name == "Result":
+        from .result import Result
+
+        return Result
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

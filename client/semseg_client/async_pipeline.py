@@ -39,9 +39,15 @@ class AsyncPipeline:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await asyncio.to_thread(self._pipeline.close)
 
-    def predict(self, input: Input, target_size: TargetSize | None = None) -> AsyncIterator[Result]:  # noqa: A002
+    def predict(
+        self,
+        input: Input,  # noqa: A002
+        target_size: TargetSize | None = None,
+        batch_size: int | None = None,
+        device: str | None = None,
+    ) -> AsyncIterator[Result]:
         """See `Pipeline.predict`."""
-        return _awaited(self._pipeline.predict(input, target_size))
+        return _awaited(self._pipeline.predict(input, target_size, batch_size, device))
 
     def attempt(self, input: Input, target_size: TargetSize | None = None) -> AsyncIterator[Result | Failed]:  # noqa: A002
         """See `Pipeline.attempt`."""

@@ -36,6 +36,7 @@ def create_pipeline(
     use_hpip: bool | None = None,  # noqa: ARG001
     hpi_params: Any = None,  # noqa: ARG001
     *,
+    enable_hpi: bool | None = None,  # noqa: ARG001 - the tutorial's name for use_hpip
     model: str | None = None,
     url: str | None = None,
     repository: str | os.PathLike[str] | None = None,
@@ -55,8 +56,8 @@ def create_pipeline(
     started on the model repository `repository` (model_repository in the current folder), shared by all pipelines of the
     process, and stopped with the last. `batch_size` images are to be computed at a time, if the network is quicker so.
     `timeout` is the time, in seconds, that one image may take. `device`, in PaddleX's words ("cpu", "gpu:0"), tells where the
-    network of a server that is started runs. `pp_option`, `use_hpip` and `hpi_params`, PaddleX's settings of its engines, are
-    taken and have no effect: the network always runs on ONNX Runtime.
+    network of a server that is started runs. `pp_option`, `use_hpip`, `enable_hpi` and `hpi_params`, PaddleX's settings of its
+    engines, are taken and have no effect: the network always runs on ONNX Runtime.
 
     Close it, or use it in a `with` statement; at the latest it ends with the process.
 

@@ -117,6 +117,16 @@ def test_a_stream_is_read_a_few_images_ahead_only(pipeline: Pipeline) -> None:
     assert len(read) < 10
 
 
+def test_memory_stays_flat_over_a_folder(pipeline: Pipeline, tmp_path: Path) -> None:
+    """To keep the pixels and the label maps of 300 images of 512x256 would take 150 MB."""
+    picture = bytes(cv2.imencode(".jpg", cv2.resize(cv2.imread(str(STREET)), (512, 256)))[1])
+    for number in range(300):
+        (tmp_path / f"{number:03}.jpg").write_bytes(picture)
+    memory = psutil.Process()
+    taken = [memory.memory_info().rss for _ in pipeline.predict(tmp_path)]
+    assert max(taken[100:]) - max(taken[:100]) < 20 * 2**20
+
+
 async def test_the_asynchronous_twin_gives_the_same(pipeline: Pipeline, service: Service, images: Path) -> None:
     given = [str(images / "00.png"), "nowhere.png", str(images / "01.jpg")]
     async with AsyncPipeline("semantic_segmentation", model=DEMO, url=service.grpc) as twin:
