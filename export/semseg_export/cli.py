@@ -64,6 +64,9 @@ def export(
     memory: Annotated[
         float, typer.Option(min=0.1, metavar="GB", help="What one run of the network may take: it limits the size of images.")
     ] = 8.0,
+    folder_sha256: Annotated[
+        str | None, typer.Option(metavar="HEX", help="Kept with the version, for whoever exports anew what has changed.")
+    ] = None,
 ) -> None:
     """Convert a Paddle segmentation network to ONNX, compare it with Paddle, and install it for Triton."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -73,7 +76,7 @@ def export(
         if model == ALL:
             _export_all(repository, threshold, memory)
         else:
-            _export(model, weights or None, architecture, repository, threshold, classes, memory)
+            _export(model, weights or None, architecture, repository, threshold, classes, memory, folder_sha256)
     except ModuleNotFoundError as error:
         complaints.print(
             f"[bold red]Export failed:[/] {error.name} is not installed here. Paddle and its converter have an environment of"
@@ -125,6 +128,7 @@ def _export(
     threshold: float,
     class_file: Path | None,
     budget: float,
+    folder_sha256: str | None = None,
 ) -> tuple[int, float]:
     """Returns the installed version and its agreement with Paddle, 0 to 1."""
     from . import classes, convert, graph, memory, parity, weights, zoo
@@ -175,6 +179,7 @@ def _export(
                 agreement=agreement,
                 comparison=[asdict(each) for each in agreements],
                 resize=found.archive.resize,
+                folder_sha256=folder_sha256,
             )
             number = entries.install(repository, model, content, origin)
             file = repository / f"{model}_network" / str(number) / "model.onnx"

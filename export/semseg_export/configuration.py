@@ -33,6 +33,7 @@ class Origin:
     agreement: float
     comparison: list[dict[str, float | None]]
     resize: Resize | None = None
+    folder_sha256: str | None = None
 
     def parameters(self) -> dict[str, str]:
         told = {
@@ -47,7 +48,11 @@ class Origin:
             "agreement": f"{self.agreement:.6f}",
             "comparison": json.dumps(self.comparison),
         }
-        return told if self.resize is None else {**told, "resize": json.dumps(asdict(self.resize))}
+        if self.resize is not None:
+            told["resize"] = json.dumps(asdict(self.resize))
+        if self.folder_sha256 is not None:
+            told["folder_sha256"] = self.folder_sha256
+        return told
 
 
 def text(config: triton.ModelConfig) -> bytes:

@@ -29,6 +29,7 @@ ORIGIN = Origin(
     agreement=1.0,
     comparison=[],
     resize=Resize((512, 512)),
+    folder_sha256="0" * 64,
 )
 
 
