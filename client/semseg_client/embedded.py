@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException
 from .client import Client, channel_options
 from .device import Device
 from .errors import SemsegError, ServingError, from_triton
-from .repository import check_exported, place
+from .repository import check_exported, configuration, place
 from .triton_process import TritonProcess
 
 _LOADING = 600.0  # s, that a model may take to load
@@ -86,7 +86,7 @@ def _acquire(repository: Path, model: str) -> _Shared:
             shared = None
         if shared is None:
             shared = _start(repository, model)
-        elif model not in shared.process.models:
+        elif not _is_loaded(shared, model):
             _load(shared, model)
         shared.users += 1
         return shared
@@ -125,6 +125,15 @@ def _start(repository: Path, model: str) -> _Shared:
     return shared
 
 
+def _is_loaded(shared: _Shared, model: str) -> bool:
+    """Whether the server has the model, and in the version that is to be served now."""
+    if model not in shared.process.models:
+        return False
+    wanted = configuration(shared.repository, model).version_policy.specific.versions
+    with Client(shared.process.grpc_url) as client:
+        return client.model(model).version in map(str, wanted)
+
+
 def _load(shared: _Shared, model: str) -> None:
     check_exported(shared.repository, model)
     url = shared.process.grpc_url
@@ -133,7 +142,8 @@ def _load(shared: _Shared, model: str) -> None:
             triton.load_model(model, client_timeout=_LOADING)
     except InferenceServerException as error:
         raise ServingError(f"{model} could not be loaded: {from_triton(error, url)}") from error
-    shared.process.models.append(model)
+    if model not in shared.process.models:
+        shared.process.models.append(model)
     with Client(url) as client:
         client.wait_ready(model=model)
 
