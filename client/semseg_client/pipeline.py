@@ -16,10 +16,10 @@ from .client import Client
 from .conversation import TargetSize
 from .device import Device
 from .embedded import EmbeddedServer
-from .errors import SemsegError, ServingError, UnreadableInput
+from .errors import SemsegError, UnreadableInput
 from .inputs import Input, Source, Unreadable, sources
-from .pipeline_config import PIPELINE, PipelineConfig, load
-from .repository import plain_name
+from .model_folder import served_name
+from .pipeline_config import PIPELINE, PipelineConfig, load, name_or_folder
 
 if TYPE_CHECKING:
     from .result import Result  # it draws: Pillow and OpenCV are imported when the first result is there
@@ -37,7 +37,7 @@ def create_pipeline(
     hpi_params: Any = None,  # noqa: ARG001
     *,
     enable_hpi: bool | None = None,  # noqa: ARG001 - the tutorial's name for use_hpip
-    model: str | None = None,
+    model: str | os.PathLike[str] | None = None,
     url: str | None = None,
     repository: str | os.PathLike[str] | None = None,
     batch_size: int | None = None,
@@ -50,27 +50,34 @@ def create_pipeline(
             result.print()
             result.save_to_img("output")
 
-    `pipeline` is "semantic_segmentation" or the path of a YAML file, PaddleX's or that of `default_text`; what is given here
-    goes before what stands there. `model` names an exported or served model (the file's, or else PP-LiteSeg-T). `url` is the
-    gRPC address of a running tritonserver, such as "localhost:8001" (or the file's, or SEMSEG_URL). Without one, a server is
-    started on the model repository `repository` (model_repository in the current folder), shared by all pipelines of the
-    process, and stopped with the last. `batch_size` images are to be computed at a time, if the network is quicker so.
-    `timeout` is the time, in seconds, that one image may take. `device`, in PaddleX's words ("cpu", "gpu:0"), tells where the
-    network of a server that is started runs. `pp_option`, `use_hpip`, `enable_hpi` and `hpi_params`, PaddleX's settings of its
-    engines, are taken and have no effect: the network always runs on ONNX Runtime.
+    What is given here goes before what stands in the file.
+
+    Arguments:
+        `pipeline`: "semantic_segmentation", or the path of a YAML file, PaddleX's or that of `default_text`.
+        `device`: where the network of a server that is started runs, in PaddleX's words: "cpu", "gpu", "gpu:0,1".
+        `model`: the name of an exported or served model (PP-LiteSeg-T), or the folder of weights of your own: a `Path`, or a string
+            with a slash in it. They are exported to the model repository on first use, and again when they have changed; classes
+            are called as classes.txt there says, one a line.
+        `url`: the gRPC address of a running tritonserver, such as "localhost:8001" (or SEMSEG_URL). Without one, a server is
+            started, shared by all pipelines of the process, and stopped with the last.
+        `repository`: the model repository of a server that is started (model_repository in the current folder).
+        `batch_size`: images that are to be computed at a time, if the network is quicker so.
+        `timeout`: the time, in seconds, that one image may take.
+        `pp_option`, `use_hpip`, `enable_hpi`, `hpi_params`: PaddleX's settings of its engines are taken and have no effect: the
+            network always runs on ONNX Runtime.
 
     Close it, or use it in a `with` statement; at the latest it ends with the process.
 
     Raises:
         ConfigurationError: there is no such pipeline, or the file is wrong; each mistake has its line.
         DeviceError: there is no such device, or the installed ONNX Runtime has no provider for it.
-        ServingError: the server could not be started, or does not have the model.
+        ServingError: the server could not be started, does not have the model, or the folder could not be exported.
     """
     config = load(pipeline)
     return Pipeline(
         replace(
             config,
-            model=config.model if model is None else plain_name(model),
+            model=config.model if model is None else name_or_folder(model),
             device=config.device if device is None else Device.parse(device),
             url=url or config.url or os.environ.get("SEMSEG_URL"),
             repository=config.repository if repository is None else Path(repository),
@@ -98,18 +105,14 @@ class Pipeline:
 
     def __init__(self, config: PipelineConfig) -> None:
         """See `create_pipeline`."""
-        if not isinstance(config.model, str):
-            raise ServingError(
-                f"{config.model} holds weights: export them first, make export MODEL=... NAME=... WEIGHTS={config.model},"
-                " and name the model"
-            )
+        repository = config.repository or _REPOSITORY
         self.config = config
-        self._model = config.model
+        self._model = served_name(config.model, config.architecture, repository, config.url)
         self._under_way = max(_LEAST, _AHEAD * config.batch_size)
         with ExitStack() as held:
             url = config.url
             if url is None:
-                server = EmbeddedServer(config.repository or _REPOSITORY, self._model, config.device)
+                server = EmbeddedServer(repository, self._model, config.device)
                 held.callback(server.close)
                 url = server.url
             self._client = held.enter_context(Client(url, config.timeout))

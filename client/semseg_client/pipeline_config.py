@@ -82,6 +82,13 @@ def load(pipeline: str | os.PathLike[str]) -> PipelineConfig:
         raise ConfigurationError(_missing(name)) from None
 
 
+def name_or_folder(model: str | os.PathLike[str]) -> str | Path:
+    """What is given by argument in place of a file's model: a path, or a string with a slash in it, is a folder of weights."""
+    if isinstance(model, str) and "/" not in model:
+        return plain_name(model)
+    return Path(model)
+
+
 def default_text() -> str:
     """The built-in configuration, commented, for its user to change."""
     return _DEFAULT.read_text(encoding="utf-8")

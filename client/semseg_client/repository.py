@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
@@ -11,6 +18,12 @@ from .conversation import is_segmentation
 from .device import Device
 from .errors import ServingError
 from .files import write_whole
+
+_SHARED = ("preprocess", "postprocess", "draw")
+_COPIES = (  # of the shared models: in the project's folder, or where pip puts them
+    Path(__file__).parents[2] / "model_repository",
+    Path(sys.prefix, "share", "paddle-semseg-triton", "model_repository"),
+)
 
 
 def exported_models(repository: Path) -> list[str]:
@@ -26,9 +39,14 @@ def exported_models(repository: Path) -> list[str]:
     return models
 
 
+def is_there(repository: Path, name: str) -> bool:
+    """Whether a repository has an entry of that name."""
+    return (repository / name / "config.pbtxt").is_file()
+
+
 def check_exported(repository: Path, model: str) -> None:
     """Raise ServingError, with what to do, if there is no such model in the repository."""
-    if not (repository / model / "config.pbtxt").is_file():
+    if not is_there(repository, model):
         raise ServingError(f"{model} is not in {repository}; export it: make export MODEL={model}")
 
 
@@ -51,6 +69,38 @@ def place(repository: Path, model: str, device: Device) -> None:
         del config.instance_group[:]
         config.instance_group.extend(groups)
         write_whole(path, text_format.MessageToString(config, as_utf8=True).encode())
+
+
+def add_shared_models(repository: Path) -> None:
+    """Copy the models that all others share into a repository that lacks them; it is made if it is not there.
+
+    Raises:
+        OSError: it cannot be written.
+        ServingError: this installation has no copy of them.
+    """
+    missing = [name for name in _SHARED if not is_there(repository, name)]
+    if not missing:
+        return
+    source = next((folder for folder in _COPIES if is_there(folder, _SHARED[0])), None)
+    if source is None:
+        raise ServingError(f"there is no {', '.join(missing)} in {repository}: copy them from the project's model_repository")
+    repository.mkdir(parents=True, exist_ok=True)
+    # As the exporter does (semseg_export.repository): put together beside the repository, under a name that it clears away.
+    with locked(repository), TemporaryDirectory(prefix=f".{repository.name}-staging-", dir=repository.parent) as staging:
+        for name in missing:
+            copied = shutil.copytree(source / name, Path(staging, name), ignore=shutil.ignore_patterns("__pycache__"))
+            copied.rename(repository / name)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[int]:
+    """Alone at work in a folder, of all who ask; the lock is on the folder itself and leaves no file. Gives its descriptor."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def plain_name(model: str) -> str:

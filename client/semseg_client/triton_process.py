@@ -96,7 +96,7 @@ class TritonProcess:
             errors="replace",
             start_new_session=True,  # Ctrl-C at a terminal reaches us alone: the order of stopping is ours
             restore_signals=False,  # SIGPIPE stays ignored: writing its log with us gone, the server could not clean up
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         reader = threading.Thread(target=self._log.read, args=[process.stdout], daemon=True)
         reader.start()
@@ -177,7 +177,8 @@ def _program() -> str:
     return program
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """To be called in a new process: it gets SIGTERM when the thread that started it ends."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

@@ -12,7 +12,7 @@ import typer
 
 from ..errors import ConfigurationError
 from ..files import write_whole
-from ..pipeline_config import PIPELINE, default_text, load
+from ..pipeline_config import PIPELINE, default_text, load, name_or_folder
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--save_path", metavar="PATH", help="where pictures and JSON files, or the configuration, are saved")
     add("--device", help="cpu, gpu, gpu:0, gpu:0,1: where a server that is started runs the network")
     add("--target_size", type=int, metavar="PIXELS", help="scale each image to fit before the network sees it")
-    add("--model", metavar="NAME", help="exported or served model, in place of the pipeline's")
+    add("--model", metavar="NAME|FOLDER", help="exported or served model, or ./FOLDER of weights, in place of the pipeline's")
     add("--model_repository", metavar="FOLDER", help="of a server that is started (model_repository)")
     add("--url", metavar="HOST:PORT", help="gRPC address of a running tritonserver (SEMSEG_URL); none is started")
     add("--get_pipeline_config", metavar="NAME", help="write the configuration of that pipeline, for you to change")
@@ -129,15 +129,17 @@ def _predict(given: argparse.Namespace) -> None:
 def _serve(given: argparse.Namespace) -> None:
     from ..device import Device
     from ..embedded import put
+    from ..model_folder import served_name
     from .serve import serve
 
     config = load(given.pipeline)
     for name, value in config.serving.given().items():  # a variable of the environment goes before the file
         os.environ.setdefault(f"SEMSEG_{name.upper()}", str(value))
-    model = given.model or str(config.model)
     repository = Path(given.model_repository or config.repository or "model_repository")
     device = config.device if given.device is None else Device.parse(given.device)
-    url = given.url or config.url
+    url = given.url or config.url or os.environ.get("SEMSEG_URL")
+    wanted = config.model if given.model is None else name_or_folder(given.model)
+    model = served_name(wanted, config.architecture, repository, url)
     if device is not None and url is None:
         put(repository, model, device)
     serve(model=[model], model_repository=repository, host=given.host, port=given.port, url=url)

@@ -1,0 +1,182 @@
+"""A folder of somebody's own weights as a pipeline's model: exported on first use, and anew when it has changed.
+
+What was exported is told by the SHA-256 that the ensemble's configuration carries (`folder_sha256` in docs/contract.md), so
+that nothing but the model repository has to be kept, and no exporter is needed while the folder stays as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ServingError
+from .exporter import find_exporter
+from .repository import add_shared_models, configuration, is_there, locked
+from .triton_process import die_with_parent
+
+_PROGRAMS = ("inference.json", "inference.pdmodel")
+_PARAMETERS = "inference.pdiparams"
+_DESCRIPTION = "inference.yml"
+_TRAINED = ".pdparams"
+_CLASSES = "classes.txt"
+_FAILED = "Export failed: "  # the exporter's word
+_LONGEST_NAME = 64  # characters of the folder's name that its model's keeps: a file system takes 255 with all that is added
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """What the exporter is to take, an inference archive's folder or a file of trained weights, and all that it will read."""
+
+    given: Path
+    read: tuple[Path, ...]
+    classes: Path | None
+
+    @property
+    def trained(self) -> bool:
+        return self.given.suffix == _TRAINED
+
+
+def served_name(model: str | Path, architecture: str | None, repository: Path, url: str | None) -> str:
+    """The name that `model`, a name or a folder of weights, is served by; a folder is exported if that is still to be done.
+
+    `architecture` is PaddleX's name of the network, which trained weights (.pdparams) need.
+
+    Raises:
+        ServingError: the folder cannot be exported, or the model is to be served by the server at `url`.
+    """
+    if isinstance(model, str):
+        return model
+    if url is not None:
+        raise ServingError(
+            f"the server at {url} serves models by name, and {model} is a folder: export it where that server's model repository"
+            " is (semseg-export NAME --weights FOLDER), and give its name"
+        )
+    return exported(model.expanduser(), architecture, repository)
+
+
+def exported(folder: Path, architecture: str | None, repository: Path) -> str:
+    """The name in `repository` of the model that the weights in `folder` are, as they are now; exported if need be.
+
+    Of several processes that need it, one exports, and the others wait. Who watches at a terminal is told.
+
+    Raises:
+        ServingError: there are no weights, no exporter, or the exporter refused them.
+    """
+    name = name_of(folder)
+    repository = repository.resolve()
+    try:
+        weights = _find(folder)
+        if weights.trained and architecture is None:
+            raise ServingError(f"{weights.given} does not tell its network: name it in the pipeline's file, as model_name")
+        digest = _sha256(weights, architecture)
+        if not _is_current(repository, name, digest):
+            _export(folder, weights, architecture, repository, digest)
+    except OSError as error:
+        raise ServingError(f"{folder} cannot be exported: {error.filename or repository}: {error.strerror}") from error
+    return name
+
+
+def name_of(folder: Path) -> str:
+    """The folder's own name as far as a model may have it, and eight digits that tell it from others of that name."""
+    path = folder.resolve()
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name)[:_LONGEST_NAME].strip("._-")
+    return f"{plain or 'weights'}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
+
+
+def _find(folder: Path) -> _Weights:
+    """As the exporter looks for them: an inference archive in the folder or one folder below, or else trained weights."""
+    if not folder.is_dir():
+        raise ServingError(f"{folder} is {'not a' if folder.exists() else 'no'} folder of weights")
+    inside = sorted(folder.iterdir())
+    for place in (folder, *filter(Path.is_dir, inside)):
+        if any((place / program).is_file() for program in _PROGRAMS):
+            files = [place / name for name in (*_PROGRAMS, _PARAMETERS, _DESCRIPTION)]
+            return _weights(place, files, (folder, place))
+    trained = [file for file in inside if file.suffix == _TRAINED]
+    if len(trained) > 1:
+        raise ServingError(f"{folder} holds several trained weights ({', '.join(file.name for file in trained)}): leave one")
+    if not trained:
+        raise ServingError(f"{folder} holds no weights: neither {' nor '.join(_PROGRAMS)} with {_PARAMETERS}, nor a {_TRAINED}")
+    described = [file for file in inside if file.suffix in (".yml", ".yaml")]
+    return _weights(trained[0], [*trained, *described], (folder,))
+
+
+def _weights(given: Path, files: list[Path], places: tuple[Path, ...]) -> _Weights:
+    classes = next((place / _CLASSES for place in places if (place / _CLASSES).is_file()), None)
+    read = [file for file in files if file.is_file()]  # what is missing, the exporter tells
+    return _Weights(given, tuple(read if classes is None else [*read, classes]), classes)
+
+
+def _sha256(weights: _Weights, architecture: str | None) -> str:
+    """Of all that makes the model, each file with its name and length, so that none can pass for another."""
+    whole = hashlib.sha256()
+    if weights.trained:
+        whole.update(f"{architecture}\0".encode())
+    for file in weights.read:
+        with file.open("rb") as content:
+            whole.update(f"{file.name}\0{os.fstat(content.fileno()).st_size}\0".encode(errors="surrogateescape"))
+            while chunk := content.read(2**20):
+                whole.update(chunk)
+    return whole.hexdigest()
+
+
+def _is_current(repository: Path, name: str, digest: str) -> bool:
+    """Whether what is served by that name is whole and was exported from just that."""
+    if not is_there(repository, name):
+        return False
+    ensemble = configuration(repository, name)
+    if ensemble.parameters["folder_sha256"].string_value != digest:
+        return False
+    # An export that was killed may have replaced the configurations of the steps and not the ensemble's.
+    own = [step.model_name for step in ensemble.ensemble_scheduling.step if step.model_name.startswith(f"{name}_")]
+    return all(
+        is_there(repository, each) and configuration(repository, each).version_policy == ensemble.version_policy for each in own
+    )
+
+
+def _export(folder: Path, weights: _Weights, architecture: str | None, repository: Path, digest: str) -> None:
+    """Run the exporter unless, while it was waited for, another process has."""
+    name = name_of(folder)
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    if watched:
+        print(f"Exporting {folder} to {repository} as {name}", file=sys.stderr)
+    repository.parent.mkdir(parents=True, exist_ok=True)
+    with locked(repository.parent) as lock:
+        if _is_current(repository, name, digest):
+            return
+        add_shared_models(repository)
+        command: list[str | Path] = [find_exporter(), name, "--weights", weights.given.resolve(), "--repository", repository]
+        command += ["--folder-sha256", digest]
+        if weights.classes is not None:
+            command += ["--classes", weights.classes.resolve()]
+        if weights.trained and architecture is not None:
+            command += ["--architecture", architecture]
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr if watched else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C at a terminal reaches us alone
+            pass_fds=[lock],  # should we be killed, the next one waits until this has cleaned up
+            preexec_fn=die_with_parent,
+        ) as process:
+            try:
+                _, complaints = process.communicate()
+            finally:
+                process.terminate()
+    if process.returncode:
+        raise ServingError(f"{folder} cannot be exported: {_reason(complaints) or f'exit code {process.returncode}'}")
+
+
+def _reason(complaints: str) -> str:
+    """The exporter's own line; below it stands what a program that it ran has printed."""
+    lines = [line.strip(" │") for line in complaints.splitlines() if any(map(str.isalnum, line))]
+    failed = [line for line in lines if line.startswith(_FAILED)]
+    return (failed or lines or [""])[-1].removeprefix(_FAILED)

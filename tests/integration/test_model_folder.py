@@ -1,0 +1,116 @@
+"""A folder of weights as a pipeline's model: exported once, exported anew when it has changed, and never by halves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from semseg_client import ServingError, create_pipeline
+from semseg_client.model_folder import name_of
+from semseg_client.result import Result
+from tests.support import DEMO_WEIGHTS, STREET
+
+USE = "import sys; from semseg_client.model_folder import exported; from pathlib import Path"
+USE += "; print(exported(Path(sys.argv[1]), None, Path(sys.argv[2])))"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights as their owner keeps them, with a pipeline's file beside."""
+    folder = tmp_path_factory.mktemp("mine")
+    shutil.copytree(DEMO_WEIGHTS, folder / "my streets")
+    (folder / "pipeline.yaml").write_text(
+        "pipeline_name: semantic_segmentation\n"
+        "SubModules: {SemanticSegmentation: {model_dir: my streets}}\n"
+        f"repository: {folder}/models\n"
+    )
+    return folder
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    command: list[str | Path] = [sys.executable, "-c", USE, folder / "my streets", folder / "models"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def versions(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in (folder / "models" / f"{name_of(folder / 'my streets')}_network").glob("[0-9]*"))
+
+
+def segmented(folder: Path) -> Result:
+    with create_pipeline(folder / "pipeline.yaml") as pipeline:
+        [result] = pipeline.predict(STREET)
+    return result
+
+
+def test_what_an_export_that_is_killed_leaves_is_cleared_and_two_processes_export_once(folder: Path) -> None:
+    killed = start(folder)
+    while not (
+        exporters := [each for each in psutil.Process(killed.pid).children() if "semseg-export" in " ".join(each.cmdline())]
+    ):
+        time.sleep(0.05)
+        assert killed.poll() is None
+    time.sleep(2)  # into its work
+    killed.kill()
+    killed.communicate()
+    both = [start(folder), start(folder)]
+    told = [process.communicate(timeout=300) for process in both]
+    assert told == [(f"{name_of(folder / 'my streets')}\n", "")] * 2
+    assert psutil.wait_procs(exporters, timeout=30)[1] == []
+    assert versions(folder) == ["1"]
+    assert [entry.name for entry in folder.iterdir() if entry.name.startswith(".")] == []
+
+
+def test_what_is_exported_is_not_exported_again_and_needs_no_exporter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semseg_client.model_folder.find_exporter", lambda: pytest.fail("exports again"))
+    result = segmented(folder)
+    assert result.classes[0].name == "road"
+    assert versions(folder) == ["1"]
+
+
+def test_changed_class_names_are_taken_up_by_pipelines_that_are_open_too(folder: Path) -> None:
+    with create_pipeline(folder / "pipeline.yaml") as pipeline:
+        [before] = pipeline.predict(STREET)
+        names = folder / "my streets" / "classes.txt"
+        names.write_text(names.read_text().replace("road", "lane"))
+        after = segmented(folder)
+        assert (before.classes[0].name, after.classes[0].name) == ("road", "lane")
+        np.testing.assert_array_equal(before.label_map, after.label_map)
+    assert versions(folder) == ["1", "2"]
+
+
+@pytest.mark.parametrize("damage", ["classes", "weights", "empty", "nowhere"])
+def test_a_folder_that_cannot_be_exported_is_told_in_a_line(folder: Path, tmp_path: Path, damage: str) -> None:
+    mine = tmp_path / "mine"
+    told = {
+        "classes": "names 1 classes, the network has 19",
+        "weights": "inference.pdiparams is cut off",
+        "empty": "holds no weights",
+        "nowhere": "no folder",
+    }
+    if damage != "nowhere":
+        shutil.copytree(folder / "my streets", mine)
+    match damage:
+        case "classes":
+            (mine / "classes.txt").write_text("road\n")
+        case "weights":
+            os.truncate(mine / "inference.pdiparams", 1000)
+        case "empty":
+            (mine / "inference.json").unlink()
+    with pytest.raises(ServingError, match=told[damage]) as raised:
+        create_pipeline(model=mine, repository=folder / "models")
+    assert len(str(raised.value).splitlines()) == 1
+    assert str(raised.value).startswith(str(mine))
+    assert not list((folder / "models").glob(f"{name_of(mine)}*"))
+
+
+def test_a_running_server_is_not_helped_by_a_folder() -> None:
+    with pytest.raises(ServingError, match="localhost:1 serves models by name"):
+        create_pipeline(model=DEMO_WEIGHTS, url="localhost:1")
