@@ -17,6 +17,11 @@ class _Hardware:
     providers: tuple[str, ...] = ()
 
 
+def accelerator(provider: str) -> str:
+    """Triton's name for one of ONNX Runtime's execution providers: `cuda` for CUDAExecutionProvider."""
+    return provider.removesuffix("ExecutionProvider").lower()
+
+
 # The names are PaddleX 3.7.2's, the providers those of https://onnxruntime.ai/docs/execution-providers/. Where that list
 # has none, an ONNX Runtime of the hardware's vendor may; we know of no documented name to ask it for.
 _HARDWARE = {
@@ -31,6 +36,10 @@ _HARDWARE = {
     "iluvatar_gpu": _Hardware("Iluvatar GPU"),
     "metax_gpu": _Hardware("MetaX GPU"),
 }
+# In a model's configuration, what is neither Triton's CPU nor its GPU stands as an execution accelerator.
+ACCELERATORS = frozenset(
+    accelerator(provider) for kind, hardware in _HARDWARE.items() if kind not in ("cpu", "gpu") for provider in hardware.providers
+)
 _OTHER_NAMES = {"cuda": ["gpu"]}  # what the letters alone would not lead to
 _LONGEST_ID = 4  # digits
 
@@ -67,18 +76,19 @@ class Device:
         """ONNX Runtime's execution providers for this hardware, the best first; none if it has none."""
         return _HARDWARE[self.kind].providers
 
-    def check(self, available: Sequence[str]) -> None:
-        """Make sure that one of `available`, the installed ONNX Runtime's execution providers, runs this hardware.
+    def provider(self, available: Sequence[str]) -> str:
+        """The one of `available`, the installed ONNX Runtime's execution providers, that runs this hardware best.
 
         Raises:
             DeviceError: none does. Nothing falls back to the CPU in silence, as it would in PaddleX.
         """
-        if not self.providers:
-            reason = f"ONNX Runtime lists no execution provider for the {_HARDWARE[self.kind].name}"
-        elif not set(self.providers) & set(available):
+        for provider in self.providers:
+            if provider in available:
+                return provider
+        if self.providers:
             reason = f"needs {' or '.join(self.providers)}, which the installed ONNX Runtime does not offer"
         else:
-            return
+            reason = f"ONNX Runtime lists no execution provider for the {_HARDWARE[self.kind].name}"
         usable = [kind for kind, hardware in _HARDWARE.items() if set(hardware.providers) & set(available)]
         there = f"it has {', '.join(available) or 'none'}"
         raise DeviceError(f"device '{self}': {reason}; {there}; devices to choose from: {', '.join(usable) or 'none'}")
@@ -86,8 +96,8 @@ class Device:
     def instance_groups(self) -> list[tuple[str, list[int]]]:
         """The kind and GPUs of each `instance_group` for a model's configuration (Triton's model_config.proto).
 
-        Triton counts NVIDIA's GPUs only, and takes GPUs with KIND_GPU only. On other hardware the backend places the
-        instance by itself (KIND_MODEL), and must be told `ids` by other means.
+        Triton counts NVIDIA's GPUs only, and takes GPUs with KIND_GPU only. On other hardware the backend places the instance
+        by itself (KIND_MODEL): there is a group for each of `ids`, which the execution accelerator's `device_id` tells it.
         """
         match self.kind:
             case "cpu":
@@ -95,7 +105,7 @@ class Device:
             case "gpu":
                 return [("KIND_GPU", list(self.ids))]
             case _:
-                return [("KIND_MODEL", [])]
+                return [("KIND_MODEL", [])] * len(self.ids)
 
 
 def _unknown(kind: str) -> str:

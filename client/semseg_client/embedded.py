@@ -61,8 +61,7 @@ def put(repository: Path, model: str, device: Device) -> None:
         DeviceError: the installed ONNX Runtime does not run networks there.
         ServingError: the model is not there, or its configuration cannot be read.
     """
-    device.check(_execution_providers())
-    place(repository, model, device)
+    place(repository, model, device, device.provider(_execution_providers()))
 
 
 def _execution_providers() -> list[str]:

@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from google.protobuf import text_format
-from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
+from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup, ModelOptimizationPolicy
 
 from .conversation import is_segmentation
-from .device import Device
+from .device import ACCELERATORS, Device, accelerator
 from .errors import ServingError
 from .files import write_whole
 
@@ -50,8 +50,10 @@ def check_exported(repository: Path, model: str) -> None:
         raise ServingError(f"{model} is not in {repository}; export it: make export MODEL={model}")
 
 
-def place(repository: Path, model: str, device: Device) -> None:
-    """Write where the model's network runs into its configuration, if it is to run elsewhere than it does.
+def place(repository: Path, model: str, device: Device, provider: str) -> None:
+    """Write where the model's network runs into its configuration, as docs/contract.md has it; `provider` is ONNX Runtime's.
+
+    What its owner set there stays, as far as it still has a meaning.
 
     Raises:
         ServingError: the model is not there, or its configuration cannot be read.
@@ -59,16 +61,35 @@ def place(repository: Path, model: str, device: Device) -> None:
     check_exported(repository, model)
     path = repository / f"{model}_network" / "config.pbtxt"
     try:
-        config = text_format.Parse(path.read_text(encoding="utf-8"), ModelConfig())
+        before = text_format.Parse(path.read_text(encoding="utf-8"), ModelConfig())
     except (OSError, ValueError, text_format.ParseError) as error:  # a field that is not known here would be lost
         raise ServingError(f"{path}: {error}") from None
+    config = ModelConfig()
+    config.CopyFrom(before)
     count = max((group.count for group in config.instance_group), default=1)
     kinds = [(getattr(ModelInstanceGroup, kind), gpus) for kind, gpus in device.instance_groups()]
-    groups = [ModelInstanceGroup(count=count, kind=kind, gpus=gpus) for kind, gpus in kinds]
     if [(group.kind, list(group.gpus)) for group in config.instance_group] != kinds:
         del config.instance_group[:]
-        config.instance_group.extend(groups)
+        config.instance_group.extend(ModelInstanceGroup(count=count, kind=kind, gpus=gpus) for kind, gpus in kinds)
+    _accelerate(config, accelerator(provider), device)
+    if config != before:
         write_whole(path, text_format.MessageToString(config, as_utf8=True).encode())
+
+
+def _accelerate(config: ModelConfig, name: str, device: Device) -> None:
+    """Have `name` the only accelerator of those that a device is placed by; none of them where `name` is Triton's own."""
+    accelerators = config.optimization.execution_accelerators
+    present = accelerators.cpu_execution_accelerator
+    kept = {each.name: each for each in present if each.name == name or each.name not in ACCELERATORS}
+    if name in ACCELERATORS:
+        chosen = kept.setdefault(name, ModelOptimizationPolicy.ExecutionAccelerators.Accelerator(name=name))
+        chosen.parameters["device_id"] = ",".join(map(str, device.ids))
+    del present[:]
+    present.extend(kept.values())
+    if not accelerators.ByteSize():
+        config.optimization.ClearField("execution_accelerators")
+    if not config.optimization.ByteSize():
+        config.ClearField("optimization")
 
 
 def add_shared_models(repository: Path) -> None:

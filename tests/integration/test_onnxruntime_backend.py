@@ -30,6 +30,11 @@ CONFIGS = {
         backend: "onnxruntime" max_batch_size: 8
         parameters { key: "execution_mode" value { string_value: "7" } }
     """,
+    "elsewhere": """
+        backend: "onnxruntime" max_batch_size: 8
+        instance_group [ { kind: KIND_MODEL } ]
+        optimization { execution_accelerators { cpu_execution_accelerator [ { name: "cann" } ] } }
+    """,
     "mismatched": """
         backend: "onnxruntime" max_batch_size: 8
         input { name: "index" data_type: TYPE_INT32 dims: [ -1 ] }
@@ -131,7 +136,13 @@ def test_a_key_without_effect_is_named_in_the_log(triton: grpc.InferenceServerCl
 
 
 @pytest.mark.parametrize(
-    ("model", "named"), [("refused", "execution_mode"), ("mismatched", "index is TYPE_INT32"), ("rows", "y is one value a row")]
+    ("model", "named"),
+    [
+        ("refused", "execution_mode"),
+        ("mismatched", "index is TYPE_INT32"),
+        ("rows", "y is one value a row"),
+        ("elsewhere", "needs CANNExecutionProvider; the installed ONNX Runtime has"),
+    ],
 )
 def test_a_configuration_that_cannot_be_honoured_is_refused_by_name(
     triton: grpc.InferenceServerClient, model: str, named: str

@@ -70,7 +70,11 @@ def test_what_is_no_device_is_told_with_what_is_meant(text: str, told: str) -> N
     ],
 )
 def test_a_device_that_onnx_runtime_offers_is_let_pass(text: str, provider: str) -> None:
-    Device.parse(text).check([provider, "CPUExecutionProvider"])
+    assert Device.parse(text).provider([provider, "CPUExecutionProvider"]) == provider
+
+
+def test_of_two_providers_the_better_is_taken_in_whatever_order_they_are_offered() -> None:
+    assert Device.parse("dcu").provider(["ROCMExecutionProvider", "MIGraphXExecutionProvider"]) == "MIGraphXExecutionProvider"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,7 @@ def test_a_device_that_onnx_runtime_offers_is_let_pass(text: str, provider: str)
 )
 def test_a_device_that_onnx_runtime_lacks_is_told_with_what_there_is(text: str, available: list[str], told: str) -> None:
     with pytest.raises(DeviceError) as raised:
-        Device.parse(text).check(available)
+        Device.parse(text).provider(available)
     assert str(raised.value) == told
 
 
@@ -114,7 +118,7 @@ def test_a_device_that_onnx_runtime_lacks_is_told_with_what_there_is(text: str, 
         ("cpu", [("KIND_CPU", [])]),
         ("gpu", [("KIND_GPU", [0])]),
         ("gpu:0,1", [("KIND_GPU", [0, 1])]),
-        ("npu:0,1", [("KIND_MODEL", [])]),
+        ("npu:0,1", [("KIND_MODEL", []), ("KIND_MODEL", [])]),
     ],
 )
 def test_instance_groups_name_gpus_only_where_triton_knows_them(text: str, groups: list[tuple[str, list[int]]]) -> None:

@@ -11,7 +11,9 @@ import pytest
 from semseg_server.bundle import OUR_BACKENDS
 
 sys.path.insert(0, str(OUR_BACKENDS / "onnxruntime"))  # as Triton does
-from session_options import Refused, settings
+from session_options import ACCELERATORS, Refused, check_started, settings
+
+from semseg_client import device
 
 
 def config(**parameters: str) -> dict[str, Any]:
@@ -119,3 +121,39 @@ def test_on_a_gpu_build_tritons_numbers_become_names_and_accelerators_are_merged
 @pytest.mark.parametrize("count", ["0", "-3"])
 def test_a_thread_count_that_is_not_positive_leaves_it_to_onnx_runtime(count: str) -> None:
     assert settings(config(intra_op_thread_count=count), "CPU", 0).options.intra_op_num_threads == 0
+
+
+def placed(name: str, **parameters: str) -> dict[str, Any]:
+    accelerators = {"cpu_execution_accelerator": [{"name": name, "parameters": parameters}]}
+    return {"optimization": {"execution_accelerators": accelerators}}
+
+
+def test_every_accelerator_that_a_device_is_placed_by_is_known() -> None:
+    assert {device.accelerator(ACCELERATORS[each]) for each in device.ACCELERATORS} == device.ACCELERATORS
+
+
+def test_on_other_hardware_each_instance_group_has_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No such build is at hand: the list of providers is what one reports."""
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CANNExecutionProvider", "CPUExecutionProvider"])
+    config = placed("cann", device_id="0,3", precision_mode="force_fp16")
+    chosen = [settings(config, "MODEL", 0, group) for group in (0, 1)]
+    assert [each.providers for each in chosen] == [
+        [("CANNExecutionProvider", {"device_id": own, "precision_mode": "force_fp16"}), ("CPUExecutionProvider", {})]
+        for own in ("0", "3")
+    ]
+    assert chosen[0].notes == []
+    assert dict(settings(placed("cann", device_id="2"), "MODEL", 0, 5).providers)["CANNExecutionProvider"] == {"device_id": "2"}
+    with pytest.raises(Refused, match=r"device_id '0,3' has none for instance group 2"):
+        settings(config, "MODEL", 0, 2)
+    with pytest.raises(Refused, match="device_id must be a whole number"):
+        settings(placed("cann", device_id="first"), "MODEL", 0)
+
+
+def test_a_provider_that_is_not_started_is_refused_and_never_replaced_by_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refused, match=r"'cann' needs CANNExecutionProvider; the installed ONNX Runtime has .*CPU"):
+        settings(placed("cann", device_id="0"), "MODEL", 0)
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CANNExecutionProvider", "CPUExecutionProvider"])
+    chosen = settings(placed("cann", device_id="0"), "MODEL", 0)
+    check_started(chosen, ["CANNExecutionProvider", "CPUExecutionProvider"])
+    with pytest.raises(Refused, match="could not start CANNExecutionProvider"):
+        check_started(chosen, ["CPUExecutionProvider"])

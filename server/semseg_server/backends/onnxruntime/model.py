@@ -8,6 +8,7 @@ Source: github.com/triton-inference-server/backend, docs/python_based_backends.m
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import onnxruntime as ort
 import triton_python_backend_utils as pb
 from numpy.typing import NDArray
-from session_options import Refused, Settings, settings
+from session_options import Refused, Settings, check_started, settings
 
 DEFAULT_MAX_BATCH_SIZE = 4  # Triton's own, for a model that can batch and does not say how much
 
@@ -67,12 +68,17 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
         try:
-            chosen = settings(config, args["model_instance_kind"], int(args["model_instance_device_id"]))
+            group = instance_group(args["model_instance_name"])
+            chosen = settings(config, args["model_instance_kind"], int(args["model_instance_device_id"]), group)
+            for note in chosen.notes:
+                pb.Logger.log_warn(f"{config['name']}: {note}")
+            # Of itself, it would fall back to the CPU, saying so on its standard output only.
+            self.session = ort.InferenceSession(
+                model_file(config), chosen.options, providers=chosen.providers, enable_fallback=False
+            )
+            check_started(chosen, self.session.get_providers())
         except Refused as error:
             raise pb.TritonModelException(f"{config['name']}: {error}") from error
-        for note in chosen.notes:
-            pb.Logger.log_warn(f"{config['name']}: {note}")
-        self.session = ort.InferenceSession(model_file(config), chosen.options, providers=chosen.providers)
         self.run_options = run_options(chosen)
         check(config, self.session)
         self.input_names = [node.name for node in self.session.get_inputs()]
@@ -116,6 +122,12 @@ class TritonPythonModel:
 
 def response(names: Sequence[str], outputs: Sequence[NDArray[Any]]) -> pb.InferenceResponse:
     return pb.InferenceResponse([pb.Tensor(name, output) for name, output in zip(names, outputs, strict=True)])
+
+
+def instance_group(instance: str) -> int:
+    """Triton calls an instance `<group>_<number>`, and a group that has no name `<model>_<number>`; others count as the first."""
+    found = re.search(r"_(\d+)_\d+$", instance)
+    return int(found[1]) if found else 0
 
 
 def run_options(chosen: Settings) -> ort.RunOptions:

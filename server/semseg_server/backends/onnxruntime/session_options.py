@@ -5,7 +5,7 @@ Source: github.com/triton-inference-server/onnxruntime_backend, README.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,15 @@ CUDA_KEYS: dict[str, dict[str, str]] = {
     "arena_extend_strategy": {"0": "kNextPowerOfTwo", "1": "kSameAsRequested"},
     "do_copy_in_default_stream": {},
 }
-ACCELERATORS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider", "openvino": "OpenVINOExecutionProvider"}
+ACCELERATORS = {
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    # What the C++ backend has not: it refuses these names.
+    "cann": "CANNExecutionProvider",
+    "migraphx": "MIGraphXExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+}
 FOREIGN_KEYS = ("EXECUTION_ENV_PATH", "FORCE_CPU_ONLY_INPUT_TENSORS")  # the Python backend's own
 UNSUPPORTED_FIELDS = ("sequence_batching", "batch_input", "batch_output", "model_operations")
 
@@ -46,8 +54,11 @@ class Settings:
     notes: list[str] = field(default_factory=list)
 
 
-def settings(config: Config, kind: str, device: int) -> Settings:
-    """The session's settings for an instance of `kind` ("CPU" or "GPU") on `device`. Raises Refused."""
+def settings(config: Config, kind: str, device: int, group: int = 0) -> Settings:
+    """The session's settings for an instance of `kind` ("CPU", "GPU" or "MODEL") on GPU `device`. Raises Refused.
+
+    Where an accelerator's `device_id` lists several, the instance takes the one at the place of its instance `group`.
+    """
     for name in UNSUPPORTED_FIELDS:
         if config.get(name):
             raise Refused(f"{name} is not supported by the bundled onnxruntime backend")
@@ -74,15 +85,22 @@ def settings(config: Config, kind: str, device: int) -> Settings:
         if key in known:
             known[key](key, value)
         elif key in CUDA_KEYS and kind != "GPU":
-            notes.append(f"parameter {key} has no effect: this instance runs on the CPU")
+            notes.append(f"parameter {key} has no effect: this instance runs on no GPU")
         elif key not in CUDA_KEYS and key not in FOREIGN_KEYS:
             notes.append(f"parameter {key} is not known to the onnxruntime backend and has no effect")
-    providers, ignored = _accelerators(config, kind, device)
+    providers, ignored = _accelerators(config, kind, device, group)
     if kind == "GPU":
         accelerated = providers.get("CUDAExecutionProvider", {})
         providers["CUDAExecutionProvider"] = {"device_id": str(device), **cuda, **accelerated}
     providers["CPUExecutionProvider"] = {}
     return Settings(options, list(providers.items()), run_entries, notes + ignored)
+
+
+def check_started(chosen: Settings, started: Sequence[str]) -> None:
+    """Raises Refused if ONNX Runtime, for all its readiness, left out one of the providers and would run on the CPU."""
+    for provider, _ in chosen.providers:
+        if provider not in started:
+            raise Refused(f"ONNX Runtime could not start {provider}: see its own words before this; it has {', '.join(started)}")
 
 
 def _graph_level(config: Config) -> ort.GraphOptimizationLevel:
@@ -111,28 +129,44 @@ def _flag(key: str, value: str) -> bool:
     return words[value.lower()]
 
 
-def _accelerators(config: Config, kind: str, device: int) -> tuple[dict[str, dict[str, str]], list[str]]:
+def _accelerators(config: Config, kind: str, device: int, group: int) -> tuple[dict[str, dict[str, str]], list[str]]:
     """The execution providers that the configuration asks for on `kind`, with their options, and notes on the others."""
     groups = (config.get("optimization") or {}).get("execution_accelerators") or {}
-    other = "cpu" if kind == "GPU" else "gpu"
+    own, other = ("gpu", "cpu") if kind == "GPU" else ("cpu", "gpu")
     ignored = [
-        f"{other}_execution_accelerator {each['name']} has no effect: this instance runs on the {kind}"
+        f"{other}_execution_accelerator {each['name']} has no effect: this instance runs on {'a' if own == 'gpu' else 'no'} GPU"
         for each in groups.get(f"{other}_execution_accelerator") or []
     ]
     providers = {}
-    for each in groups.get(f"{kind.lower()}_execution_accelerator") or []:
+    for each in groups.get(f"{own}_execution_accelerator") or []:
         provider = ACCELERATORS.get(each["name"])
         if provider is None:
             raise Refused(f"execution accelerator {each['name']!r} is none of {', '.join(ACCELERATORS)}")
         if provider not in ort.get_available_providers():
             available = ", ".join(ort.get_available_providers())
             raise Refused(f"execution accelerator {each['name']!r} needs {provider}; the installed ONNX Runtime has {available}")
-        options = dict(filter(None, (_provider_option(*item) for item in (each.get("parameters") or {}).items())))
-        providers[provider] = options if kind == "CPU" else {"device_id": str(device), **options}
+        options = dict(each.get("parameters") or {})
+        if each["name"] == "tensorrt":
+            options = dict(filter(None, (_tensorrt_option(*item) for item in options.items())))
+        if kind == "GPU":
+            options = {"device_id": str(device), **options}
+        elif "device_id" in options:
+            options["device_id"] = _own(options["device_id"], group)
+        providers[provider] = options
     return providers, ignored
 
 
-def _provider_option(key: str, value: str) -> tuple[str, str] | None:
+def _own(device_ids: str, group: int) -> str:
+    """Of "0,1", the one that an instance of that group is for; a single one is for all."""
+    ids = [each.strip() for each in device_ids.split(",")]
+    if not all(each.isdecimal() for each in ids):
+        raise Refused(f"device_id must be a whole number, or several with commas between, not {device_ids!r}")
+    if len(ids) > 1 and group >= len(ids):
+        raise Refused(f"device_id {device_ids!r} has none for instance group {group}: there must be a group for each")
+    return ids[group] if len(ids) > 1 else ids[0]
+
+
+def _tensorrt_option(key: str, value: str) -> tuple[str, str] | None:
     """Triton's names for TensorRT's settings, where they differ from ONNX Runtime's; None for what is the default anyway."""
     if key == "precision_mode":
         precision = value.lower()
