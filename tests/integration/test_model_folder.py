@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
+from demo.run import SERVING
 from semseg_client import ServingError, create_pipeline
 from semseg_client.model_folder import name_of
 from semseg_client.result import Result
@@ -37,7 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(folder: Path) -> subprocess.Popen[str]:
     command: list[str | Path] = [sys.executable, "-c", USE, folder / "my streets", folder / "models"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def versions(folder: Path) -> list[str]:
@@ -65,7 +68,7 @@ def test_what_an_export_that_is_killed_leaves_is_cleared_and_two_processes_expor
     assert told == [(f"{name_of(folder / 'my streets')}\n", "")] * 2
     assert psutil.wait_procs(exporters, timeout=30)[1] == []
     assert versions(folder) == ["1"]
-    assert [entry.name for entry in folder.iterdir() if entry.name.startswith(".")] == []
+    assert {entry.name for entry in folder.iterdir()} == {"models", "my streets", "pipeline.yaml"}
 
 
 def test_what_is_exported_is_not_exported_again_and_needs_no_exporter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,15 +78,28 @@ def test_what_is_exported_is_not_exported_again_and_needs_no_exporter(folder: Pa
     assert versions(folder) == ["1"]
 
 
-def test_changed_class_names_are_taken_up_by_pipelines_that_are_open_too(folder: Path) -> None:
+def test_a_change_is_exported_by_paddlexs_command_too_and_reaches_pipelines_that_are_open(folder: Path) -> None:
     with create_pipeline(folder / "pipeline.yaml") as pipeline:
         [before] = pipeline.predict(STREET)
         names = folder / "my streets" / "classes.txt"
         names.write_text(names.read_text().replace("road", "lane"))
+        serve_up_to_the_port(folder)
+        assert versions(folder) == ["1", "2"]
         after = segmented(folder)
-        assert (before.classes[0].name, after.classes[0].name) == ("road", "lane")
-        np.testing.assert_array_equal(before.label_map, after.label_map)
-    assert versions(folder) == ["1", "2"]
+        [still_open] = pipeline.predict(STREET)
+    assert [result.classes[0].name for result in (before, after, still_open)] == ["road", "lane", "lane"]
+    np.testing.assert_array_equal(before.label_map, after.label_map)
+
+
+def serve_up_to_the_port(folder: Path) -> None:
+    """`semseg --serve` as far as to where it would listen: the port is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command: list[str | Path] = [SERVING / "semseg", "--serve", "--pipeline", folder / "pipeline.yaml", "--port", port]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == f"Starting tritonserver with {name_of(folder / 'my streets')}\n", done.stderr
+    assert done.returncode == 1
+    assert port in done.stderr
 
 
 @pytest.mark.parametrize("damage", ["classes", "weights", "empty", "nowhere"])
@@ -109,8 +125,3 @@ def test_a_folder_that_cannot_be_exported_is_told_in_a_line(folder: Path, tmp_pa
     assert len(str(raised.value).splitlines()) == 1
     assert str(raised.value).startswith(str(mine))
     assert not list((folder / "models").glob(f"{name_of(mine)}*"))
-
-
-def test_a_running_server_is_not_helped_by_a_folder() -> None:
-    with pytest.raises(ServingError, match="localhost:1 serves models by name"):
-        create_pipeline(model=DEMO_WEIGHTS, url="localhost:1")
