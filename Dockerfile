@@ -23,6 +23,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY client client
 COPY export export
 COPY server server
+COPY model_repository model_repository
 RUN pip install --no-cache-dir -c constraints.txt '.[gateway]'
 USER 1000:1000
 EXPOSE 8080
