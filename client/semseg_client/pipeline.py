@@ -55,9 +55,9 @@ def create_pipeline(
     Arguments:
         `pipeline`: "semantic_segmentation", or the path of a YAML file, PaddleX's or that of `default_text`.
         `device`: where the network of a server that is started runs, in PaddleX's words: "cpu", "gpu", "gpu:0,1".
-        `model`: the name of an exported or served model (PP-LiteSeg-T), or the folder of weights of your own: a `Path`, or a string
-            with a slash in it. They are exported to the model repository on first use, and again when they have changed; classes
-            are called as classes.txt there says, one a line.
+        `model`: the name of an exported or served model (PP-LiteSeg-T), or the folder of weights of your own: a `Path`, or a
+            string with a slash in it. They are exported to the model repository on first use, and again when they have changed;
+            classes are called as classes.txt there says, one a line.
         `url`: the gRPC address of a running tritonserver, such as "localhost:8001" (or SEMSEG_URL). Without one, a server is
             started, shared by all pipelines of the process, and stopped with the last.
         `repository`: the model repository of a server that is started (model_repository in the current folder).
