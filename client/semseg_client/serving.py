@@ -59,7 +59,7 @@ def serve(
         config = uvicorn.Config(
             create_app(settings),
             loop="uvloop",
-            http="httptools",
+            http="h11",  # httptools loses the body of a request that offers HTTP/2, as every one of Java's HttpClient does
             log_level="info" if access_log else "warning",
             access_log=access_log,
             timeout_graceful_shutdown=_GRACE,

@@ -85,6 +85,18 @@ def test_a_target_size_changes_the_answer_but_not_its_size(service: Service) -> 
     assert small["labelMap"] != native["labelMap"]
 
 
+def test_an_offer_of_http2_is_declined_and_the_request_answered(service: Service) -> None:
+    """As Java's HttpClient makes it with every first request."""
+    offer = {
+        "Connection": "Upgrade, HTTP2-Settings",
+        "Upgrade": "h2c",
+        "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA",
+    }
+    body = {"image": encoded(STREET.read_bytes())}
+    response = requests.post(f"{service.rest}/semantic-segmentation", json=body, headers=offer, timeout=60)
+    assert response.status_code == 200, response.text
+
+
 def text(message: str) -> dict[str, str]:
     return {"image": encoded(message.encode())}
 
