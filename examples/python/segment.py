@@ -1,0 +1,52 @@
+"""Segment an image by REST: python segment.py IMAGE [URL]"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import requests
+
+
+def segment(image: bytes, url: str) -> dict[str, Any]:
+    """The result that the service gives: `labelMap`, `size` and `image`."""
+    body = {"image": base64.b64encode(image).decode()}
+    response = requests.post(f"{url}/semantic-segmentation", json=body, timeout=100)  # s; the service gives up after 60
+    try:
+        answer = response.json()
+        code, message = answer["errorCode"], answer["errorMsg"]
+    except (ValueError, KeyError, TypeError):
+        sys.exit(f"{url} answered {response.status_code}, and not as the service does")
+    if response.status_code != 200:
+        sys.exit(f"{code}: {message}")
+    result: dict[str, Any] = answer["result"]
+    return result
+
+
+def main() -> None:
+    if len(sys.argv) not in (2, 3):
+        print("usage: python segment.py IMAGE [URL]", file=sys.stderr)
+        sys.exit(2)
+    path = Path(sys.argv[1])
+    url = sys.argv[2] if len(sys.argv) == 3 else "http://localhost:8080"
+    try:
+        image = path.read_bytes()
+    except OSError as error:
+        sys.exit(f"cannot read {path}: {error.strerror}")
+    try:
+        result = segment(image, url)
+    except requests.RequestException as error:
+        sys.exit(f"no answer from {url}: {error}")
+
+    height, width = result["size"]
+    labels = bytes(result["labelMap"])  # a class id for every pixel, row by row
+    Path(f"{path.stem}_labels.pgm").write_bytes(f"P5 {width} {height} 255\n".encode() + labels)
+    Path(f"{path.stem}_picture.jpg").write_bytes(base64.b64decode(result["image"]))
+    print(f"{path.stem}_labels.pgm: {width}x{height}, SHA-256 {hashlib.sha256(labels).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()
