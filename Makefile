@@ -19,7 +19,7 @@ PINS   := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo export models rollback prune test test-zoo test-paddlex lint format train-demo lock clean
+.PHONY: help setup serve demo export models rollback prune test test-examples test-zoo test-paddlex lint format train-demo lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test: $(VENV)/.test ## run all tests
 	@$(EXPORT)/python -m pytest tests/unit/export
 	@$(SERVE)/python -m pytest tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex
 
+test-examples: $(VENV)/.test $(VENV)/.languages ## install seven languages from Debian (as root) and npm, run the clients in examples/ and PaddleX's own
+	@$(SERVE)/python -m pytest tests/languages -rs
+
 test-zoo: $(VENV)/.test ## prove the export of all eighteen networks against Paddle (an hour on two cores)
 	@$(EXPORT)/python -m pytest tests/zoo/test_zoo.py -s
 	@$(SERVE)/python -m pytest tests/zoo/test_served.py -s
@@ -60,7 +63,8 @@ test-paddlex: $(VENV)/.test $(VENV)/.paddlex ## train a network, serve it, and c
 lint: $(VENV)/.test ## check style, types and the Dockerfile
 	@$(SERVE)/ruff check -q .
 	@$(SERVE)/ruff format -q --check .
-	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py tests/integration tests/paddlex/test_paddlex.py
+	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py tests/integration tests/languages/*.py \
+	    tests/paddlex/test_paddlex.py examples/python
 	@$(EXPORT)/mypy export/semseg_export
 	@for folder in server/semseg_server/backends/*/ model_repository/*/1/; do \
 	    [ ! -e $$folder/model.py ] || MYPYPATH=$$folder $(SERVE)/mypy $$folder*.py || exit 1; done
@@ -106,6 +110,18 @@ $(VENV)/.test: $(VENV)/.serve $(VENV)/.export
 	@echo "Adding what the tests need"
 	@$(SERVE)/pip install -q -c $(PINS) -e '.[test]'
 	@$(EXPORT)/pip install -q -c $(PINS) -e '.[test]'
+	@touch $@
+
+# What the languages need from Debian stands in the README of each; what PaddleX's own clients need besides, in a package.json.
+$(VENV)/.languages: LANGUAGES = $(shell sed -n 's/^apt-get install -y //p' examples/*/README.md) $(if $(shell which npm),,npm)
+$(VENV)/.languages: $(wildcard examples/*/README.md) tests/languages/tutorial/package.json | $(VENV)/.serve
+	@echo "Installing from Debian: $(LANGUAGES)"
+	@apt-get update -qq
+	@DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(LANGUAGES) >/dev/null
+	@echo "Installing from npm, in $(VENV)/npm: axios, and allure-commandline for the OkHttp in it"
+	@mkdir -p $(VENV)/npm
+	@cp tests/languages/tutorial/package.json $(VENV)/npm
+	@npm install --silent --no-audit --no-fund --prefix $(VENV)/npm
 	@touch $@
 
 # PaddleX is the tests' oracle, never a dependency; it asks for another PyYAML than constraints.txt.

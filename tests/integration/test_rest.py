@@ -1,4 +1,4 @@
-"""The REST contract against the running service: PaddleX's own client, the envelope, and every wrong request."""
+"""The REST contract against the running service: the envelope, and every wrong request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -21,28 +20,6 @@ from tests.support import DEMO, STREET, Service, encoded
 
 def post(service: Service, **fields: Any) -> requests.Response:
     return requests.post(f"{service.rest}/semantic-segmentation", json=fields, timeout=60)
-
-
-def test_paddlex_own_client_runs_unchanged(service: Service, tmp_path: Path) -> None:
-    """The Python example of PaddleX's tutorial, word for word but for the address and the file names."""
-    API_URL = f"{service.rest}/semantic-segmentation"  # noqa: N806
-    image_path = str(STREET)
-    output_image_path = str(tmp_path / "out.jpg")
-
-    with open(image_path, "rb") as file:  # noqa: PTH123
-        image_bytes = file.read()
-        image_data = base64.b64encode(image_bytes).decode("ascii")
-
-    payload = {"image": image_data}
-
-    response = requests.post(API_URL, json=payload)  # noqa: S113
-
-    assert response.status_code == 200
-    result = response.json()["result"]
-    with open(output_image_path, "wb") as file:  # noqa: PTH123
-        file.write(base64.b64decode(result["image"]))
-
-    assert cv2.imread(output_image_path).shape == cv2.imread(image_path).shape
 
 
 def test_the_envelope_is_paddlexs(service: Service) -> None:
