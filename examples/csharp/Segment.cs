@@ -61,16 +61,7 @@ static class Segment
 
     static async Task Run(string path, string url)
     {
-        byte[] image;
-        try
-        {
-            image = File.ReadAllBytes(path);
-        }
-        catch (Exception error) when (error is IOException || error is UnauthorizedAccessException)
-        {
-            throw new Failure($"cannot read the image: {error.Message}");
-        }
-        var result = await Ask(image, url);
+        var result = await Ask(File.ReadAllBytes(path), url);
 
         int height = (int)result["size"][0], width = (int)result["size"][1];
         var labels = result["labelMap"].Select(id => (byte)id).ToArray(); // a class id for every pixel, row by row
@@ -97,9 +88,9 @@ static class Segment
             Run(arguments[0], arguments.Length == 2 ? arguments[1] : "http://localhost:8080").GetAwaiter().GetResult();
             return 0;
         }
-        catch (Failure failure)
+        catch (Exception error) when (error is Failure || error is IOException || error is UnauthorizedAccessException)
         {
-            Console.Error.WriteLine(failure.Message);
+            Console.Error.WriteLine(error.Message);
             return 1;
         }
     }

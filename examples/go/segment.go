@@ -49,7 +49,7 @@ func segment(image []byte, url string) (*Result, error) {
 func run(path, url string) error {
 	image, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("cannot read the image: %w", err)
+		return err
 	}
 	result, err := segment(image, url)
 	if err != nil {

@@ -9,6 +9,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -21,14 +22,8 @@ import java.util.Map;
 public class Segment {
     static final ObjectMapper JSON = new ObjectMapper();
 
-    static class Failure extends Exception {
-        Failure(String message) {
-            super(message);
-        }
-    }
-
     /** The result that the service gives: labelMap, size and image. */
-    static JsonNode segment(byte[] image, String url) throws Failure, IOException, InterruptedException {
+    static JsonNode segment(byte[] image, String url) throws IOException, InterruptedException {
         String body = JSON.writeValueAsString(Map.of("image", Base64.getEncoder().encodeToString(image)));
         HttpResponse<String> response;
         try {
@@ -39,7 +34,7 @@ public class Segment {
                     .build();
             response = HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString());
         } catch (IOException | IllegalArgumentException error) {
-            throw new Failure("no answer from " + url + ": " + error);
+            throw new IOException("no answer from " + url + ": " + error);
         }
         JsonNode answer;
         try {
@@ -48,22 +43,16 @@ public class Segment {
             answer = JSON.nullNode();
         }
         if (!answer.has("errorMsg")) {
-            throw new Failure(url + " answered " + response.statusCode() + ", and not as the service does");
+            throw new IOException(url + " answered " + response.statusCode() + ", and not as the service does");
         }
         if (response.statusCode() != 200) {
-            throw new Failure(answer.path("errorCode").asInt() + ": " + answer.get("errorMsg").asText());
+            throw new IOException(answer.path("errorCode").asInt() + ": " + answer.get("errorMsg").asText());
         }
         return answer.get("result");
     }
 
-    static void run(Path path, String url) throws Failure, IOException, InterruptedException, NoSuchAlgorithmException {
-        byte[] image;
-        try {
-            image = Files.readAllBytes(path);
-        } catch (IOException error) {
-            throw new Failure("cannot read the image: " + error);
-        }
-        JsonNode result = segment(image, url);
+    static void run(Path path, String url) throws IOException, InterruptedException, NoSuchAlgorithmException {
+        JsonNode result = segment(Files.readAllBytes(path), url);
 
         int height = result.get("size").get(0).asInt();
         int width = result.get("size").get(1).asInt();
@@ -88,8 +77,11 @@ public class Segment {
         }
         try {
             run(Path.of(arguments[0]), arguments.length == 2 ? arguments[1] : "http://localhost:8080");
-        } catch (Failure failure) {
-            System.err.println(failure.getMessage());
+        } catch (FileSystemException error) { // its message is the file's name alone
+            System.err.println(error);
+            System.exit(1);
+        } catch (IOException error) {
+            System.err.println(error.getMessage());
             System.exit(1);
         }
     }

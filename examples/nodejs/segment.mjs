@@ -23,10 +23,7 @@ async function segment(image, url) {
 }
 
 async function main(path, url = "http://localhost:8080") {
-  const image = await readFile(path).catch((error) => {
-    throw new Error(`cannot read ${path}: ${error.code}`);
-  });
-  const result = await segment(image, url);
+  const result = await segment(await readFile(path), url);
 
   const [height, width] = result.size;
   const labels = Buffer.from(result.labelMap); // a class id for every pixel, row by row

@@ -28,6 +28,13 @@ function segment(string $image, string $url): array
     return $answer['result'];
 }
 
+function write(string $path, string $content): void
+{
+    if (@file_put_contents($path, $content) === false) {
+        throw new RuntimeException("cannot write $path");
+    }
+}
+
 function main(string $path, string $url = 'http://localhost:8080'): void
 {
     $image = @file_get_contents($path);
@@ -42,8 +49,8 @@ function main(string $path, string $url = 'http://localhost:8080'): void
         $labels .= chr($id);
     }
     $name = pathinfo($path, PATHINFO_FILENAME);
-    file_put_contents("{$name}_labels.pgm", "P5 $width $height 255\n$labels");
-    file_put_contents("{$name}_picture.jpg", base64_decode($result['image']));
+    write("{$name}_labels.pgm", "P5 $width $height 255\n$labels");
+    write("{$name}_picture.jpg", base64_decode($result['image']));
     echo "{$name}_labels.pgm: {$width}x$height, SHA-256 ", hash('sha256', $labels), "\n";
 }
 

@@ -26,6 +26,14 @@ def segment(image: bytes, url: str) -> dict[str, Any]:
     return result
 
 
+def save(result: dict[str, Any], name: str) -> None:
+    height, width = result["size"]
+    labels = bytes(result["labelMap"])  # a class id for every pixel, row by row
+    Path(f"{name}_labels.pgm").write_bytes(f"P5 {width} {height} 255\n".encode() + labels)
+    Path(f"{name}_picture.jpg").write_bytes(base64.b64decode(result["image"]))
+    print(f"{name}_labels.pgm: {width}x{height}, SHA-256 {hashlib.sha256(labels).hexdigest()}")
+
+
 def main() -> None:
     if len(sys.argv) not in (2, 3):
         print("usage: python segment.py IMAGE [URL]", file=sys.stderr)
@@ -33,19 +41,11 @@ def main() -> None:
     path = Path(sys.argv[1])
     url = sys.argv[2] if len(sys.argv) == 3 else "http://localhost:8080"
     try:
-        image = path.read_bytes()
-    except OSError as error:
-        sys.exit(f"cannot read {path}: {error.strerror}")
-    try:
-        result = segment(image, url)
+        save(segment(path.read_bytes(), url), path.stem)
     except requests.RequestException as error:
         sys.exit(f"no answer from {url}: {error}")
-
-    height, width = result["size"]
-    labels = bytes(result["labelMap"])  # a class id for every pixel, row by row
-    Path(f"{path.stem}_labels.pgm").write_bytes(f"P5 {width} {height} 255\n".encode() + labels)
-    Path(f"{path.stem}_picture.jpg").write_bytes(base64.b64decode(result["image"]))
-    print(f"{path.stem}_labels.pgm: {width}x{height}, SHA-256 {hashlib.sha256(labels).hexdigest()}")
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}")
 
 
 if __name__ == "__main__":

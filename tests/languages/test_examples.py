@@ -88,8 +88,13 @@ def test_a_server_that_cannot_be_reached_is_told(example: Example, url: str) -> 
 
 
 def test_a_file_that_is_not_there_is_told(example: Example) -> None:
-    done = example("missing.jpg", "http://127.0.0.1:1")
-    fails(done, 1, "cannot read .*missing")
+    fails(example("missing.jpg", "http://127.0.0.1:1"), 1, r".*missing\.jpg")
+
+
+def test_a_file_that_cannot_be_written_is_told(service: Service, example: Example) -> None:
+    image = shutil.copy(STREET, example.folder / "here.jpg")
+    (example.folder / "here_labels.pgm").mkdir()
+    fails(example(image, service.rest), 1, r".*here_labels\.pgm")
 
 
 @pytest.mark.parametrize("count", [0, 3])
