@@ -63,7 +63,7 @@ test-paddlex: $(VENV)/.test $(VENV)/.paddlex ## train a network, serve it, and c
 lint: $(VENV)/.test ## check style, types and the Dockerfile
 	@$(SERVE)/ruff check -q .
 	@$(SERVE)/ruff format -q --check .
-	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py tests/integration tests/languages/*.py \
+	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py tests/conftest.py tests/integration tests/languages/*.py \
 	    tests/paddlex/test_paddlex.py examples/python
 	@$(EXPORT)/mypy export/semseg_export
 	@for folder in server/semseg_server/backends/*/ model_repository/*/1/; do \
