@@ -154,6 +154,7 @@ def segmentation(answer: InferResult, model: Model) -> Segmentation:
         model=model.name,
         class_names=model.class_names,
         palette=model.palette,
+        version=answer.get_response().model_version,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 import stat
@@ -18,11 +19,13 @@ from .errors import InvalidInput
 from .pages import VIDEO_SUFFIXES
 from .source import Source, Unreadable, from_bytes, from_file, from_url, made_up_name, why
 
-__all__ = ["Input", "Source", "Unreadable", "sources"]
+__all__ = ["Input", "Item", "Source", "Unreadable", "images", "items", "sources"]
 
 Input: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | npt.NDArray[Any] | Mapping[str, Input] | Iterable[Input]"
+    " | Source | Unreadable"
 )
+Item: TypeAlias = "str | bytes | npt.NDArray[Any] | Source | Unreadable"
 
 # PaddleX 3.7.2's, and .jpe, which OpenCV takes too.
 IMAGE_SUFFIXES = frozenset(
@@ -47,13 +50,35 @@ def sources(given: Input) -> Iterator[Source | Unreadable]:
         InvalidInput: `given`, or what is in its lists and dicts, is of no kind that is known. At once, before anything is
             read; only for what an iterator gives, when it gives it.
     """
+    return itertools.chain.from_iterable(map(images, items(given)))
+
+
+def items(given: Input) -> Iterator[Item]:
+    """What `given` names one by one, nothing of it read yet: paths of files, URLs, content, and what is not there.
+
+    Raises:
+        InvalidInput: as `sources` does.
+    """
     _check(given)
-    return _each(given)
+    return _items(given)
+
+
+def images(item: Item) -> Iterator[Source | Unreadable]:
+    """The images of one of `items`."""
+    match item:
+        case Source() | Unreadable():
+            return iter([item])
+        case np.ndarray():
+            return iter([Source(bmp(item), None, None, made_up_name(), "")])
+        case bytes():
+            return from_bytes(item)
+        case _:
+            return from_url(item) if _is_url(item) else from_file(item)
 
 
 def _check(given: object) -> None:
     match given:
-        case str() | os.PathLike() | bytes() | bytearray() | memoryview():
+        case str() | os.PathLike() | bytes() | bytearray() | memoryview() | Source() | Unreadable():
             pass
         case np.ndarray():
             _check_array(given)
@@ -92,25 +117,29 @@ def _kind(given: object) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _each(given: Any) -> Iterator[Source | Unreadable]:
+def _items(given: Any) -> Iterator[Item]:
     match given:
-        case np.ndarray():
-            yield Source(bmp(given), None, None, made_up_name(), "")
+        case np.ndarray() | Source() | Unreadable():
+            yield given
         case bytes() | bytearray() | memoryview():
-            yield from from_bytes(bytes(given))
+            yield bytes(given)
         case str() | os.PathLike():
             yield from _named(os.fsdecode(given))
         case Mapping():
-            yield from _each(_only_value(given))
+            yield from _items(_only_value(given))
         case _:
             for item in given:
                 _check(item)
-                yield from _each(item)
+                yield from _items(item)
 
 
-def _named(given: str) -> Iterator[Source | Unreadable]:
-    if re.match("https?://", given, re.IGNORECASE):
-        return from_url(given)
+def _is_url(given: str) -> bool:
+    return re.match("https?://", given, re.IGNORECASE) is not None
+
+
+def _named(given: str) -> Iterator[str | Unreadable]:
+    if _is_url(given):
+        return iter([given])
     if not given:  # pathlib would take it for the working directory
         return iter([Unreadable(given, "the path is empty")])
     try:
@@ -123,10 +152,10 @@ def _named(given: str) -> Iterator[Source | Unreadable]:
         return iter([Unreadable(given, why(error))])
     except ValueError as error:  # there is a NUL in it
         return iter([Unreadable(given, str(error))])
-    return _folder(given) if stat.S_ISDIR(mode) else from_file(given)
+    return _folder(given) if stat.S_ISDIR(mode) else iter([given])
 
 
-def _folder(given: str) -> Iterator[Source | Unreadable]:
+def _folder(given: str) -> Iterator[str | Unreadable]:
     """The files in a folder: their names are kept, nothing else. Links to folders are not followed, they may lead back.
 
     That it is empty is told, not raised: it may be one of many, and empty today only, as a file may.
@@ -140,18 +169,16 @@ def _folder(given: str) -> Iterator[Source | Unreadable]:
         yield Unreadable(str(error.filename), why(error))
     if not found and not barred:
         yield Unreadable(given, "there is no image, PDF or video in this folder")
-    for path in sorted(found):
-        yield from from_file(path)
+    yield from sorted(found)
 
 
-def _matching(pattern: str) -> Iterator[Source | Unreadable]:
+def _matching(pattern: str) -> Iterator[str | Unreadable]:
     """The files that match and are of a known suffix: as in a folder, nobody has named them one by one."""
     # Path.glob takes no absolute pattern, and gives hidden files.
     found = sorted(path for path in glob.iglob(pattern, recursive=True) if _known(path) and Path(path).is_file())  # noqa: PTH207
     if not found:
         yield Unreadable(pattern, "there is no such file, and as a pattern it matches no image, PDF or video")
-    for path in found:
-        yield from from_file(path)
+    yield from found
 
 
 def _known(path: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -19,7 +19,9 @@ from .embedded import EmbeddedServer
 from .errors import SemsegError, UnreadableInput
 from .inputs import Input, Source, Unreadable, sources
 from .model_folder import served_name
+from .names import Names
 from .pipeline_config import PIPELINE, PipelineConfig, load, name_or_folder
+from .segmentation import Model
 
 if TYPE_CHECKING:
     from .result import Result  # it draws: Pillow and OpenCV are imported when the first result is there
@@ -42,6 +44,7 @@ def create_pipeline(
     repository: str | os.PathLike[str] | None = None,
     batch_size: int | None = None,
     timeout: float | None = None,
+    jobs: int | None = None,
 ) -> Pipeline:
     """A pipeline that segments images: PaddleX's call, with a tritonserver behind it.
 
@@ -62,6 +65,7 @@ def create_pipeline(
             started, shared by all pipelines of the process, and stopped with the last.
         `repository`: the model repository of a server that is started (model_repository in the current folder).
         `batch_size`: images that are to be computed at a time, if the network is quicker so.
+        `jobs`: images that are under way at once, from which batches form (as many as two batches need, at least 4).
         `timeout`: the time, in seconds, that one image may take.
         `pp_option`, `use_hpip`, `enable_hpi`, `hpi_params`: PaddleX's settings of its engines are taken and have no effect: the
             network always runs on ONNX Runtime.
@@ -83,6 +87,7 @@ def create_pipeline(
             repository=config.repository if repository is None else Path(repository),
             batch_size=config.batch_size if batch_size is None else batch_size,
             timeout=config.timeout if timeout is None else timeout,
+            jobs=config.jobs if jobs is None else jobs,
         )
     )
 
@@ -108,7 +113,7 @@ class Pipeline:
         repository = config.repository or _REPOSITORY
         self.config = config
         self._model = served_name(config.model, config.architecture, repository, config.url)
-        self._under_way = max(_LEAST, _AHEAD * config.batch_size)
+        self._under_way = config.jobs or max(_LEAST, _AHEAD * config.batch_size)
         with ExitStack() as held:
             url = config.url
             if url is None:
@@ -118,6 +123,19 @@ class Pipeline:
             self._client = held.enter_context(Client(url, config.timeout))
             self._client.model(self._model)  # it is there, or that is told now
             self._held = held.pop_all()
+
+    @property
+    def model(self) -> Model:
+        """The served model, as the server describes it.
+
+        Raises:
+            ModelNotFound, Unavailable, ...: see `Client.model`.
+        """
+        return self._client.model(self._model)
+
+    def wait_ready(self, timeout: float = 60.0) -> None:
+        """Wait until a real inference has been answered, for `timeout` seconds at most: see `Client.wait_ready`."""
+        self._client.wait_ready(timeout, self._model)
 
     def predict(
         self,
@@ -142,19 +160,30 @@ class Pipeline:
         outcomes = self.attempt(input, target_size=target_size)
         return (_result(outcome) for outcome in outcomes)
 
-    def attempt(self, input: Input, target_size: TargetSize | None = None) -> Iterator[Result | Failed]:  # noqa: A002
-        """As `predict`, but an image that fails costs itself alone: it gives a `Failed` in its place."""
-        return self._outcomes(sources(input), target_size or self.config.target_size)
+    def attempt(
+        self,
+        input: Input,  # noqa: A002
+        target_size: TargetSize | None = None,
+        *,
+        picture: bool = True,
+    ) -> Generator[Result | Failed, None, None]:
+        """As `predict`, but an image that fails costs itself alone: it gives a `Failed` in its place.
 
-    def _outcomes(self, images: Iterator[Source | Unreadable], target_size: TargetSize | None) -> Iterator[Result | Failed]:
-        taken: set[str] = set()
+        Without `picture`, the server is not asked to draw: a result draws by itself what it is asked for.
+        """
+        return self._outcomes(sources(input), target_size or self.config.target_size, picture)
+
+    def _outcomes(
+        self, images: Iterator[Source | Unreadable], target_size: TargetSize | None, picture: bool
+    ) -> Generator[Result | Failed, None, None]:
+        names = Names()
         waiting: deque[Future[Result | Failed]] = deque()
         with ThreadPoolExecutor(self._under_way, thread_name_prefix="semseg") as pool:
             try:
                 for image in images:
                     if isinstance(image, Source):
-                        image = replace(image, name=_unlike(taken, image.name))
-                    waiting.append(pool.submit(self._outcome, image, target_size))
+                        image = replace(image, name=names.unlike(image.name))
+                    waiting.append(pool.submit(self._outcome, image, target_size, picture))
                     if len(waiting) == self._under_way:
                         yield waiting.popleft().result()
                 while waiting:
@@ -163,13 +192,13 @@ class Pipeline:
                 for each in waiting:
                     each.cancel()
 
-    def _outcome(self, image: Source | Unreadable, target_size: TargetSize | None) -> Result | Failed:
+    def _outcome(self, image: Source | Unreadable, target_size: TargetSize | None, picture: bool) -> Result | Failed:
         from .result import Result
 
         if isinstance(image, Unreadable):
             return Failed(image.input_path, None, UnreadableInput(f"{image.input_path}: {image.reason}"))
         try:
-            segmentation = self._client.segment(image.content, self._model, target_size=target_size)
+            segmentation = self._client.segment(image.content, self._model, target_size=target_size, picture=picture)
         except SemsegError as error:
             return Failed(image.input_path, image.page_index, error)
         return Result(
@@ -196,13 +225,3 @@ def _result(outcome: Result | Failed) -> Result:
     if isinstance(outcome, Failed):
         raise outcome.error
     return outcome
-
-
-def _unlike(taken: set[str], name: str) -> str:
-    """`name`, numbered if another image of this call has it: results of both may be saved into one folder."""
-    unlike, number = name, 1
-    while unlike.casefold() in taken:
-        number += 1
-        unlike = f"{name}_{number}"
-    taken.add(unlike.casefold())
-    return unlike

@@ -50,7 +50,8 @@ class PipelineConfig:
     `architecture` is then PaddleX's name of their network, if it is told. `batch_size` counts images. `target_size` is in
     pixels; None: the network's own Resize, or the image as it is. `device` None: a GPU if Triton sees one, else the CPU.
     `url` is the gRPC address of a running tritonserver; None: one is started on `repository`, or on the default one.
-    `timeout` is in seconds. `notes` tell, a line each, what a file sets without effect.
+    `timeout` is in seconds. `jobs` images are under way at once; None: as `batch_size` asks. `notes` tell, a line each, what a
+    file sets without effect.
     """
 
     model: str | Path
@@ -60,6 +61,7 @@ class PipelineConfig:
     url: str | None = None
     timeout: float = 60.0
     repository: Path | None = None
+    jobs: int | None = None
     serving: Serving = Serving()
     architecture: str | None = None
     notes: tuple[str, ...] = ()

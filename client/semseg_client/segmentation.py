@@ -36,7 +36,7 @@ class Segmentation:
     """The class of every pixel of one image.
 
     `label_map` is uint8 [H, W], read-only, of the image's own size. `picture` is a JPEG of the label map in the model's
-    palette, or None if it was not asked for.
+    palette, or None if it was not asked for. `version` is that of the model which answered, "" where nobody told.
     """
 
     label_map: npt.NDArray[np.uint8]
@@ -44,6 +44,7 @@ class Segmentation:
     model: str
     class_names: tuple[str, ...]
     palette: tuple[Colour, ...]
+    version: str = ""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -78,9 +78,9 @@ def from_url(url: str) -> Iterator[Source | Unreadable]:
     return _told(_Origin(url, "", ""), _url(url))
 
 
-def from_bytes(content: bytes) -> Iterator[Source | Unreadable]:
-    """The images of a file's content."""
-    origin = _Origin(None, made_up_name(), "")
+def from_bytes(content: bytes, input_path: str | None = None, name: str | None = None) -> Iterator[Source | Unreadable]:
+    """The images of a file's content; `input_path` and `name` where it has any."""
+    origin = _Origin(input_path, name or made_up_name(), "")
     return _told(origin, _content(origin, content))
 
 
