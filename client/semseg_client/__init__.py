@@ -19,6 +19,7 @@ from .errors import (
     ServingError,
     Unavailable,
     UnreadableInput,
+    UnwritableOutput,
 )
 from .pipeline import Failed, Pipeline, create_pipeline
 from .pipeline_config import PipelineConfig
@@ -51,6 +52,7 @@ __all__ = [
     "ServingError",
     "Unavailable",
     "UnreadableInput",
+    "UnwritableOutput",
     "create_pipeline",
 ]
 

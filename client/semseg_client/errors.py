@@ -5,6 +5,7 @@ SemsegError
 ├── DeviceError            a device that does not exist, or that nothing here runs a network on
 ├── InvalidInput           what was handed to `predict` is of no kind that is known
 ├── UnreadableInput        an image of the input cannot be read, downloaded or rendered
+├── UnwritableOutput       results cannot be written where they should be
 ├── InvalidRequest         the request cannot be served as it stands; `field` names what is at fault
 │   └── InvalidImage       the image is at fault
 ├── ModelNotFound          no model of that name is served
@@ -43,6 +44,10 @@ class InvalidInput(SemsegError):
 
 class UnreadableInput(SemsegError):
     """An image of the input cannot be read, downloaded or rendered; the message names it."""
+
+
+class UnwritableOutput(SemsegError):
+    """Results cannot be written where they should be; the message names the place."""
 
 
 class InvalidRequest(SemsegError):

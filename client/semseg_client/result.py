@@ -101,8 +101,7 @@ class Result(Mapping[str, Any]):
 
         As a JPEG it is the one that the server drew, if that was asked for.
         """
-        suffix = self.suffix if self.suffix.lower() in FORMATS else ".png"
-        path = _file(save_path, FORMATS, f"{self.name}_res{suffix}")
+        path = self._picture_file(save_path, "res")
         kind = FORMATS[path.suffix.lower()]
         if kind == "JPEG" and self.segmentation.picture is not None:
             return _write(path, self.segmentation.picture)
@@ -124,6 +123,16 @@ class Result(Mapping[str, Any]):
         It is a PNG of mode "P": viewers show the palette's colours, and np.asarray(Image.open(path)) is the label map.
         """
         return _write(_file(save_path, {".png"}, f"{self.name}_ids.png"), encoded(self._ids(), "PNG"))
+
+    def save_to_overlay(self, save_path: SavePath, alpha: float = 0.5) -> Path:
+        """Save the `overlay`, in a folder as NAME_overlay with the image's own suffix, or .png if that is no picture's."""
+        path = self._picture_file(save_path, "overlay")
+        return _write(path, encoded(self.overlay(alpha), FORMATS[path.suffix.lower()]))
+
+    def save_to_geojson(self, save_path: SavePath) -> Path:
+        """Save the `polygons`, in a folder as NAME_polygons.geojson."""
+        path = _file(save_path, {".geojson", ".json"}, f"{self.name}_polygons.geojson")
+        return _write(path, json.dumps(self.polygons(), ensure_ascii=False, separators=(",", ":")).encode())
 
     def save_all(self, save_path: SavePath) -> tuple[Path, Path]:
         """`save_to_img` and `save_to_json`, for a folder."""
@@ -178,6 +187,10 @@ class Result(Mapping[str, Any]):
 
     def _origin(self) -> Content:
         return {"input_path": self.input_path, "page_index": self.page_index}
+
+    def _picture_file(self, save_path: SavePath, kind: Text) -> Path:
+        suffix = self.suffix if self.suffix.lower() in FORMATS else ".png"
+        return _file(save_path, FORMATS, f"{self.name}_{kind}{suffix}")
 
     def _ids(self) -> Image.Image:
         image = Image.fromarray(self.label_map)
