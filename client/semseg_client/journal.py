@@ -1,0 +1,93 @@
+"""What is done in a folder of results, in a file of JSON lines that only grows.
+
+A line is written, by one call, when all files of an image are there. So whatever kills the writer, the lines before are true;
+a last line that is torn is passed over. Several processes may write into one file. Of lines that tell of the same name, the last
+holds. A second kind of line tells how many images a file of several (a PDF, a video) has, when it has been read to its end.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+
+@dataclass(frozen=True)
+class Made:
+    """How results are made: `weights` is the SHA-256 of what the model was exported from, if that is known."""
+
+    model: str
+    version: str
+    weights: str | None
+    target_size: int | list[int] | None
+    outputs: list[str]
+    compact: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An image that is done.
+
+    `input` is the absolute path of its file, or its URL; `page` as a result's `page_index`; `stamp` changes when the image does.
+    `files` has the size in bytes and the time in nanoseconds of every file that was written, by its name.
+    """
+
+    input: str
+    page: int | None
+    stamp: str
+    name: str
+    made: Made
+    files: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A file that was read to its end, and how many images it has."""
+
+    input: str
+    stamp: str
+    images: int
+
+
+class Journal:
+    """The journal at `path`, which is made if it is not there. Raises OSError if that cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o666)
+        size = os.fstat(self._descriptor).st_size
+        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
+            self._write(b"\n")
+        self._path = path
+
+    def read(self) -> list[Entry | Counted]:
+        """What stands there, the oldest first. Raises OSError."""
+        lines = map(_line, self._path.read_bytes().splitlines())
+        return [line for line in lines if line is not None]
+
+    def add(self, line: Entry | Counted) -> None:
+        """Write a line. Raises OSError."""
+        self._write(json.dumps(asdict(line), separators=(",", ":")).encode() + b"\n")
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def _write(self, content: bytes) -> None:
+        if os.write(self._descriptor, content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _line(line: bytes) -> Entry | Counted | None:
+    try:
+        told = json.loads(line)
+        return Counted(**told) if "images" in told else Entry(**{**told, "made": Made(**told["made"])})
+    except (ValueError, TypeError, KeyError):  # torn, or of another version of this program
+        return None

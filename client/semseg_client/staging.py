@@ -1,0 +1,58 @@
+"""Where files are put together before they are renamed to where they belong."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+_LOCK = "lock"  # in each staging folder; held by the process that it belongs to, so that it is free when that was killed
+
+
+@contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """A new folder in `folder`, which is removed in the end. Those that killed processes left in `folder` are removed first.
+
+    Several processes may do this in one folder: what a living one has is not touched.
+
+    Raises OSError if nothing can be written there.
+    """
+    with _locked(folder / _LOCK):  # nobody may look at a folder whose lock is not held yet
+        for left in filter(Path.is_dir, folder.iterdir()):
+            _remove_abandoned(left)
+        own = Path(mkdtemp(dir=folder))
+        lock = os.open(own / _LOCK, os.O_CREAT | os.O_RDWR)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield own
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+        os.close(lock)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    try:
+        lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR)
+    except FileNotFoundError:  # its owner has just removed it
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:  # its owner lives
+        pass
+    finally:
+        os.close(lock)
