@@ -30,6 +30,14 @@ class Service:
     metrics: str
 
 
+def semseg(folder: Path, *arguments: str | Path, given: bytes | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs `semseg ...` in that folder, `given` on its standard input; what it printed may hold any bytes."""
+    command: list[str | Path] = [Path(sys.executable).with_name("semseg"), *arguments]
+    done = subprocess.run(command, cwd=folder, input=given, capture_output=True, timeout=120, check=False)
+    told = (stream.decode(errors="surrogateescape") for stream in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(command, done.returncode, *told)
+
+
 def encoded(image: bytes) -> str:
     """Base64, as the REST call takes it."""
     return base64.b64encode(image).decode()

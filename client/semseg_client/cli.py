@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
 
-from .commands import paddlex
-from .commands.predict import predict
+from .commands import batch, paddlex
+from .commands.config import config
+from .commands.export import ANYTHING, export
+from .commands.models import models
+from .commands.predict import EXAMPLES, predict
 from .commands.serve import SETTINGS, serve
 from .errors import SemsegError
 
 _EXIT_CODES = "Exit codes: 0 {ok}; 1 {failed}; 2 the command line is wrong."
 
+_OVERVIEW = """
+[bold]Examples[/]
+
+semseg predict photos                           [dim]a picture and a JSON file for each, on a server of its own[/]
+
+semseg serve                                    [dim]a server, over REST and gRPC, for all that is exported[/]
+
+semseg predict photos --url localhost:8001      [dim]the same on a server that runs[/]
+
+semseg export PP-LiteSeg-T                      [dim]official weights into the model repository[/]
+
+semseg models --url localhost:8001              [dim]what is served, by which names[/]
+
+semseg config --save-path my_path               [dim]the pipeline's configuration, to be changed[/]
+
+PaddleX's options work without a subcommand, too:
+
+semseg --pipeline semantic_segmentation --input street.jpg --save_path output
+"""
+
 app = typer.Typer(
-    help="Semantic segmentation with Paddle's models on Triton. PaddleX's options work without a subcommand, too:"
-    " semseg --pipeline semantic_segmentation --input street.jpg --save_path output.",
+    help="Semantic segmentation with Paddle's models on Triton.",
+    epilog=_OVERVIEW,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command(epilog=_EXIT_CODES.format(ok="all images were segmented", failed="one or more were not"))(predict)
+app.command(epilog=EXAMPLES + batch.EXIT_CODES)(predict)
 app.command(
     epilog=SETTINGS + _EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed="it could not start, or tritonserver died")
 )(serve)
+app.command(epilog=_EXIT_CODES.format(ok="there they are", failed="there is no model, or no server answers"))(models)
+app.command(epilog=_EXIT_CODES.format(ok="it is written, or right", failed="it is there already, or wrong, as told"))(config)
+app.command(context_settings=ANYTHING)(export)
 
 
 def main() -> None:
     """Run the command; what this package raises is told in a line, or a line for each mistake."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
     try:
         if paddlex.spoken(sys.argv[1:]):
             paddlex.main(sys.argv[1:])
@@ -36,5 +65,8 @@ def main() -> None:
             app()
     except SemsegError as error:
         sys.exit(f"semseg: {error}")
+    except typer.BadParameter as error:  # of PaddleX's command line; the other one tells it by itself
+        error.show()
+        sys.exit(error.exit_code)
     except typer.Exit as end:
         sys.exit(end.exit_code)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-
-import typer
 
 from ..errors import ConfigurationError
-from ..files import write_whole
-from ..pipeline_config import PIPELINE, default_text, load, name_or_folder
-
-if TYPE_CHECKING:
-    from ..pipeline import Pipeline
+from ..inputs import items
+from ..output_folder import OutputFolder
+from ..outputs import PADDLEX
+from ..pipeline import create_pipeline
+from ..pipeline_config import PIPELINE, load, name_or_folder
+from . import batch, reports
+from .config import write
+from .destinations import Nowhere
 
 _EPILOG = """
 examples, which are those of PaddleX's tutorial:
@@ -24,7 +25,8 @@ examples, which are those of PaddleX's tutorial:
   semseg --pipeline my_path/semantic_segmentation.yaml --input street.jpg
   semseg --serve --pipeline semantic_segmentation --port 8080
 
-exit codes: 0 all is well; 1 something failed, as told; 2 the command line is wrong
+exit codes: 0 all is well; 1 something failed, as told; 2 the command line is wrong; 130 interrupted (Ctrl-C); 141 nobody reads
+the output any more; 143 terminated (SIGTERM)
 """
 
 
@@ -43,7 +45,9 @@ def main(arguments: Sequence[str]) -> None:
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.get_pipeline_config is not None:
-        _write_config(given.get_pipeline_config, given.save_path)
+        if given.get_pipeline_config != PIPELINE:
+            raise ConfigurationError(f"there is no pipeline {given.get_pipeline_config!r}; this project has {PIPELINE} only")
+        write(Path(given.save_path or "."))
     elif given.pipeline is None:
         parser.error("--pipeline is missing: semantic_segmentation, or the path of a configuration file")
     elif given.serve:
@@ -82,48 +86,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _write_config(name: str, save_path: str | None) -> None:
-    if name != PIPELINE:
-        raise ConfigurationError(f"there is no pipeline {name!r}; this project has {PIPELINE} only")
-    path = Path(save_path or ".")
-    if path.suffix not in (".yaml", ".yml"):
-        path /= f"{PIPELINE}.yaml"
-    if path.exists():
-        raise ConfigurationError(f"{path} is there already: remove it, or give another --save_path")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, default_text().encode())
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
-    typer.echo(f"The pipeline's configuration is {path}")
-
-
-def _pipeline(given: argparse.Namespace) -> Pipeline:
-    from ..pipeline import create_pipeline
-
-    return create_pipeline(given.pipeline, given.device, model=given.model, url=given.url, repository=given.model_repository)
-
-
 def _predict(given: argparse.Namespace) -> None:
-    from ..pipeline import Failed
-
-    failures = 0
-    with _pipeline(given) as pipeline:
-        for note in pipeline.config.notes:
-            typer.echo(f"semseg: {note}", err=True)
-        for outcome in pipeline.attempt(given.input, given.target_size):
-            if isinstance(outcome, Failed):
-                typer.echo(f"semseg: {outcome}", err=True)
-                failures += 1
-                continue
-            outcome.print()
-            if given.save_path is not None:
-                try:
-                    outcome.save_all(given.save_path)
-                except OSError as error:
-                    _fail(f"{given.save_path} cannot be written: {error.strerror}")
-    if failures:
-        _fail(f"{failures} {'image' if failures == 1 else 'images'} failed")
+    batch.check_packages()
+    saved = given.save_path is not None
+    with batch.ended_in_a_line(goes_on=saved), ExitStack() as held:
+        destination = held.enter_context(OutputFolder(Path(given.save_path), PADDLEX)) if saved else Nowhere()
+        pipeline = create_pipeline(
+            given.pipeline, given.device, model=given.model, url=given.url, repository=given.model_repository
+        )
+        batch.run(held.enter_context(pipeline), list(items(given.input)), destination, reports.PaddleX(), given.target_size)
 
 
 def _serve(given: argparse.Namespace) -> None:
@@ -143,8 +114,3 @@ def _serve(given: argparse.Namespace) -> None:
     if device is not None and url is None:
         put(repository, model, device)
     serve(model=[model], model_repository=repository, host=given.host, port=given.port, url=url)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"semseg: {message}", err=True)
-    raise typer.Exit(1)

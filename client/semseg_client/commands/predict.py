@@ -1,32 +1,85 @@
-"""`semseg predict`: a picture and a JSON file for each image."""
+"""`semseg predict`: files for each image, and a report."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..client import Client
 from ..conversation import LONGEST_SIDE
-from ..pipeline import Failed, Pipeline
-from ..pipeline_config import PipelineConfig
-from .folder import make_folder
+from ..inputs import Item, Source, Unreadable, items
+from ..output_folder import OutputFolder
+from ..outputs import PADDLEX, Output
+from ..pipeline import create_pipeline
+from ..pipeline_config import PIPELINE
+from ..repository import exported_models
+from ..source import from_bytes
+from . import batch, reports
+from .destinations import StandardOutput
 
-if TYPE_CHECKING:
-    from ..result import Result
+EXAMPLES = """
+[bold]Examples[/]
+
+semseg predict street.jpg                                      [dim]a picture and a JSON file in output[/]
+
+semseg predict photos --save overlay --save ids --resume       [dim]a folder, gone on with where it broke off[/]
+
+find . -name '*.png' | semseg predict --from-file - --json-lines
+
+curl -s https://example.org/street.jpg | semseg predict - --save-path - > picture.png
+
+"""
 
 
 def predict(
     inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="INPUT...", help="Images, PDF or video files, folders, patterns, URLs.", show_default=False),
-    ],
-    model: Annotated[str | None, typer.Option(help="Served model; may be left out if there is one.", show_default=False)] = None,
-    url: Annotated[str, typer.Option(help="tritonserver's gRPC address.", envvar="SEMSEG_URL")] = "localhost:8001",
-    save_path: Annotated[Path, typer.Option(help="Folder for the pictures and the JSON files.")] = Path("output"),
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            help="Images, PDF or video files, folders, patterns, URLs; - for an image on standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    from_file: Annotated[
+        typer.FileBinaryRead | None,
+        typer.Option(
+            metavar="LIST|-", help="A file with an input a line, read as it comes; - for standard input.", show_default=False
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Served or exported model.", show_default="the only one, or else the pipeline's"),
+    ] = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="A pipeline's configuration, PaddleX's or ours.", show_default=PIPELINE),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="gRPC address of a running tritonserver; none is started.", envvar="SEMSEG_URL", show_default=False),
+    ] = None,
+    model_repository: Annotated[
+        Path | None, typer.Option(help="Of a server that is started.", show_default="model_repository")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where a server that is started runs the network: cpu, gpu, gpu:0,1.", show_default="gpu if there is"),
+    ] = None,
+    save_path: Annotated[Path, typer.Option(help="Folder for the files; - for standard output, with one image.")] = Path(
+        "output"
+    ),
+    save: Annotated[
+        list[Output] | None,
+        typer.Option(help="A kind of file to save; may be given again.", show_default="picture and json"),
+    ] = None,
+    compact: Annotated[bool, typer.Option("--compact", help="JSON files without white space.")] = False,
     target_size: Annotated[
         int | None,
         typer.Option(
@@ -36,35 +89,69 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Images under way at once, from which batches form; 1 answers each before the next is read.",
+            show_default="4",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Pass over images that are done: the same file, model and options, files unchanged."),
+    ] = False,
+    json_lines: Annotated[bool, typer.Option("--json-lines", help="Print a JSON object a line for each image.")] = False,
 ) -> None:
-    """Segment images: NAME_res.jpg (or as the image's own suffix is) and NAME_res.json for each."""
-    console = Console(highlight=False, soft_wrap=True)
-    columns = (TextColumn("Segmenting"), SpinnerColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Client(url) as client:
-        chosen = client.model(model).name
-    make_folder(save_path, "--save-path")
-    failures, count = [], 0
-    with (
-        Pipeline(PipelineConfig(chosen, url=url)) as pipeline,
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
-    ):
-        for outcome in progress.track(pipeline.attempt(inputs, target_size)):
-            count += 1
-            if isinstance(outcome, Failed):
-                failures.append(str(outcome))
-                continue
-            try:
-                console.print(_report(outcome, *outcome.save_all(save_path)), markup=False)
-            except OSError as error:
-                failures.append(f"{outcome.input_path}: cannot write into {save_path}: {error.strerror}")
-    if failures:
-        typer.echo(f"{len(failures)} of {count} images failed:", err=True)
-        for failure in failures:
-            typer.echo(f"  {failure}", err=True)
-        raise typer.Exit(1)
+    """Segment images, and save NAME_res.jpg (or as the image's own suffix is) and NAME_res.json for each, or what --save says."""
+    if not inputs and from_file is None:
+        raise typer.BadParameter(
+            "an image is missing: name a file, a folder, a pattern, a URL, or --from-file", param_hint="INPUT"
+        )
+    to_stdout = save_path == Path("-")
+    if to_stdout and (resume or json_lines):
+        raise typer.BadParameter("'-' goes neither with --resume nor with --json-lines", param_hint="--save-path")
+    if to_stdout and save is not None and len(save) > 1:
+        raise typer.BadParameter("'-' takes one kind of file", param_hint="--save")
+    if from_file is not None and from_file.name == "<stdin>" and "-" in (inputs or ()):
+        raise typer.BadParameter("standard input is either an image or a list", param_hint="--from-file")
+    outputs = list(dict.fromkeys(save or ([Output.PICTURE] if to_stdout else PADDLEX)))
+    given = _items(inputs or [], from_file)
+    batch.check_packages()
+    with batch.ended_in_a_line(goes_on=not to_stdout), ExitStack() as held:
+        destination: batch.Destination
+        if to_stdout:
+            destination = StandardOutput(*outputs, compact=compact)
+        else:
+            destination = held.enter_context(OutputFolder(save_path, outputs, compact=compact, resume=resume))
+        if model is None and pipeline is None:
+            model = _only_model(url, model_repository or Path("model_repository"))
+        opened = create_pipeline(pipeline or PIPELINE, device, model=model, url=url, repository=model_repository, jobs=jobs)
+        report = reports.JsonLines() if json_lines else reports.Nothing() if to_stdout else reports.Lines()
+        batch.run(held.enter_context(opened), given, destination, report, target_size, picture=Output.PICTURE in outputs)
 
 
-def _report(found: Result, picture: Path, label_map: Path) -> str:
-    height, width = found.size
-    classes = "\n".join(f"  {each.share:7.2%}  {each.name}" for each in found.classes)
-    return f"{found.input_path} ({width}x{height}) -> {picture}, {label_map}\n{classes}"
+def _items(inputs: list[str], from_file: IO[bytes] | None) -> Iterable[Item]:
+    """A list, unless there is a stream in it."""
+    named = items([_stdin() if each == "-" else each for each in inputs])
+    return list(named) if from_file is None else chain(named, items(_lines(from_file)))
+
+
+def _stdin() -> Iterator[Source | Unreadable]:
+    return from_bytes(sys.stdin.buffer.read(), "-", "stdin")
+
+
+def _lines(stream: IO[bytes]) -> Iterator[str]:
+    for line in stream:
+        if name := os.fsdecode(line.rstrip(b"\r\n")):
+            yield name
+
+
+def _only_model(url: str | None, repository: Path) -> str | None:
+    """The model, if there is but one."""
+    if url is None:
+        models = exported_models(repository)
+    else:
+        with Client(url) as client:
+            models = [each.name for each in client.models()]
+    return models[0] if len(models) == 1 else None

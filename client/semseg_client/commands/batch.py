@@ -1,0 +1,234 @@
+"""What happens to the images of a command: segmented, saved, reported; and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from ..conversation import TargetSize
+from ..errors import DeadlineExceeded, SemsegError, Unavailable
+from ..inputs import Item, Source, Unreadable
+from ..pipeline import Failed, Pipeline
+from ..segmentation import Model
+
+if TYPE_CHECKING:
+    from ..result import Result
+
+EXIT_CODES = (
+    "Exit codes: 0 all images were segmented; 1 one or more were not, or something else failed, as told; 2 the command line is"
+    " wrong; 130 interrupted (Ctrl-C); 141 nobody reads the output any more; 143 terminated (SIGTERM)."
+)
+_GOES_ON = "; semseg predict --resume goes on"
+_TO_ANSWER = 10.0  # s, that a server which has just left an image without answer is given to show that it lives
+
+
+class Destination(Protocol):
+    """Where results go, and which images are left to be done."""
+
+    skipped: int
+    goes_on: bool  # whether what is done there need not be done again
+
+    def remaining(self, items: Iterable[Item], model: Model, target_size: TargetSize | None) -> Iterator[Source | Unreadable]: ...
+
+    def save(self, found: Result) -> list[Path]: ...
+
+
+class Report(Protocol):
+    """Tells of each image on standard output, in its order."""
+
+    def result(self, found: Result, files: Sequence[Path]) -> None: ...
+
+    def failure(self, failed: Failed) -> None: ...
+
+
+@dataclass
+class _Tally:
+    done: int = 0
+    failures: list[Failed] = field(default_factory=list)
+
+    def tell(self, skipped: int) -> None:
+        count = self.done + len(self.failures)
+        before = f"; {skipped} were done before" if skipped else ""
+        if self.failures:
+            typer.echo(f"{len(self.failures)} of {count} images failed{before}:", err=True)
+            for failed in self.failures:
+                typer.echo(f"  {failed}", err=True)
+        elif count > 1 or skipped:
+            typer.echo(f"{count} images segmented{before}", err=True)
+
+
+@dataclass
+class _Expected:
+    """How many images there will be: those that were found, and one for each item that was not looked at yet."""
+
+    items: int | None
+    found: int = 0
+    paged: bool = False  # in the midst of a file of several images, nobody knows how many are to come
+
+    @property
+    def images(self) -> int | None:
+        return None if self.items is None or self.paged else self.items + self.found
+
+    def counted(self, items: Iterable[Item]) -> Iterator[Item]:
+        for item in items:
+            if self.items is not None:
+                self.items -= 1
+            self.paged = False
+            yield item
+
+    def noted(self, images: Iterable[Source | Unreadable]) -> Iterator[Source | Unreadable]:
+        for image in images:
+            self.found += 1
+            self.paged = isinstance(image, Source) and image.page_index is not None
+            yield image
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+
+def check_packages() -> None:
+    """Raise SemsegError if what draws results is not installed."""
+    try:
+        from .. import result  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise SemsegError(f"results need {error.name}: pip install 'paddle-semseg-triton[pipeline]'") from None
+
+
+def run(
+    pipeline: Pipeline,
+    items: Iterable[Item],
+    destination: Destination,
+    report: Report,
+    target_size: TargetSize | None = None,
+    *,
+    picture: bool = True,
+) -> None:
+    """Segment the images of `items`, save and report each. `picture` asks the server to draw, too.
+
+    An image that fails costs itself alone; how many did is told in the end. Of a list, the number is known from the beginning.
+
+    Raises:
+        SemsegError: the server does not answer in the beginning.
+        typer.Exit: images failed, the server is gone, or nothing can be written any more.
+    """
+    for note in pipeline.config.notes:
+        typer.echo(f"semseg: {note}", err=True)
+    tally = _Tally()
+    stopped = ""
+    expected = _Expected(len(items) if isinstance(items, Sequence) else None)
+    target_size = target_size or pipeline.config.target_size
+    images = expected.noted(destination.remaining(expected.counted(items), pipeline.model, target_size))
+    try:
+        with _progress() as progress, closing(pipeline.attempt(images, target_size, picture=picture)) as outcomes:
+            task = progress.add_task("Segmenting", total=expected.images)
+            for outcome in outcomes:
+                failed = outcome if isinstance(outcome, Failed) else _save(outcome, destination, report)
+                if failed is None:
+                    tally.done += 1
+                else:
+                    tally.failures.append(failed)
+                    report.failure(failed)
+                    _check_server(pipeline, failed.error)
+                progress.update(task, advance=1, total=expected.images)
+    except SemsegError as error:
+        stopped = f"semseg: {error}{_GOES_ON if destination.goes_on else ''}"
+    finally:
+        tally.tell(destination.skipped)
+    if stopped:
+        typer.echo(stopped, err=True)
+    if stopped or tally.failures:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def ended_in_a_line(goes_on: bool) -> Iterator[None]:
+    """Tell of a signal in a line, and how the work is gone on with, if it can be; let an output that nobody reads end it all.
+
+    Raises:
+        typer.Exit: with the exit code.
+    """
+
+    def terminate(*_: object) -> None:
+        raise _Terminated
+
+    hint = _GOES_ON if goes_on else ""
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except _Terminated:
+        typer.echo(f"semseg: terminated{hint}", err=True)
+        raise typer.Exit(143) from None
+    except KeyboardInterrupt:
+        typer.echo(f"semseg: interrupted{hint}", err=True)
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes at its end goes there
+        raise typer.Exit(141) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as Python itself treats SIGINT."""
+
+
+def _save(found: Result, destination: Destination, report: Report) -> Failed | None:
+    try:
+        files = destination.save(found)
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        return Failed(found.input_path, found.page_index, SemsegError(f"its result cannot be saved: {reason}"))
+    report.result(found, files)
+    return None
+
+
+def _check_server(pipeline: Pipeline, error: SemsegError) -> None:
+    """End it all if the server is gone: otherwise every image to come would fail, one by one."""
+    if isinstance(error, Unavailable | DeadlineExceeded):
+        try:
+            pipeline.wait_ready(_TO_ANSWER)
+        except SemsegError:
+            raise error from None
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        SpinnerColumn(),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TextColumn("remaining"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # what goes into a pipe must not come out at the terminal
+    )

@@ -1,0 +1,17 @@
+"""`semseg export`: the exporter, which has an environment of its own."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+from ..exporter import find_exporter
+
+ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def export(arguments: typer.Context) -> None:
+    """Export a model's weights into the model repository: semseg-export, with all its options."""
+    exporter = find_exporter()
+    os.execv(exporter, [str(exporter), *arguments.args])  # signals and the exit code are the exporter's then
