@@ -139,7 +139,7 @@ class OutputFolder:
         for image in images(item):
             yield from self._image(image, path, stamp)
             pages.append(image.page_index if isinstance(image, Source) else None)
-        if None not in pages:
+        if pages and None not in pages:
             self._add(Counted(path, stamp, len(pages)))
 
     def _image(

@@ -123,3 +123,26 @@ def test_serving_takes_paddlexs_options(service: Service, tmp_path: Path) -> Non
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert f"Model    {DEMO}" in output
+
+
+def test_models_are_listed_as_they_are_served_and_as_they_are_exported(
+    service: Service, repository: Path, tmp_path: Path
+) -> None:
+    served = semseg(tmp_path, "models", "--url", service.grpc, "--json")
+    exported = semseg(tmp_path, "models", "--model-repository", repository, "--json")
+    assert served.returncode == exported.returncode == 0
+    assert json.loads(served.stdout) == json.loads(exported.stdout)
+    by_name = {model["name"]: model for model in json.loads(served.stdout)}
+    assert set(by_name) == {DEMO, "PP-LiteSeg-T", "PP-LiteSeg-T-legacy"}
+    assert by_name[DEMO]["class_names"][:2] == ["road", "sidewalk"]
+    table = semseg(tmp_path, "models", "--url", service.grpc).stdout
+    assert f"{by_name[DEMO]['agreement']:.4%}" in table
+
+
+def test_the_exporter_gets_its_options_and_gives_its_exit_code(tmp_path: Path) -> None:
+    helped = semseg(tmp_path, "export", "--help")
+    assert helped.returncode == 0, helped.stderr
+    assert "--weights" in helped.stdout
+    refused = semseg(tmp_path, "export", DEMO, "--weights", "nowhere", "--repository", tmp_path)
+    assert refused.returncode == 1
+    assert "nowhere" in refused.stderr

@@ -40,7 +40,7 @@ EXIT_CODES = (
     " wrong; 130 interrupted (Ctrl-C); 141 nobody reads the output any more; 143 terminated (SIGTERM)."
 )
 _GOES_ON = "; semseg predict --resume goes on"
-_TO_ANSWER = 10.0  # s, that a server which has just left an image without answer is given to show that it lives
+_TO_ANSWER = 5.0  # s, that a server which has just left an image without answer is given to show that it lives
 
 
 class Destination(Protocol):

@@ -113,7 +113,7 @@ def predict(
         raise typer.BadParameter("'-' goes neither with --resume nor with --json-lines", param_hint="--save-path")
     if to_stdout and save is not None and len(save) > 1:
         raise typer.BadParameter("'-' takes one kind of file", param_hint="--save")
-    if from_file is not None and from_file.name == "<stdin>" and "-" in (inputs or ()):
+    if from_file is sys.stdin.buffer and "-" in (inputs or ()):
         raise typer.BadParameter("standard input is either an image or a list", param_hint="--from-file")
     outputs = list(dict.fromkeys(save or ([Output.PICTURE] if to_stdout else PADDLEX)))
     given = _items(inputs or [], from_file)
