@@ -51,7 +51,7 @@ class _Shared:
     process: TritonProcess
     users: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
-    keeper: threading.Thread | None = None
+    stopped: threading.Event = field(default_factory=threading.Event)
 
 
 def put(repository: Path, model: str, device: Device) -> None:
@@ -80,7 +80,7 @@ _servers: dict[Path, _Shared] = {}
 def _acquire(repository: Path, model: str) -> _Shared:
     with _lock:
         shared = _servers.get(repository)
-        if shared is not None and not shared.process.alive:
+        if shared is not None and (shared.ended.is_set() or not shared.process.alive):
             _stop(shared)
             shared = None
         if shared is None:
@@ -107,17 +107,21 @@ def _start(repository: Path, model: str) -> _Shared:
     def keep() -> None:
         try:
             with shared.process:
-                shared.process.wait_ready()
+                shared.process.wait_ready(given_up=shared.ended)
                 started.set()
                 shared.ended.wait()
         except SemsegError as error:
             failures.append(error)
         finally:
             started.set()
+            shared.stopped.set()
 
-    shared.keeper = threading.Thread(target=keep, name="semseg-tritonserver", daemon=True)
-    shared.keeper.start()
-    started.wait()
+    threading.Thread(target=keep, name="semseg-tritonserver", daemon=True).start()
+    try:
+        started.wait()
+    except KeyboardInterrupt:  # without this, it would be cut off in the midst of its start, and leave its shared memory
+        _stop(shared)
+        raise
     if failures:
         raise failures[0]
     _servers[repository] = shared
@@ -148,10 +152,9 @@ def _load(shared: _Shared, model: str) -> None:
 
 
 def _stop(shared: _Shared) -> None:
-    _servers.pop(shared.repository, None)
     shared.ended.set()
-    if shared.keeper is not None:
-        shared.keeper.join()
+    shared.stopped.wait()  # and not for the thread: if that is interrupted, Python 3.11 takes the thread for ended
+    _servers.pop(shared.repository, None)  # not before: what is interrupted here is gone on with at exit
 
 
 @atexit.register

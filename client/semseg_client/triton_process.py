@@ -102,20 +102,22 @@ class TritonProcess:
         reader.start()
         self._running = _Running(process, reader)
 
-    def wait_ready(self, timeout: float = 600.0) -> None:
-        """Wait until every model has answered a real inference.
+    def wait_ready(self, timeout: float = 600.0, given_up: threading.Event | None = None) -> None:
+        """Wait until every model has answered a real inference, or `given_up` is set.
 
         Raises:
             ServingError: the server died, or a model did not answer within `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
+        given_up = given_up or threading.Event()
         with Client(self.grpc_url) as client:
             for model in self.models:
                 while (reason := _unready(client, model)) is not None:
                     self.check_alive()
                     if time.monotonic() >= deadline:
                         raise ServingError(f"{model} did not answer within {timeout:g} s: {reason}")
-                    time.sleep(0.2)
+                    if given_up.wait(0.2):
+                        return
         self._log.clear()  # without a GPU, a start that goes well writes errors too
 
     @property

@@ -136,6 +136,18 @@ def test_a_server_that_dies_ends_it_in_a_line(repository: Path, images: Path, tm
     assert lines[-1].endswith("; semseg predict --resume goes on")
 
 
+def test_a_signal_while_its_own_server_is_stopped_leaves_nothing(repository: Path, images: Path, tmp_path: Path) -> None:
+    given = sorted(images.rglob("*.png"))[:2]
+    with running(tmp_path, *given, "--model-repository", repository, "--model", DEMO) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"2 images segmented\n"
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert psutil.wait_procs(started, timeout=10)[1] == []
+    assert list(Path("/dev/shm").glob(f"semseg_{process.pid}_*")) == []
+
+
 def test_a_list_is_answered_line_by_line_as_it_comes(service: Service, images: Path, tmp_path: Path) -> None:
     given = [*sorted(images.rglob("*.png"))[:3], tmp_path / "nowhere.png"]
     with running(tmp_path, "--from-file", "-", "--json-lines", "--jobs", "1", *options(service)) as process:

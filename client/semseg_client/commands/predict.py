@@ -42,7 +42,7 @@ def predict(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             help="Images, PDF or video files, folders, patterns, URLs; - for an image on standard input.",
             show_default=False,
         ),
