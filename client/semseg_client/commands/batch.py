@@ -82,18 +82,18 @@ class _Tally:
 class _Expected:
     """How many images there will be: those that were found, and one for each item that was not looked at yet."""
 
-    items: int | None
+    unseen: int | None
     found: int = 0
     paged: bool = False  # in the midst of a file of several images, nobody knows how many are to come
 
     @property
     def images(self) -> int | None:
-        return None if self.items is None or self.paged else self.items + self.found
+        return None if self.unseen is None or self.paged else self.unseen + self.found
 
     def counted(self, items: Iterable[Item]) -> Iterator[Item]:
         for item in items:
-            if self.items is not None:
-                self.items -= 1
+            if self.unseen is not None:
+                self.unseen -= 1
             self.paged = False
             yield item
 

@@ -87,9 +87,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predict(given: argparse.Namespace) -> None:
-    batch.check_packages()
     saved = given.save_path is not None
     with batch.ended_in_a_line(goes_on=saved), ExitStack() as held:
+        batch.check_packages()
         destination = held.enter_context(OutputFolder(Path(given.save_path), PADDLEX)) if saved else Nowhere()
         pipeline = create_pipeline(
             given.pipeline, given.device, model=given.model, url=given.url, repository=given.model_repository

@@ -94,7 +94,7 @@ def predict(
         typer.Option(
             min=1,
             help="Images under way at once, from which batches form; 1 answers each before the next is read.",
-            show_default="4",
+            show_default="4, or two batches",
         ),
     ] = None,
     resume: Annotated[
@@ -113,12 +113,11 @@ def predict(
         raise typer.BadParameter("'-' goes neither with --resume nor with --json-lines", param_hint="--save-path")
     if to_stdout and save is not None and len(save) > 1:
         raise typer.BadParameter("'-' takes one kind of file", param_hint="--save")
-    if from_file is sys.stdin.buffer and "-" in (inputs or ()):
+    if from_file is not None and "-" in (inputs or ()) and from_file is sys.stdin.buffer:
         raise typer.BadParameter("standard input is either an image or a list", param_hint="--from-file")
     outputs = list(dict.fromkeys(save or ([Output.PICTURE] if to_stdout else PADDLEX)))
-    given = _items(inputs or [], from_file)
-    batch.check_packages()
     with batch.ended_in_a_line(goes_on=not to_stdout), ExitStack() as held:
+        batch.check_packages()
         destination: batch.Destination
         if to_stdout:
             destination = StandardOutput(*outputs, compact=compact)
@@ -128,6 +127,7 @@ def predict(
             model = _only_model(url, model_repository or Path("model_repository"))
         opened = create_pipeline(pipeline or PIPELINE, device, model=model, url=url, repository=model_repository, jobs=jobs)
         report = reports.JsonLines() if json_lines else reports.Nothing() if to_stdout else reports.Lines()
+        given = _items(inputs or [], from_file)
         batch.run(held.enter_context(opened), given, destination, report, target_size, picture=Output.PICTURE in outputs)
 
 
