@@ -97,7 +97,7 @@ PRINTED = f"{{'res': {{'input_path': '{IMAGE}', 'page_index': None, 'pred': '...
 def assert_documented_files(folder: Path) -> None:
     """The picture and the JSON file of the image, and nothing else."""
     stem = Path(IMAGE).stem
-    assert {file.name for file in folder.iterdir()} == {f"{stem}_res.png", f"{stem}_res.json"}
+    assert {file.name for file in folder.glob("[!.]*")} == {f"{stem}_res.png", f"{stem}_res.json"}
     pred = json.loads((folder / f"{stem}_res.json").read_text())["pred"]
     assert np.shape(pred) == (1, 256, 512)
     with Image.open(folder / f"{stem}_res.png") as picture:

@@ -20,7 +20,7 @@ from PIL.Image import Image
 from semseg_client import (
     AsyncClient, AsyncPipeline, Client, ConfigurationError, DeadlineExceeded, Device, DeviceError, Failed, InvalidImage,
     InvalidInput, InvalidRequest, Model, ModelNotFound, Overloaded, Pipeline, PipelineConfig, Result, Segmentation,
-    SemsegError, ServerError, ServingError, Unavailable, UnreadableInput, create_pipeline,
+    SemsegError, ServerError, ServingError, Unavailable, UnreadableInput, UnwritableOutput, create_pipeline,
 )
 
 
@@ -78,7 +78,7 @@ def every_error() -> None:
     except InvalidImage as error:
         field: str | None = error.field
         print(field)
-    except (InvalidRequest, InvalidInput, UnreadableInput, ConfigurationError, DeviceError):
+    except (InvalidRequest, InvalidInput, UnreadableInput, UnwritableOutput, ConfigurationError, DeviceError):
         print("the caller can mend it")
     except (Overloaded, Unavailable, DeadlineExceeded, ModelNotFound):
         print("later")
