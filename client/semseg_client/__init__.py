@@ -23,7 +23,7 @@ from .errors import (
 )
 from .pipeline import Failed, Pipeline, create_pipeline
 from .pipeline_config import PipelineConfig
-from .segmentation import Model, Segmentation
+from .segmentation import Drawing, Model, Segmentation
 
 if TYPE_CHECKING:
     from .result import Result
@@ -36,6 +36,7 @@ __all__ = [
     "DeadlineExceeded",
     "Device",
     "DeviceError",
+    "Drawing",
     "Failed",
     "InvalidImage",
     "InvalidInput",

@@ -15,7 +15,7 @@ from tritonclient.utils import InferenceServerException
 
 from .conversation import Call, Conversation, Pause, Steps, TargetSize
 from .errors import from_triton
-from .segmentation import Model, Segmentation
+from .segmentation import Drawing, Model, Segmentation
 
 T = TypeVar("T")
 
@@ -68,9 +68,19 @@ class Client:
         """
         return self._play(self._conversation.segment(_content(image), model, target_size, picture))
 
+    def draw(
+        self, image: bytes | str | os.PathLike[str], model: str | None = None, *, target_size: TargetSize | None = None
+    ) -> Drawing:
+        """The picture of an image's segmentation alone; no label map is made and sent. Raises what `segment` does."""
+        return self._play(self._conversation.draw(_content(image), model, target_size))
+
     def models(self) -> list[Model]:
         """The served models by name. The server is asked once."""
         return self._play(self._conversation.models())
+
+    def models_now(self) -> list[Model]:
+        """The served models by name, asked anew: with the versions that are served by now."""
+        return self._play(self._conversation.models_now())
 
     def model(self, name: str | None = None) -> Model:
         """The model of that name, or the only one: what `segment` would use.
@@ -134,12 +144,23 @@ class AsyncClient:
         picture: bool = True,
     ) -> Segmentation:
         """See `Client.segment`."""
-        content = image if isinstance(image, bytes) else await asyncio.to_thread(_content, image)
+        content = await _content_async(image)
         return await self._play(self._conversation.segment(content, model, target_size, picture))
+
+    async def draw(
+        self, image: bytes | str | os.PathLike[str], model: str | None = None, *, target_size: TargetSize | None = None
+    ) -> Drawing:
+        """See `Client.draw`."""
+        content = await _content_async(image)
+        return await self._play(self._conversation.draw(content, model, target_size))
 
     async def models(self) -> list[Model]:
         """See `Client.models`."""
         return await self._play(self._conversation.models())
+
+    async def models_now(self) -> list[Model]:
+        """See `Client.models_now`."""
+        return await self._play(self._conversation.models_now())
 
     async def model(self, name: str | None = None) -> Model:
         """See `Client.model`."""
@@ -193,3 +214,7 @@ def channel_options(url: str) -> list[tuple[str, int]]:
 
 def _content(image: bytes | str | os.PathLike[str]) -> bytes:
     return image if isinstance(image, bytes) else Path(image).read_bytes()
+
+
+async def _content_async(image: bytes | str | os.PathLike[str]) -> bytes:
+    return image if isinstance(image, bytes) else await asyncio.to_thread(_content, image)

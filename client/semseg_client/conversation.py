@@ -10,7 +10,7 @@ import json
 import struct
 import time
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from tritonclient.grpc import InferInput, InferRequestedOutput, InferResult
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from .errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded, SemsegError, Unavailable
-from .segmentation import Model, Segmentation
+from .segmentation import Drawing, Model, Segmentation
 
 TargetSize = int | tuple[int, int]
 
@@ -64,6 +64,11 @@ class Conversation:
         models = self._models or (yield from self._learn(self.timeout))
         return list(models.values())
 
+    def models_now(self) -> Steps[list[Model]]:
+        """The served models by name; Triton is asked in any case."""
+        models = yield from self._learn(self.timeout)
+        return list(models.values())
+
     def model(self, name: str | None = None, timeout: float | None = None) -> Steps[Model]:
         """The model of that name, or the only one."""
         models = self._models
@@ -86,7 +91,17 @@ class Conversation:
         timeout: float | None = None,
     ) -> Steps[Segmentation]:
         """The segmentation of one encoded image."""
-        request = inference(image, target_size, picture)
+        outputs = ["label_map", "picture"] if picture else ["label_map"]
+        answer, chosen = yield from self._infer(inference(image, target_size, outputs), model, timeout)
+        return segmentation(answer, chosen)
+
+    def draw(self, image: bytes, model: str | None = None, target_size: TargetSize | None = None) -> Steps[Drawing]:
+        """The picture of one encoded image, without its label map."""
+        answer, chosen = yield from self._infer(inference(image, target_size, ["picture"]), model, None)
+        return Drawing(answer.as_numpy("picture")[0, 0], chosen.name, answer.get_response().model_version)
+
+    def _infer(self, request: dict[str, Any], model: str | None, timeout: float | None) -> Steps[tuple[InferResult, Model]]:
+        """Triton's answer to `request`, and the model that gave it."""
         timeout = self.timeout if timeout is None else timeout
         chosen = yield from self.model(model, timeout)
         try:
@@ -98,7 +113,7 @@ class Conversation:
             self._models = {}
             with suppress(SemsegError):  # the image has its answer, whatever becomes of this
                 chosen = yield from self.model(chosen.name, timeout)
-        return segmentation(answer, chosen)
+        return answer, chosen
 
     def wait_ready(self, timeout: float, model: str | None = None) -> Steps[None]:
         """Try to segment a tiny image until it succeeds, for `timeout` seconds at most."""
@@ -129,7 +144,7 @@ class Conversation:
         return models
 
 
-def inference(image: bytes, target_size: TargetSize | None, picture: bool) -> dict[str, Any]:
+def inference(image: bytes, target_size: TargetSize | None, outputs: Sequence[str]) -> dict[str, Any]:
     """The arguments of tritonclient's `infer`, but for the model's name.
 
     Raises:
@@ -137,7 +152,6 @@ def inference(image: bytes, target_size: TargetSize | None, picture: bool) -> di
     """
     tensor = InferInput("image", [1, 1], "BYTES")
     tensor.set_data_from_numpy(np.array([[image]], dtype=np.object_))
-    outputs = ["label_map", "picture"] if picture else ["label_map"]
     return {
         "inputs": [tensor],
         "outputs": [InferRequestedOutput(name) for name in outputs],

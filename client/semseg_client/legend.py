@@ -24,8 +24,12 @@ class ClassShare:
     @property
     def hex(self) -> str:
         """The colour as CSS has it: #rrggbb."""
-        red, green, blue = self.colour
-        return f"#{red:02x}{green:02x}{blue:02x}"
+        return hex_colour(self.colour)
+
+
+def hex_colour(colour: Colour) -> str:
+    """The colour as CSS has it: #rrggbb."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
 def legend(segmentation: Segmentation) -> tuple[ClassShare, ...]:

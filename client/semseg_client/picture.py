@@ -1,10 +1,16 @@
-"""Pictures as files."""
+"""Pictures, and pictures as files."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
+
+from .legend import colour_table
+from .segmentation import Colour
 
 FORMATS = {  # Pillow's, by the suffixes under which a picture may be saved
     ".bmp": "BMP",
@@ -21,6 +27,13 @@ FORMATS = {  # Pillow's, by the suffixes under which a picture may be saved
     ".tiff": "TIFF",
     ".webp": "WEBP",
 }
+
+
+def indexed(label_map: npt.NDArray[np.uint8], palette: Sequence[Colour]) -> Image.Image:
+    """The class ids, uint8 [H, W], as a picture of mode "P": its pixels are the ids, shown in the colours of the palette."""
+    image = Image.fromarray(label_map)
+    image.putpalette(colour_table(palette).tobytes())
+    return image
 
 
 def encoded(picture: Image.Image, kind: str, **options: int) -> bytes:

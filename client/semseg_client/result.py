@@ -16,9 +16,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from .files import write_whole
-from .legend import ClassShare, colour_table, legend
+from .legend import ClassShare, legend
 from .notebook import fragment
-from .picture import FORMATS, encoded
+from .picture import FORMATS, encoded, indexed
 from .polygons import feature_collection
 from .result_json import document
 from .segmentation import Segmentation
@@ -193,9 +193,7 @@ class Result(Mapping[str, Any]):
         return _file(save_path, FORMATS, f"{self.name}_{kind}{suffix}")
 
     def _ids(self) -> Image.Image:
-        image = Image.fromarray(self.label_map)
-        image.putpalette(colour_table(self.segmentation.palette).tobytes())
-        return image
+        return indexed(self.label_map, self.segmentation.palette)
 
     def _pixels(self) -> npt.NDArray[np.uint8]:
         """The image as the server decoded it."""

@@ -36,7 +36,7 @@ class Segmentation:
     """The class of every pixel of one image.
 
     `label_map` is uint8 [H, W], read-only, of the image's own size. `picture` is a JPEG of the label map in the model's
-    palette, or None if it was not asked for. `version` is that of the model which answered, "" where nobody told.
+    palette, or None if it was not asked for. `version` is that of the model that answered, by Triton's count.
     """
 
     label_map: npt.NDArray[np.uint8]
@@ -61,3 +61,12 @@ class Segmentation:
     def class_name(self, label: int) -> str:
         """The name of a class id, also of one that the model has no name for."""
         return self.class_names[label] if label < len(self.class_names) else f"class {label}"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The picture of one image's segmentation alone: a JPEG of the image's own size. `version` is as in `Segmentation`."""
+
+    picture: bytes
+    model: str
+    version: str

@@ -1,8 +1,8 @@
-"""PaddleX's request and response bodies (its serving API for semantic segmentation, 3.0.0b2 to 3.7.2)."""
+"""The bodies of requests and answers: PaddleX's (its serving API for semantic segmentation, 3.0.0b2 to 3.7.2), and more."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import pybase64
 from pydantic import (
@@ -18,33 +18,50 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from ..conversation import LONGEST_SIDE, TINY_IMAGE
+from . import log_id
+
+Output = Literal["labelMap", "image", "png", "classes", "polygons"]
+OUTPUTS: tuple[Output, ...] = get_args(Output)
 
 _IMAGE = pybase64.b64encode_as_string(TINY_IMAGE)
 _LOG_ID = "8f6d2a34-1f39-4c59-a5f0-3d5f2f7a6c11"
+_COLOUR = Field(description="The colour in pictures, as CSS has it.", pattern="^#[0-9a-f]{6}$", examples=["#800000"])
 
 
-def _one_message(value: Any, parse: ValidatorFunctionWrapHandler) -> Any:
-    """One error for the field, where a union would give one for each of its members."""
-    try:
-        return parse(value)
-    except ValidationError:
-        message = f"Input should be a whole number from 1 to {LONGEST_SIDE}, or an array of two"
-        raise PydanticCustomError("target_size", message) from None
+def _one_message(kind: str, message: str) -> WrapValidator:
+    """One error for the field, where pydantic would give one for each member of a union or list."""
+
+    def parse(value: Any, parse: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return parse(value)
+        except ValidationError:
+            raise PydanticCustomError(kind, message) from None
+
+    return WrapValidator(parse)
 
 
 Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
-TargetSize = Annotated[Side | tuple[Side, Side], WrapValidator(_one_message)]
-LogId = Annotated[str | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)]
+TargetSize = Annotated[
+    Side | tuple[Side, Side],
+    _one_message("target_size", f"Input should be a whole number from 1 to {LONGEST_SIDE}, or an array of two"),
+]
+Outputs = Annotated[
+    Annotated[list[Output], Field(min_length=1)],
+    _one_message("outputs", f"Input should be an array of one or more of {', '.join(OUTPUTS)}"),
+]
+LogId = Annotated[
+    Annotated[str, Field(max_length=log_id.LONGEST)] | None,
+    BeforeValidator(lambda value: value if isinstance(value, str) else None),
+]
 
 
 class _Body(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
 
-class SegmentationRequest(_Body):
-    """Unknown fields are ignored."""
+class Options(_Body):
+    """How an image is to be segmented, and what the answer is to hold."""
 
-    image: str = Field(description="An image file (JPEG, PNG, BMP, WebP, TIFF ...) in Base64.", examples=[_IMAGE])
     target_size: TargetSize | None = Field(
         default=None,
         description="Scale the image, its proportions kept, to fit these sides in pixels before the network sees it. "
@@ -52,18 +69,83 @@ class SegmentationRequest(_Body):
         examples=[[1024, 512]],
     )
     visualize: bool | None = Field(
-        default=None, description="Whether to return the picture, as is the default.", examples=[False]
+        default=None,
+        description="Whether to return the picture, as is the default. Of no effect where `outputs` are named.",
+        examples=[False],
     )
-    log_id: LogId = Field(default=None, description="A string of the caller's choice, returned as it is.", examples=[_LOG_ID])
+    model: str | None = Field(
+        default=None, description="The name of the model, if not the one that answers by default.", examples=[None]
+    )
+    outputs: Outputs | None = Field(
+        default=None,
+        description="What a JSON answer is to hold, in place of `labelMap` and, by `visualize`, `image`.",
+        examples=[["labelMap", "classes"]],
+    )
+    log_id: LogId = Field(
+        default=None,
+        description="A string of the caller's choice, returned as it is; also taken from the header X-Log-Id.",
+        examples=[_LOG_ID],
+    )
+
+    @property
+    def wanted(self) -> frozenset[Output]:
+        """What a JSON answer is to hold."""
+        if self.outputs is not None:
+            return frozenset(self.outputs)
+        return frozenset({"labelMap"} if self.visualize is False else {"labelMap", "image"})
+
+
+class SegmentationRequest(Options):
+    """An image with its options. Unknown fields are ignored."""
+
+    image: str = Field(
+        description="An image file (JPEG, PNG, BMP, WebP, TIFF ...) in Base64, by itself or as a data: URI, or, where the"
+        " server's owner allows it, the http:// or https:// URL of one.",
+        examples=[_IMAGE],
+    )
+
+
+class BatchRequest(Options):
+    """Several images. The options hold for each that has none of its own."""
+
+    images: list[str | SegmentationRequest] = Field(
+        min_length=1,
+        description="Images as in `image` of a single request, or whole requests.",
+        examples=[[_IMAGE, {"image": _IMAGE, "outputs": ["classes"]}]],
+    )
+
+
+class FoundClass(_Body):
+    """A class that the image has."""
+
+    id: int = Field(ge=0, le=255, examples=[8])
+    name: str = Field(examples=["vegetation"])
+    colour: str = _COLOUR
+    pixels: int = Field(ge=1, description="How many pixels are of this class.", examples=[4])
+    share: float = Field(gt=0, le=1, description="The same as a share of all pixels.", examples=[1.0])
 
 
 class SegmentationResult(_Body):
-    """The class of every pixel."""
+    """The size of the image, and of the rest what was asked for."""
 
-    label_map: list[int] = Field(description="The class id of every pixel, row by row.", examples=[[0, 0, 8, 8]])
+    label_map: list[int] | None = Field(
+        default=None, description="The class id of every pixel, row by row.", examples=[[8, 8, 8, 8]]
+    )
     size: tuple[int, int] = Field(description="Height and width in pixels.", examples=[[2, 2]])
     image: str | None = Field(
         default=None, description="The label map as a coloured JPEG, in Base64.", examples=["/9j/4AAQSkZJRg..."]
+    )
+    png: str | None = Field(
+        default=None,
+        description="The label map without loss, in Base64: a PNG with a palette, whose indices are the class ids.",
+        examples=["iVBORw0KGgo..."],
+    )
+    classes: list[FoundClass] | None = Field(default=None, description="The classes that the image has, the largest first.")
+    polygons: dict[str, Any] | None = Field(
+        default=None,
+        description="GeoJSON: a FeatureCollection with a MultiPolygon for each class. Coordinates are pixels, x to the right and"
+        " y downwards; outlines follow the edges of the pixels.",
+        examples=[{"type": "FeatureCollection", "features": []}],
     )
 
 
@@ -86,6 +168,65 @@ class HealthResponse(_Envelope):
     error_msg: Literal["Healthy"] = "Healthy"
 
 
+class ModelClass(_Body):
+    """A class that a model tells apart."""
+
+    id: int = Field(ge=0, le=255, examples=[0])
+    name: str = Field(examples=["road"])
+    colour: str = _COLOUR
+
+
+class Provenance(_Body):
+    """Where a model came from; what its exporter did not write is null."""
+
+    source: str | None = Field(description="The file, folder or URL of the weights.", examples=["PP-LiteSeg-T_infer.tar"])
+    source_sha256: str | None = Field(alias="sourceSha256", examples=["21224fea..."])
+    converter: str | None = Field(examples=["paddle2onnx 2.1.0"])
+    exported_at: str | None = Field(description="UTC, ISO 8601.", examples=["2026-11-24T18:00:00+00:00"])
+    agreement: float | None = Field(
+        description="The smallest share of pixels on which the exported network agreed with Paddle.", examples=[0.99998]
+    )
+
+
+class ModelLimits(_Body):
+    """What a model takes."""
+
+    max_pixels: int | None = Field(description="Pixels of the largest image without a target size.", examples=[33554432])
+
+
+class ServedModel(_Body):
+    """A model that requests may name."""
+
+    name: str = Field(examples=["PP-LiteSeg-T"])
+    version: str = Field(description="By Triton's count.", examples=["1"])
+    classes: list[ModelClass]
+    limits: ModelLimits
+    provenance: Provenance
+
+
+class ServiceLimits(_Body):
+    """What the gateway takes, whichever the model."""
+
+    max_body_bytes: int = Field(examples=[67108864])
+    max_pixels: int = Field(examples=[178956970])
+    max_images: int = Field(description="Of one batch.", examples=[256])
+    timeout: float = Field(description="Seconds that an inference may take.", examples=[60])
+
+
+class ModelsResult(_Body):
+    default: str | None = Field(description="The model that answers where none is named.", examples=["PP-LiteSeg-T"])
+    models: list[ServedModel]
+    limits: ServiceLimits
+
+
+class ModelsResponse(_Envelope):
+    """The models that requests may name."""
+
+    error_code: Literal[0] = 0
+    error_msg: Literal["Success"] = "Success"
+    result: ModelsResult
+
+
 class ErrorResponse(_Envelope):
     """A request that was not served."""
 
@@ -94,3 +235,12 @@ class ErrorResponse(_Envelope):
         description="What is wrong. With 422: a JSON array of objects with `type`, `loc` and `msg`.",
         examples=['[{"type": "missing", "loc": "body.image", "msg": "Field required"}]'],
     )
+
+
+class BatchLine(_Envelope):
+    """The answer to one image of a batch."""
+
+    index: int = Field(ge=0, description="The image's place in the request.", examples=[0])
+    error_code: int = Field(description="0, or the HTTP status that the image would have had alone.", examples=[0])
+    error_msg: str = Field(examples=["Success"])
+    result: SegmentationResult | None = None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Hosts = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -12,8 +16,23 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SEMSEG_")
 
     url: str = Field(default="localhost:8001", description="tritonserver's gRPC address")
-    model: str | None = Field(default=None, description="the model that answers; may be left out if one is served")
+    model: str | None = Field(default=None, description="the model that answers where a request names none")
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0: a free one")
+    workers: int = Field(default=1, ge=1, le=256, description="processes that answer REST requests")
     timeout: float = Field(default=60.0, gt=0, description="seconds that an inference may take")
     max_body_bytes: int = Field(default=64 * 2**20, gt=0, description="largest request body")
+    max_pixels: int = Field(default=178_956_970, gt=0, description="pixels of the largest image, beside each model's own limit")
+    max_images: int = Field(default=256, gt=0, description="most images of one batch request")
+    batch_concurrency: int = Field(default=4, gt=0, description="images of one batch request that are under way at once")
+    image_hosts: Hosts = Field(
+        default=(),
+        description="hosts that an image may be fetched from by URL, separated by commas: names, *.example.com, * for every"
+        " public one; a private address only if it, or a network like 10.0.0.0/8, is listed too; none: URLs are refused",
+    )
+    image_timeout: float = Field(default=10.0, gt=0, description="seconds that fetching an image by URL may take")
+
+    @field_validator("image_hosts", mode="before")
+    @classmethod
+    def _separated(cls, value: Any) -> Any:
+        return tuple(filter(None, (each.strip().lower() for each in value.split(",")))) if isinstance(value, str) else value

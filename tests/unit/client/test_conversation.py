@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -176,19 +177,37 @@ def test_waiting_ends_with_the_last_reason() -> None:
 
 @pytest.mark.parametrize(("size", "parameter"), [(512, 512), ((1024, 512), "1024,512"), (None, None)])
 def test_target_size_travels_as_a_parameter(size: int | tuple[int, int] | None, parameter: object) -> None:
-    assert inference(b"image", size, picture=True)["parameters"].get("target_size") == parameter
+    assert inference(b"image", size, ["label_map"])["parameters"].get("target_size") == parameter
 
 
 @pytest.mark.parametrize("size", [0, -1, True, 16385, (1, 0), (), (1, 2, 3), "512", 1.5])
 def test_a_wrong_target_size_is_refused(size: Any) -> None:
     with pytest.raises(InvalidRequest, match="target_size") as refused:
-        inference(b"image", size, picture=True)
+        inference(b"image", size, ["label_map"])
     assert refused.value.field == "target_size"
 
 
-@pytest.mark.parametrize(("picture", "outputs"), [(True, ["label_map", "picture"]), (False, ["label_map"])])
-def test_only_what_is_wanted_is_asked_for(picture: bool, outputs: list[str]) -> None:
-    assert [output.name() for output in inference(b"image", None, picture)["outputs"]] == outputs
+@pytest.mark.parametrize(
+    ("steps", "outputs"),
+    [
+        (lambda talk: talk.segment(b"image", "A"), ["label_map", "picture"]),
+        (lambda talk: talk.segment(b"image", "A", picture=False), ["label_map"]),
+        (lambda talk: talk.draw(b"image", "A"), ["picture"]),
+    ],
+)
+def test_only_what_is_wanted_is_asked_for(steps: Callable[[Conversation], Steps[Any]], outputs: list[str]) -> None:
+    talk = conversation()
+    play(talk.models(), {"A": "READY"})
+    call = next(steps(talk))
+    assert isinstance(call, Call)
+    assert [output.name() for output in call.arguments["outputs"]] == outputs
+
+
+def test_models_asked_for_anew_are_those_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = conversation()
+    play(talk.models(), {"A": "READY"})
+    monkeypatch.setitem(VERSIONS, "A", "2")
+    assert [model.version for model in play(talk.models_now(), {"A": "READY"})[0]] == ["2"]
 
 
 def test_the_tiny_image_is_a_png_of_32_pixels_square() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from openapi_spec_validator import validate
 
+from semseg_client.conversation import TINY_IMAGE
 from semseg_client.gateway import Settings, create_app
+from semseg_client.gateway.schemas import OUTPUTS
 
 PATH = "/semantic-segmentation"
 
@@ -37,6 +41,47 @@ async def test_a_wrong_request_is_422_before_it_costs_anything(gateway: httpx.As
     answer = response.json()
     assert (response.status_code, answer["errorCode"]) == (422, 422)
     assert [error["loc"] for error in json.loads(answer["errorMsg"])] == [place]
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "place"),
+    [
+        ({"Content-Type": "image/png"}, {"targetSize": "0"}, "query.targetSize"),
+        ({"Content-Type": "image/png"}, {"outputs": "labelMap,map"}, "query.outputs"),
+        ({"Content-Type": "application/octet-stream"}, {"visualize": "perhaps"}, "query.visualize"),
+    ],
+)
+async def test_wrong_options_in_the_query_are_422(
+    gateway: httpx.AsyncClient, headers: dict[str, str], query: dict[str, str], place: str
+) -> None:
+    response = await gateway.post(PATH, content=b"image", headers=headers, params=query)
+    assert [error["loc"] for error in json.loads(response.json()["errorMsg"])] == [place]
+
+
+async def test_an_empty_image_file_is_422(gateway: httpx.AsyncClient) -> None:
+    for arguments, place in (
+        ({"content": b"", "headers": {"Content-Type": "image/png"}}, "body"),
+        ({"files": {"image": b""}}, "body.image"),
+        ({"files": {"picture": b"x"}}, "body.image"),
+        ({"files": {"image": b"x"}, "data": {"targetSize": "0"}}, "body.targetSize"),
+        ({"files": [("image", b"x"), ("image", b"y")]}, "body"),
+    ):
+        response = await gateway.post(PATH, **arguments)
+        assert response.status_code == 422
+        assert [error["loc"] for error in json.loads(response.json()["errorMsg"])] == [place]
+
+
+async def test_an_image_of_too_many_pixels_is_422_before_it_is_decoded() -> None:
+    app = create_app(Settings(url="127.0.0.1:1", max_pixels=1000))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+        response = await client.post(PATH, content=TINY_IMAGE, headers={"Content-Type": "image/png"})
+    assert "more than 1000 pixels: 32x32" in response.json()["errorMsg"]
+
+
+async def test_a_body_of_unannounced_length_is_411(gateway: httpx.AsyncClient) -> None:
+    request = gateway.build_request("POST", PATH, content=b"{}")
+    del request.headers["content-length"]
+    assert (await gateway.send(request)).status_code == 411
 
 
 @pytest.mark.parametrize("body", [b'{"logId": "mine"}', b'{"logId": "mine", "image": ""}', b'{"logId": "mine", "image": "aGk="}'])
@@ -99,7 +144,19 @@ async def test_the_description_has_the_bodies_with_examples(gateway: httpx.Async
     description = (await gateway.get("/openapi.json")).json()
     operation = description["paths"][PATH]["post"]
     body = operation["requestBody"]["content"]["application/json"]["schema"]
-    assert set(body["properties"]) == {"image", "targetSize", "visualize", "logId"}
+    assert set(body["properties"]) == {"image", "targetSize", "visualize", "logId", "model", "outputs"}
     assert all(field["examples"] for field in body["properties"].values())
-    assert set(operation["responses"]) == {"200", "413", "422", "500", "503", "504"}
-    assert set(description["components"]["schemas"]["SegmentationResult"]["properties"]) == {"labelMap", "size", "image"}
+    assert set(description["components"]["schemas"]["SegmentationResult"]["properties"]) == {*OUTPUTS, "size"}
+
+
+async def test_the_description_is_valid(gateway: httpx.AsyncClient) -> None:
+    validate((await gateway.get("/openapi.json")).json())
+
+
+async def test_the_described_page_takes_nothing_from_another_host(gateway: httpx.AsyncClient) -> None:
+    page = (await gateway.get("/docs")).text
+    sources = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert len(sources) >= 3
+    for source in sources:
+        assert (await gateway.get(source)).status_code == 200
+    assert "//" not in page.replace("// `SwaggerUIBundle`", "").replace("<!--", "")

@@ -1,21 +1,17 @@
 from __future__ import annotations
 
-import base64
 import json
 
 import pytest
 
-from semseg_client import InvalidImage
-from semseg_client.gateway.request import InvalidBody, decoded, parse
-
-CONTENT = bytes(range(256))
-ENCODED = base64.b64encode(CONTENT).decode()
+from semseg_client.gateway.failures import Invalid, Mistake
+from semseg_client.gateway.request.json_body import parse
 
 
-def errors(body: bytes) -> list[dict[str, str]]:
-    with pytest.raises(InvalidBody) as refused:
+def errors(body: bytes) -> list[Mistake]:
+    with pytest.raises(Invalid) as refused:
         parse(body)
-    return refused.value.errors
+    return list(refused.value.mistakes)
 
 
 def test_what_is_asked_for() -> None:
@@ -56,12 +52,29 @@ def test_a_wrong_target_size_is_one_error(size: object) -> None:
         (b'{"image": null}', "string_type", "body.image"),
         (b'{"image": 7}', "string_type", "body.image"),
         (b'{"image": "", "visualize": "perhaps"}', "bool_parsing", "body.visualize"),
+        (b'{"image": "", "model": 1}', "string_type", "body.model"),
+        (b'{"image": "", "outputs": []}', "outputs", "body.outputs"),
+        (b'{"image": "", "outputs": ["labelMap", "map"]}', "outputs", "body.outputs"),
+        (b'{"image": "", "outputs": "labelMap"}', "outputs", "body.outputs"),
     ],
 )
 def test_a_wrong_body_is_told_with_its_place(body: bytes, kind: str, place: str) -> None:
     (error,) = errors(body)
     assert set(error) == {"type", "loc", "msg"}
     assert (error["type"], error["loc"]) == (kind, place)
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ("", {"labelMap", "image"}),
+        (', "visualize": true', {"labelMap", "image"}),
+        (', "visualize": false', {"labelMap"}),
+        (', "visualize": false, "outputs": ["image", "png"]', {"image", "png"}),
+    ],
+)
+def test_outputs_count_more_than_visualize(options: str, wanted: set[str]) -> None:
+    assert parse(f'{{"image": ""{options}}}'.encode()).wanted == wanted
 
 
 def test_errors_hold_nothing_of_the_callers() -> None:
@@ -75,37 +88,6 @@ def test_errors_hold_nothing_of_the_callers() -> None:
     [(b'{"logId": "mine"}', "mine"), (b'{"logId": 7}', None), (b"[]", None), (b'{"logId": "mine"', None)],
 )
 def test_the_log_id_of_a_wrong_request_is_kept(body: bytes, log_id: str | None) -> None:
-    with pytest.raises(InvalidBody) as refused:
+    with pytest.raises(Invalid) as refused:
         parse(body)
     assert refused.value.log_id == log_id
-
-
-def test_base64_is_decoded() -> None:
-    assert decoded(ENCODED) == CONTENT
-
-
-def test_ascii_white_space_in_base64_is_let_pass() -> None:
-    assert decoded(" \t\r\n\v\f".join(ENCODED)) == CONTENT
-
-
-@pytest.mark.parametrize("image", ["!!!!", "abcde", "ab=c", "ab-_", "é" + ENCODED, "\u00a0" + ENCODED, "aGk=" + ENCODED])
-def test_everything_else_that_is_not_base64_is_refused(image: str) -> None:
-    with pytest.raises(InvalidImage, match=r"^image is not valid Base64$"):
-        decoded(image)
-
-
-@pytest.mark.parametrize("image", ["http://a.b/c.png", "HTTPS://a.b/c.png", " https://a.b"])
-def test_a_url_is_refused_as_one(image: str) -> None:
-    with pytest.raises(InvalidImage, match=r"^image is a URL; this server takes Base64 only$"):
-        decoded(image)
-
-
-def test_a_data_url_is_refused_with_what_to_do() -> None:
-    with pytest.raises(InvalidImage, match="what follows its comma"):
-        decoded("data:image/png;base64," + ENCODED)
-
-
-@pytest.mark.parametrize("image", ["", " \n"])
-def test_an_empty_image_is_refused(image: str) -> None:
-    with pytest.raises(InvalidImage, match=r"^image is empty$"):
-        decoded(image)

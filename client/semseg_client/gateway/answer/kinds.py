@@ -1,0 +1,55 @@
+"""The answer to a request with one image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
+from ...segmentation import Drawing, Segmentation
+from ..envelope import written
+from ..media import BYTES, JPEG, PNG
+from ..schemas import Output
+from ..segmenter import Found
+from .fields import content
+from .png import png
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A kind of answer: what it needs to be found, and the body that is made of it."""
+
+    outputs: AbstractSet[Output]
+    body: Callable[[Any], bytes]
+
+
+def answer(kind: str, wanted: AbstractSet[Output], log_id: str) -> Answer:
+    """The answer of a media type; `wanted` is what a JSON answer is to hold."""
+    match kind:
+        case _ if kind == PNG:
+            return Answer({"png"}, png)
+        case _ if kind == JPEG:
+            return Answer({"image"}, _picture)
+        case _ if kind == BYTES:
+            return Answer({"labelMap"}, _ids)
+        case _:
+            return Answer(wanted, lambda found: written(log_id, 200, "Success", content(found, wanted)))
+
+
+def described(found: Found) -> dict[str, str]:
+    """Headers that tell which model answered, and the size of what is not told otherwise."""
+    headers = {"X-Model-Name": found.model, "X-Model-Version": found.version}
+    if isinstance(found, Segmentation):
+        height, width = found.size
+        headers |= {"X-Image-Height": str(height), "X-Image-Width": str(width)}
+    return headers
+
+
+def _picture(found: Drawing) -> bytes:
+    return found.picture
+
+
+def _ids(found: Segmentation) -> bytes:
+    """A byte for every pixel, row by row."""
+    return found.label_map.tobytes()

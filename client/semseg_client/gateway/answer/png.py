@@ -1,0 +1,11 @@
+"""The class ids as a PNG with a palette."""
+
+from __future__ import annotations
+
+from ...picture import encoded, indexed
+from ...segmentation import Segmentation
+
+
+def png(segmentation: Segmentation) -> bytes:
+    """As `Result.save_to_png` writes it."""
+    return encoded(indexed(segmentation.label_map, segmentation.palette), "PNG")

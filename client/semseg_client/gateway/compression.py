@@ -1,0 +1,61 @@
+"""Answers in fewer bytes, for callers who ask for it by `Accept-Encoding`.
+
+Middleware for this compresses on the event loop, where a label map of megabytes would hold up everybody else.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Protocol
+
+import zstandard
+from fastapi import Request
+from werkzeug.http import parse_accept_header
+
+_WORTH = 1024  # bytes, below which compressing costs more than it saves
+_GZIP = 16 + zlib.MAX_WBITS  # zlib's way of saying: with gzip's header
+_FASTEST = 1  # level: label maps are runs of one number, and higher ones gain little
+
+
+class Encoder(Protocol):
+    """A stream of compressed bytes."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self, mode: int = ..., /) -> bytes: ...
+
+
+def accepted_encoding(request: Request) -> str | None:
+    """zstd or gzip, whichever the caller likes better; None: the bytes as they are."""
+    header = parse_accept_header(", ".join(request.headers.getlist("accept-encoding")))
+    return header.best_match(("zstd", "gzip"))
+
+
+def compressed(content: bytes, encoding: str) -> bytes:
+    """`content` in that encoding."""
+    if encoding == "zstd":
+        return zstandard.ZstdCompressor(level=_FASTEST).compress(content)
+    return zlib.compress(content, _FASTEST, _GZIP)
+
+
+def worth_compressing(content: bytes) -> bool:
+    return len(content) >= _WORTH
+
+
+class Lines:
+    """Lines that are compressed one after the other, so that each can be read as soon as it is sent."""
+
+    def __init__(self, encoding: str) -> None:
+        self._encoder: Encoder
+        if encoding == "zstd":
+            self._encoder = zstandard.ZstdCompressor(level=_FASTEST).compressobj()
+            self._flush, self._finish = zstandard.COMPRESSOBJ_FLUSH_BLOCK, zstandard.COMPRESSOBJ_FLUSH_FINISH
+        else:
+            self._encoder = zlib.compressobj(_FASTEST, zlib.DEFLATED, _GZIP)
+            self._flush, self._finish = zlib.Z_SYNC_FLUSH, zlib.Z_FINISH
+
+    def line(self, content: bytes) -> bytes:
+        return self._encoder.compress(content) + self._encoder.flush(self._flush)
+
+    def end(self) -> bytes:
+        return self._encoder.flush(self._finish)

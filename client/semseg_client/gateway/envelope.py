@@ -1,0 +1,81 @@
+"""PaddleX's envelope, for what was served and for every error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from ..errors import DeadlineExceeded, Overloaded, SemsegError, Unavailable
+from .failures import BUSY, DEFECT, TOO_LATE, UNAVAILABLE, Failed, Invalid
+from .log_id import HEADER, header_value, log_id
+from .media import JSON
+
+_log = logging.getLogger(__name__)
+
+
+def written(log_id: str, status: int, message: str, result: object = None, **more: object) -> bytes:
+    """The envelope as JSON; the error code is 0 or the HTTP status. `more` stands at its beginning."""
+    body = {**more, "logId": log_id, "errorCode": 0 if status == 200 else status, "errorMsg": message}
+    if result is not None:
+        body["result"] = result
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def envelope(
+    request: Request, status: int, message: str, *, result: object = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer that is small enough to be written on the spot."""
+    told = log_id(request)
+    body = written(told, status, message, result)
+    return Response(body, status, {HEADER: header_value(told), **(headers or {})}, JSON)
+
+
+def failed(request: Request, error: Failed) -> Response:
+    """The answer to a request that fails of a row of the table."""
+    if isinstance(error, Invalid) and error.log_id is not None:
+        request.state.log_id = error.log_id
+    wait = error.failure.retry_after
+    return envelope(
+        request, error.failure.status, error.message, headers={"Retry-After": str(wait)} if wait is not None else None
+    )
+
+
+def as_failed(error: Exception) -> Failed:
+    """The row of the table that says what `error` is to a caller, who learns nothing of the server's inside."""
+    match error:
+        case Failed():
+            return error
+        case Overloaded():
+            return Failed(BUSY)
+        case DeadlineExceeded():
+            return Failed(TOO_LATE)
+        case Unavailable():
+            _log.error("%s: %s", type(error).__name__, error)
+            return Failed(UNAVAILABLE)
+        case _:
+            _log.error("%s: %s", type(error).__name__, error)
+            return Failed(DEFECT)
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Have every error of `app` answered in the envelope."""
+
+    @app.exception_handler(Failed)
+    async def _(request: Request, error: Failed) -> Response:
+        return failed(request, error)
+
+    @app.exception_handler(SemsegError)
+    async def _(request: Request, error: SemsegError) -> Response:
+        return failed(request, as_failed(error))
+
+    @app.exception_handler(HTTPException)
+    async def _(request: Request, error: HTTPException) -> Response:
+        return envelope(request, error.status_code, error.detail, headers=error.headers)
+
+    @app.exception_handler(Exception)
+    async def _(request: Request, _: Exception) -> Response:
+        return failed(request, Failed(DEFECT))  # the web server logs the traceback

@@ -1,0 +1,89 @@
+"""Everything that a request can fail of, in one table; docs/contract.md has the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A row of the table: the HTTP status, which is the error code too, when it is answered, and with which message."""
+
+    status: int
+    when: str
+    message: str
+    retry_after: int | None = None  # s
+
+
+BROKEN_OFF = Failure(400, "the caller went away before the request was complete", "The request broke off")
+NOT_FOUND = Failure(404, "there is no such path", "Not Found")
+NO_SUCH_METHOD = Failure(405, "the path takes other methods; `Allow` lists them", "Method Not Allowed")
+NOT_ACCEPTABLE = Failure(406, "`Accept` lists nothing that can be answered", "This can be answered as {kinds}")
+NO_LENGTH = Failure(
+    411, "neither `Content-Length` nor `Transfer-Encoding` is sent", "The length of the request body is not announced"
+)
+TOO_LARGE = Failure(413, "the body is larger than `SEMSEG_MAX_BODY_BYTES`", "The request body is larger than {limit} bytes")
+UNKNOWN_KIND = Failure(415, "`Content-Type` or `Content-Encoding` is of a kind that is not taken", "Send {kinds}")
+INVALID = Failure(
+    422,
+    "something in the request is wrong: the image, a field, or the model's name",
+    "{errors}, a JSON array of `type`, `loc`, `msg`",
+)
+DEFECT = Failure(500, "a defect of the server", "Internal server error")
+BUSY = Failure(503, "Triton's queue is full", "The server is busy", 1)
+UNAVAILABLE = Failure(
+    503, "Triton, or the model that answers by default, is not there", "The inference server is not available", 1
+)
+UNHEALTHY = Failure(503, "`/health` found that the model does not answer", "Unhealthy: {reason}")
+TOO_LATE = Failure(504, "the inference took longer than `SEMSEG_TIMEOUT`", "The inference took too long")
+
+TABLE = (
+    BROKEN_OFF,
+    NOT_FOUND,
+    NO_SUCH_METHOD,
+    NOT_ACCEPTABLE,
+    NO_LENGTH,
+    TOO_LARGE,
+    UNKNOWN_KIND,
+    INVALID,
+    DEFECT,
+    BUSY,
+    UNAVAILABLE,
+    UNHEALTHY,
+    TOO_LATE,
+)
+
+
+class Mistake(TypedDict):
+    """What is wrong with a request, as PaddleX tells it; `loc` is like `body.targetSize`. It holds nothing of the caller's."""
+
+    type: str
+    loc: str
+    msg: str
+
+
+class Failed(Exception):
+    """A request that is answered with a failure."""
+
+    def __init__(self, failure: Failure, **told: object) -> None:
+        super().__init__(failure.status)
+        self.failure = failure
+        self.message = failure.message.format(**told) if told else failure.message
+
+
+class Invalid(Failed):
+    """A request that is wrong; `log_id` is the one that it sent all the same."""
+
+    def __init__(self, mistakes: Sequence[Mistake], log_id: str | None = None) -> None:
+        super().__init__(INVALID)
+        self.message = json.dumps(mistakes)  # as PaddleX has it: a JSON text inside the JSON
+        self.mistakes = mistakes
+        self.log_id = log_id
+
+
+def invalid(place: str, message: str, log_id: str | None = None) -> Invalid:
+    """One mistake, at `place`."""
+    return Invalid([{"type": "value_error", "loc": place, "msg": message}], log_id)

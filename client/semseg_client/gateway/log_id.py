@@ -1,0 +1,33 @@
+"""The id by which a caller and the server's owner speak of one request."""
+
+from __future__ import annotations
+
+import string
+import uuid
+from urllib.parse import quote
+
+from fastapi import Request
+
+LONGEST = 256  # characters
+HEADER = "X-Log-Id"
+
+_PLAIN = "".join(set(string.printable) - set(string.whitespace) - {"%"}) + " "
+
+
+def log_id(request: Request) -> str:
+    """The caller's own, else one that no other request has."""
+    known: str | None = getattr(request.state, "log_id", None)
+    if known is None:
+        sent = request.headers.get(HEADER, "")
+        known = sent if 0 < len(sent) <= LONGEST else new_log_id()
+        request.state.log_id = known
+    return known
+
+
+def new_log_id() -> str:
+    return str(uuid.uuid4())
+
+
+def header_value(log_id: str) -> str:
+    """Percent-encoded where a header cannot carry it."""
+    return quote(log_id.strip(), safe=_PLAIN)

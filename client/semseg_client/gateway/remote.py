@@ -1,0 +1,161 @@
+"""Images that a request names by URL: fetched only from where the server's owner allows it.
+
+A name in a URL may stand for an address inside the owner's network, today or at the second look. So it is looked up once, the
+addresses are judged, and the connection is made to one of those. Redirects are judged in the same way. No proxy is used: it would
+look names up by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from functools import cache
+from ssl import SSLContext
+
+import httpcore
+import httpx
+
+from ..errors import InvalidImage
+
+_MOST_HOPS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+_HEADERS = [("User-Agent", "paddle-semseg-triton"), ("Accept", "image/*, */*;q=0.5"), ("Accept-Encoding", "identity")]
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Remote:
+    """Fetches images from `hosts`, as `Settings.image_hosts` lists them, of at most `limit` bytes within `timeout` seconds."""
+
+    def __init__(self, hosts: Sequence[str], limit: int, timeout: float) -> None:
+        self._hosts = _Hosts(hosts)
+        self._limit = limit
+        self._timeout = timeout
+
+    async def fetch(self, url: str) -> bytes:
+        """What lies behind an http:// or https:// URL.
+
+        Raises:
+            InvalidImage: there is nothing, or fetching it is not allowed.
+        """
+        if not self._hosts:
+            raise InvalidImage(
+                "image is a URL, and this server fetches none: send the file in Base64, or have the owner set SEMSEG_IMAGE_HOSTS"
+            )
+        try:
+            return await asyncio.wait_for(self._fetch(url), self._timeout)
+        except (asyncio.TimeoutError, httpcore.TimeoutException):
+            raise InvalidImage(f"image could not be fetched within {self._timeout:g} s") from None
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError):
+            raise InvalidImage("image could not be fetched: the host did not answer as it should") from None
+
+    async def _fetch(self, url: str) -> bytes:
+        here = _parsed(url)
+        async with httpcore.AsyncConnectionPool(ssl_context=_trusted(), network_backend=_Backend(self._hosts)) as pool:
+            for _ in range(_MOST_HOPS):
+                self._hosts.check_name(here.raw_host.decode("ascii"))
+                host = ("Host", here.netloc.decode("ascii"))
+                async with pool.stream("GET", str(here), headers=[host, *_HEADERS]) as response:
+                    headers = httpx.Headers(response.headers)
+                    if response.status in _REDIRECTS and "location" in headers:
+                        here = _parsed(str(here.join(headers["location"])))
+                        continue
+                    if response.status != 200:
+                        raise InvalidImage(f"image could not be fetched: the host answered {response.status}")
+                    return await self._content(response, headers.get("content-length", ""))
+        raise InvalidImage("image could not be fetched: the URL leads only to others")
+
+    async def _content(self, response: httpcore.Response, announced: str) -> bytes:
+        content = bytearray()
+        self._check_size(int(announced) if announced.isdecimal() else 0)
+        async for chunk in response.aiter_stream():
+            content += chunk
+            self._check_size(len(content))
+        return bytes(content)
+
+    def _check_size(self, size: int) -> None:
+        if size > self._limit:
+            raise InvalidImage(f"image behind the URL is larger than {self._limit} bytes")
+
+
+class _Hosts:
+    """The hosts that are allowed: patterns of names, and networks."""
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self._names = [each for each in allowed if not _is_network(each)]
+        self._networks = [ipaddress.ip_network(each) for each in allowed if _is_network(each)]
+
+    def __bool__(self) -> bool:
+        return bool(self._names or self._networks)
+
+    def check_name(self, host: str) -> None:
+        """Raise InvalidImage unless the host of a URL, a name or an address, is allowed by what it is called."""
+        listed = _is_network(host) and self._listed(ipaddress.ip_address(host))
+        if not listed and not any(fnmatchcase(host.rstrip("."), pattern) for pattern in self._names):
+            raise InvalidImage("image is not to be fetched from that host: SEMSEG_IMAGE_HOSTS does not list it")
+
+    def check_address(self, address: _Address) -> None:
+        """Raise InvalidImage unless the address, which a name may stand for, is a public one or listed."""
+        if not (self._listed(address) or _public(address)):
+            raise InvalidImage("image is not to be fetched from a private address: SEMSEG_IMAGE_HOSTS does not list it")
+
+    def _listed(self, address: _Address) -> bool:
+        return any(address in network for network in self._networks)
+
+
+def _is_network(text: str) -> bool:
+    """Whether it is one, or a single address."""
+    with suppress(ValueError):
+        ipaddress.ip_network(text)
+        return True
+    return False
+
+
+def _public(address: _Address) -> bool:
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    address = mapped or address
+    return address.is_global and not address.is_multicast
+
+
+class _Backend(httpcore.AsyncNetworkBackend):
+    """Connects to addresses that have been judged, and to no others."""
+
+    def __init__(self, hosts: _Hosts) -> None:
+        self._hosts = hosts
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(each[4][0]) for each in found]
+        for address in addresses:
+            self._hosts.check_address(ipaddress.ip_address(address))
+        return await self._network.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def _parsed(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        raise InvalidImage("image is a URL that is not valid") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InvalidImage("image is, or leads to, a URL that is not http:// or https://")
+    return parsed.copy_with(username=None, password=None, fragment=None)
+
+
+@cache
+def _trusted() -> SSLContext:
+    return httpx.create_ssl_context()

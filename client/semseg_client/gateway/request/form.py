@@ -1,0 +1,51 @@
+"""multipart/form-data: files in the field `image`, options in fields and in the query."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from ..failures import BROKEN_OFF, Failed, invalid
+from ..schemas import Options
+from .body import limited
+from .options import options_of
+
+_MOST_FIELDS = 32
+_LONGEST_FIELD = 65536  # bytes
+
+
+@dataclass(frozen=True)
+class Form:
+    files: list[UploadFile]
+    options: Options
+
+
+@asynccontextmanager
+async def form(request: Request, limit: int, most_files: int) -> AsyncIterator[Form]:
+    """The form of a request, while the block runs: large files lie in temporary ones.
+
+    A field counts more than a parameter of the query.
+
+    Raises:
+        Failed: it is larger than `limit` bytes, the caller has gone, or (Invalid) it is no form as described.
+    """
+    try:
+        fields = await limited(request, limit).form(max_files=most_files, max_fields=_MOST_FIELDS, max_part_size=_LONGEST_FIELD)
+    except HTTPException as error:  # Starlette's 400 for a form that it cannot read
+        raise invalid("body", f"Invalid form: {error.detail}") from None
+    except ClientDisconnect:
+        raise Failed(BROKEN_OFF) from None
+    try:
+        texts = [(name, value) for name, value in fields.multi_items() if isinstance(value, str)]
+        files = [value for name, value in fields.multi_items() if name == "image" and isinstance(value, UploadFile)]
+        if not files:
+            raise invalid("body.image", "Field required, as a file")
+        yield Form(files, options_of([*request.query_params.multi_items(), *texts], "body"))
+    finally:
+        await fields.close()

@@ -1,0 +1,40 @@
+"""Requests in JSON, as PaddleX has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pydantic_core
+from pydantic import ValidationError
+
+from ..failures import Invalid
+from ..log_id import LONGEST
+from ..schemas import SegmentationRequest
+from .options import mistakes
+
+
+def parse(body: bytes) -> SegmentationRequest:
+    """The request that `body` holds.
+
+    Raises:
+        Invalid: it holds none.
+    """
+    try:
+        return SegmentationRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise Invalid(mistakes(error, "body"), _sent_log_id(body)) from None
+
+
+def _sent_log_id(body: bytes) -> str | None:
+    """The log id of a request that may be wrong in every other way."""
+    try:
+        content: Any = pydantic_core.from_json(body)
+    except ValueError:
+        return None
+    return usable_log_id(content)
+
+
+def usable_log_id(content: Any) -> str | None:
+    """The log id in what may be a request."""
+    log_id = content.get("logId") if isinstance(content, dict) else None
+    return log_id if isinstance(log_id, str) and len(log_id) <= LONGEST else None

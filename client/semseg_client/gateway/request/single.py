@@ -1,0 +1,65 @@
+"""A request with one image, in whichever form it came."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import Request
+
+from ...errors import InvalidImage
+from ..failures import invalid
+from ..media import FORM, JSON, content_type
+from ..remote import Remote
+from ..schemas import SegmentationRequest
+from ..settings import Settings
+from .asked import Asked
+from .body import read_body
+from .form import form
+from .image_text import decoded, is_url
+from .json_body import parse
+from .options import options_of
+from .pixels import check_pixels
+
+
+async def read_one(request: Request, settings: Settings, remote: Remote) -> Asked:
+    """What the request asks for.
+
+    Raises:
+        Failed: it cannot be read, or (Invalid) is wrong.
+    """
+    match content_type(request):
+        case kind if kind == JSON:
+            body = await read_body(request, settings.max_body_bytes)
+            sent = await asyncio.to_thread(parse, body)
+            return await of_text(sent, settings, remote, "body.image", "body")
+        case kind if kind == FORM:
+            async with form(request, settings.max_body_bytes, 1) as sent_form:
+                image = await sent_form.files[0].read()
+                return of_file(Asked(image, sent_form.options, "body.image", "body"), settings)
+        case _:
+            options = options_of(request.query_params.multi_items(), "query")
+            body = await read_body(request, settings.max_body_bytes)
+            return of_file(Asked(body, options, "body", "query"), settings)
+
+
+async def of_text(sent: SegmentationRequest, settings: Settings, remote: Remote, image_at: str, options_at: str) -> Asked:
+    """A request whose image is a text."""
+    try:
+        if is_url(sent.image):
+            image = await remote.fetch(sent.image.strip())
+        else:
+            image = await asyncio.to_thread(decoded, sent.image)
+    except InvalidImage as error:
+        raise invalid(image_at, str(error), sent.log_id) from None
+    return of_file(Asked(image, sent, image_at, options_at), settings)
+
+
+def of_file(asked: Asked, settings: Settings) -> Asked:
+    """`asked`, if its image is one that the gateway takes."""
+    try:
+        if not asked.image:
+            raise InvalidImage("image is empty")
+        check_pixels(asked.image, settings.max_pixels)
+    except InvalidImage as error:
+        raise asked.refused(error) from None
+    return asked

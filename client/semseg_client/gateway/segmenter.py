@@ -1,0 +1,55 @@
+"""Asks Triton for as much as an answer needs."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from ..client import AsyncClient
+from ..errors import InvalidRequest, ModelNotFound, Unavailable
+from ..segmentation import Drawing, Segmentation
+from .failures import invalid
+from .health import Health
+from .request import Asked
+from .request.asked import can_mend
+from .schemas import Output
+
+Found = Segmentation | Drawing
+
+
+class Segmenter:
+    """`model` answers where a request names none."""
+
+    def __init__(self, client: AsyncClient, model: str | None, health: Health) -> None:
+        self._client = client
+        self._model = model
+        self._health = health
+
+    async def found(self, asked: Asked, outputs: AbstractSet[Output]) -> Found:
+        """What Triton answers: a Drawing if the picture is all that is wanted.
+
+        Raises:
+            Invalid: the caller can mend it.
+            SemsegError: the caller cannot.
+        """
+        try:
+            return await self._ask(asked, asked.options.model or self._model, outputs)
+        except ModelNotFound as error:
+            if asked.options.model is None:  # the owner's choice is not there
+                raise Unavailable(str(error)) from error
+            names = ", ".join(model.name for model in await self._client.models())
+            place = f"{asked.options_at}.model"
+            raise invalid(place, f"no such model is served; there is: {names}", asked.options.log_id) from None
+        except InvalidRequest as error:
+            if not can_mend(error):
+                raise
+            raise asked.refused(error) from None
+
+    async def _ask(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
+        size = asked.options.target_size
+        if outputs == {"image"}:
+            return await self._client.draw(asked.image, model, target_size=size)
+        picture = "image" in outputs
+        segmentation = await self._client.segment(asked.image, model, target_size=size, picture=picture)
+        if picture and model == self._model:  # otherwise one of the processes was not asked
+            self._health.answered()
+        return segmentation

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from semseg_client import Drawing, Segmentation
+from semseg_client.gateway.answer import answer
+from semseg_client.gateway.media import BYTES, JPEG, JSON, PNG
+from semseg_client.gateway.schemas import OUTPUTS, SegmentationResult
+
+LABEL_MAP = np.array([[0, 1, 1], [0, 1, 255]], np.uint8)
+
+
+def segmentation(picture: bytes | None = b"jpeg") -> Segmentation:
+    return Segmentation(LABEL_MAP, picture, "demo", ("road", "car"), ((128, 0, 0), (0, 128, 0)), "3")
+
+
+def result(*outputs: Any, picture: bytes | None = None) -> Any:
+    return json.loads(answer(JSON, set(outputs), "mine").body(segmentation(picture)))["result"]
+
+
+def test_a_segmentation_is_answered_as_paddlex_does() -> None:
+    told = json.loads(answer(JSON, {"labelMap", "image"}, "mine").body(segmentation()))
+    assert list(told) == ["logId", "errorCode", "errorMsg", "result"]
+    assert told == {
+        "logId": "mine",
+        "errorCode": 0,
+        "errorMsg": "Success",
+        "result": {"labelMap": [0, 1, 1, 0, 1, 255], "size": [2, 3], "image": "anBlZw=="},
+    }
+
+
+def test_what_is_not_wanted_is_not_there() -> None:
+    assert set(result("labelMap")) == {"labelMap", "size"}
+    assert set(result("png")) == {"png", "size"}
+
+
+def test_every_output_is_as_the_description_has_it() -> None:
+    told = result(*OUTPUTS, picture=b"jpeg")
+    assert set(told) == {*OUTPUTS, "size"}
+    SegmentationResult.model_validate(told)
+
+
+def test_classes_have_names_colours_and_shares() -> None:
+    road = {"id": 0, "name": "road", "colour": "#800000", "pixels": 2, "share": 2 / 6}
+    car = {"id": 1, "name": "car", "colour": "#008000", "pixels": 3, "share": 0.5}
+    assert result("classes")["classes"][:2] == [car, road]
+
+
+def test_polygons_are_geojson() -> None:
+    told = result("polygons")["polygons"]
+    assert [feature["properties"]["pixels"] for feature in told["features"]] == [3, 2, 1]
+
+
+def test_a_picture_by_itself_still_tells_its_size() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (7, 5)).save(file, "JPEG")
+    told = json.loads(answer(JSON, {"image"}, "mine").body(Drawing(file.getvalue(), "demo", "1")))["result"]
+    assert (told["size"], base64.b64decode(told["image"])) == ([5, 7], file.getvalue())
+
+
+def test_a_png_holds_the_ids() -> None:
+    kind = answer(PNG, {"labelMap", "image"}, "mine")
+    image = Image.open(io.BytesIO(kind.body(segmentation(None))))
+    np.testing.assert_array_equal(np.asarray(image), LABEL_MAP)
+    assert image.convert("RGB").getpixel((0, 0)) == (128, 0, 0)
+
+
+def test_bytes_are_the_ids_row_by_row() -> None:
+    assert answer(BYTES, {"image"}, "mine").body(segmentation(None)) == LABEL_MAP.tobytes()
+
+
+@pytest.mark.parametrize(("kind", "picture"), [(PNG, False), (BYTES, False), (JPEG, True)])
+def test_a_picture_is_drawn_only_where_it_is_sent(kind: str, picture: bool) -> None:
+    assert ("image" in answer(kind, {"labelMap", "image"}, "mine").outputs) == picture
