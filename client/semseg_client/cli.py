@@ -12,7 +12,7 @@ from .commands.config import config
 from .commands.export import ANYTHING, export
 from .commands.models import models
 from .commands.predict import EXAMPLES, predict
-from .commands.serve import SETTINGS, serve
+from .commands.serve import serve
 from .errors import SemsegError
 
 _EXIT_CODES = "Exit codes: 0 {ok}; 1 {failed}; 2 the command line is wrong."
@@ -46,9 +46,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command(epilog=EXAMPLES + batch.EXIT_CODES)(predict)
-app.command(
-    epilog=SETTINGS + _EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed="it could not start, or tritonserver died")
-)(serve)
+app.command(epilog=_EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed="it could not start, or tritonserver died"))(
+    serve
+)
 app.command(epilog=_EXIT_CODES.format(ok="there they are", failed="there is no model, or no server answers"))(models)
 app.command(epilog=_EXIT_CODES.format(ok="it is written, or right", failed="it is there already, or wrong, as told"))(config)
 app.command(context_settings=ANYTHING)(export)

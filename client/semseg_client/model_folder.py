@@ -16,8 +16,8 @@ from pathlib import Path
 
 from .errors import ServingError
 from .exporter import find_exporter
+from .lifetime import end_with_parent
 from .repository import add_shared_models, configuration, is_there, locked
-from .triton_process import die_with_parent
 
 _PROGRAMS = ("inference.json", "inference.pdmodel")
 _PARAMETERS = "inference.pdiparams"
@@ -165,7 +165,7 @@ def _export(folder: Path, weights: _Weights, architecture: str | None, repositor
             errors="replace",
             start_new_session=True,  # Ctrl-C at a terminal reaches us alone
             pass_fds=[lock],  # should we be killed, the next one waits until this has cleaned up
-            preexec_fn=die_with_parent,
+            preexec_fn=end_with_parent,
         ) as process:
             try:
                 _, complaints = process.communicate()

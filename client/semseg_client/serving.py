@@ -9,15 +9,12 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from types import FrameType
 
-import uvicorn
-
-from .gateway import Settings, create_app
+from .gateway import Settings, Workers
 from .ports import listening
 from .repository_watch import RepositoryWatch
 from .triton_process import TritonProcess
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_GRACE = 10  # s, for requests under way
 
 
 @dataclass(frozen=True)
@@ -56,37 +53,18 @@ def serve(
         if triton is not None:
             triton.wait_ready()
             settings = settings.model_copy(update={"url": triton.grpc_url})
-        config = uvicorn.Config(
-            create_app(settings),
-            loop="uvloop",
-            http="h11",  # httptools loses the body of a request that offers HTTP/2, as every one of Java's HttpClient does
-            log_level="info" if access_log else "warning",
-            access_log=access_log,
-            timeout_graceful_shutdown=_GRACE,
-        )
         addresses = _addresses(listener, settings, triton)
+        workers = Workers(
+            settings,
+            listener,
+            lambda: announce(addresses),
+            lambda: triton is None or triton.alive,
+            access_log=access_log,
+        )
         with watch.watching(triton.grpc_url) if triton and watch else nullcontext():
-            _GatewayServer(config, triton, lambda: announce(addresses)).run([listener])
+            workers.run()
         if triton is not None:
             triton.check_alive()
-
-
-class _GatewayServer(uvicorn.Server):
-    """uvicorn that says when it listens, and stops when tritonserver has died."""
-
-    def __init__(self, config: uvicorn.Config, triton: TritonProcess | None, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._triton = triton
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._announce()
-
-    async def on_tick(self, counter: int) -> bool:
-        died = self._triton is not None and not self._triton.alive
-        return await super().on_tick(counter) or died
 
 
 class _Interrupted(BaseException):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import secrets
 import shutil
@@ -20,6 +19,7 @@ from types import TracebackType
 from .client import Client
 from .conversation import NOT_YET, TINY_IMAGE
 from .errors import SemsegError, ServingError
+from .lifetime import end_with_parent
 from .ports import free_ports
 from .repository import check_exported
 from .triton_log import TritonLog
@@ -27,8 +27,6 @@ from .triton_log import TritonLog
 HOST = "127.0.0.1"
 _EXIT_TIMEOUT = 10  # s, that tritonserver gives to requests under way; twice that, and it is killed
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (where Triton's Python backend keeps it)
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_LIBC = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class TritonProcess:
             errors="replace",
             start_new_session=True,  # Ctrl-C at a terminal reaches us alone: the order of stopping is ours
             restore_signals=False,  # SIGPIPE stays ignored: writing its log with us gone, the server could not clean up
-            preexec_fn=die_with_parent,
+            preexec_fn=end_with_parent,
         )
         reader = threading.Thread(target=self._log.read, args=[process.stdout], daemon=True)
         reader.start()
@@ -177,11 +175,6 @@ def _program() -> str:
     if program is None:
         raise ServingError("there is no tritonserver command here; install one: pip install 'paddle-semseg-triton[server]'")
     return program
-
-
-def die_with_parent() -> None:
-    """To be called in a new process: it gets SIGTERM when the thread that started it ends."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _unready(client: Client, model: str) -> SemsegError | None:

@@ -18,16 +18,14 @@ from .folder import make_folder
 if TYPE_CHECKING:
     from ..serving import Addresses
 
-SETTINGS = (
-    "Environment: SEMSEG_TIMEOUT, seconds that an inference may take before the answer is 504 (60);"
-    " SEMSEG_MAX_BODY_BYTES, largest request body (67108864). "
-)
-
 
 def serve(
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Model to load; may be given again, REST answers with the first.", show_default="all exported"),
+        typer.Option(
+            help="Model to load; may be given again. REST answers with the first (SEMSEG_MODEL) where a request names none.",
+            show_default="all exported",
+        ),
     ] = None,
     model_repository: Annotated[Path, typer.Option(help="Triton's model repository.")] = Path("model_repository"),
     host: Annotated[str | None, typer.Option(help="REST address (SEMSEG_HOST).", show_default="127.0.0.1")] = None,
@@ -40,6 +38,39 @@ def serve(
     url: Annotated[
         str | None,
         typer.Option(help="REST in front of this running tritonserver (SEMSEG_URL); none is started.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that answer REST (SEMSEG_WORKERS).", show_default="1")
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds that an inference may take, else 504 (SEMSEG_TIMEOUT).", show_default="60"),
+    ] = None,
+    max_body_bytes: Annotated[
+        int | None, typer.Option(min=1, help="Largest request, else 413 (SEMSEG_MAX_BODY_BYTES).", show_default="67108864")
+    ] = None,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(min=1, help="Largest image, beside each model's own limit (SEMSEG_MAX_PIXELS).", show_default="178956970"),
+    ] = None,
+    max_images: Annotated[
+        int | None, typer.Option(min=1, help="Most images of a batch request (SEMSEG_MAX_IMAGES).", show_default="256")
+    ] = None,
+    batch_concurrency: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images of a batch request under way at once (SEMSEG_BATCH_CONCURRENCY).", show_default="4"),
+    ] = None,
+    image_hosts: Annotated[
+        str | None,
+        typer.Option(
+            help="Hosts that images may be fetched from by URL, separated by commas (SEMSEG_IMAGE_HOSTS): names, *.example.com,"
+            " * for every public one; private addresses only if they, or a network like 10.0.0.0/8, are listed too.",
+            show_default="none",
+        ),
+    ] = None,
+    image_timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds that fetching an image may take (SEMSEG_IMAGE_TIMEOUT).", show_default="10"),
     ] = None,
     ready_file: Annotated[
         Path | None,
@@ -58,7 +89,20 @@ def serve(
     except ModuleNotFoundError as error:
         sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-triton[gateway]'")
 
-    given: dict[str, Any] = {"host": host, "port": port, "url": url, "model": model[0] if model else None}
+    given: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "url": url,
+        "model": model[0] if model else None,
+        "workers": workers,
+        "timeout": timeout,
+        "max_body_bytes": max_body_bytes,
+        "max_pixels": max_pixels,
+        "max_images": max_images,
+        "batch_concurrency": batch_concurrency,
+        "image_hosts": image_hosts,
+        "image_timeout": image_timeout,
+    }
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:

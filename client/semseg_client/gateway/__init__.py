@@ -2,5 +2,6 @@
 
 from .app import create_app
 from .settings import Settings
+from .workers import Workers
 
-__all__ = ["Settings", "create_app"]
+__all__ = ["Settings", "Workers", "create_app"]

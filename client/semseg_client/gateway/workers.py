@@ -1,0 +1,70 @@
+"""The gateway's processes: one listening socket among them, and one anew for each that dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors.multiprocess import Multiprocess
+
+from ..lifetime import end_with_parent
+from .app import create_app
+from .settings import Settings
+
+_GRACE = 10  # s, for requests under way
+_PATIENCE = 60  # s, after which a process that does not answer, be the machine ever so busy, counts as hung
+
+
+class Workers(Multiprocess):
+    """Serves until SIGINT or SIGTERM, or until `healthy` says no; requests under way are finished then.
+
+    `announce` is called once every process serves.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        announce: Callable[[], None],
+        healthy: Callable[[], bool],
+        *,
+        access_log: bool,
+    ) -> None:
+        config = uvicorn.Config(
+            partial(_worker, settings),
+            factory=True,
+            workers=settings.workers,
+            loop="uvloop",
+            http="h11",  # httptools loses the body of a request that offers HTTP/2, as every one of Java's HttpClient does
+            log_level="info" if access_log else "warning",
+            access_log=access_log,
+            timeout_graceful_shutdown=_GRACE,
+            timeout_worker_healthcheck=_PATIENCE,
+        )
+        super().__init__(config, [listener])
+        self._announce = announce
+        self._announced = False
+        self._healthy = healthy
+
+    def keep_subprocess_alive(self) -> None:
+        if not self._healthy():
+            self.should_exit.set()
+        super().keep_subprocess_alive()
+        if not self._announced and not self.should_exit.is_set() and all(each.is_ready() for each in self.processes):
+            self._announced = True
+            self._announce()
+
+
+def _worker(settings: Settings) -> FastAPI:
+    """The application, in a process of its own."""
+    end_with_parent()
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:  # it has ended before that could be said
+        sys.exit(0)
+    return create_app(settings)
