@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import get_type_hints
+
 import pytest
 from pydantic import ValidationError
 
+from semseg_client.commands.serve import serve
 from semseg_client.gateway import Settings
 
 
@@ -25,3 +28,17 @@ def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
     monkeypatch.setenv(f"SEMSEG_{name}", value)
     with pytest.raises(ValidationError):
         Settings()
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_an_option_that_tells_its_variable_and_default(name: str) -> None:
+    option = get_type_hints(serve, include_extras=True)[name].__metadata__[0]
+    assert f"(SEMSEG_{name.upper()})" in option.help
+    default = Settings.model_fields[name].default
+    if name not in ("url", "model", "image_hosts"):  # without those, other things happen than with a value
+        assert option.show_default == f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def test_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMSEG_IMAGE_HOSTS", "images.example.com, *.Example.org,10.0.0.0/8,")
+    assert Settings().image_hosts == ("images.example.com", "*.example.org", "10.0.0.0/8")
