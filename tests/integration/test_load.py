@@ -1,0 +1,111 @@
+"""Many callers at once through several gateway processes: each gets its own image's answer.
+
+SEMSEG_LOAD is the number of requests; the full measure is 2048:
+
+    SEMSEG_LOAD=2048 pytest tests/integration/test_load.py
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+import requests
+
+from demo.run import serving
+from semseg_client import Client
+from tests.support import DEMO, STREET, Service, encoded
+
+REQUESTS = int(os.environ.get("SEMSEG_LOAD", "256"))
+CALLERS = 32
+
+
+@pytest.fixture(scope="module")
+def gateway(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Two gateway processes in front of the session's tritonserver."""
+    nowhere = tmp_path_factory.mktemp("nowhere")
+    with serving(nowhere, "--url", service.grpc, "--model", DEMO, "--workers", "2") as addresses:
+        yield addresses["rest"]
+
+
+def images(number: int) -> list[bytes]:
+    """Images that differ from each other, and in what is seen in them: parts of a street."""
+    street = cv2.imread(str(STREET))
+    random = np.random.default_rng(5)
+    found = []
+    for _ in range(number):
+        left, top = int(random.integers(0, street.shape[1] - 160)), int(random.integers(0, street.shape[0] - 96))
+        found.append(bytes(cv2.imencode(".png", street[top : top + 96, left : left + 160])[1]))
+    return found
+
+
+def test_each_of_many_callers_gets_its_own_answer_and_log_id(gateway: str, service: Service) -> None:
+    sent = images(64)
+    with Client(service.grpc) as client:
+        expected = [client.segment(image, DEMO, picture=False).label_map.ravel().tolist() for image in sent]
+    assert len({tuple(each) for each in expected}) > 60
+    session = threading.local()
+
+    def call(number: int) -> tuple[str, bool]:
+        if not hasattr(session, "here"):
+            session.here = requests.Session()
+        body = {"image": encoded(sent[number % len(sent)])}
+        answer = session.here.post(f"{gateway}/semantic-segmentation", json=body, timeout=120).json()
+        return answer["logId"], answer["result"]["labelMap"] == expected[number % len(sent)]
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        answers = list(pool.map(call, range(REQUESTS)))
+    assert all(right for _, right in answers)
+    assert len({log_id for log_id, _ in answers}) == REQUESTS
+
+
+def test_a_process_that_dies_is_replaced(service: Service, tmp_path: Path) -> None:
+    with serving(tmp_path, "--url", service.grpc, "--model", DEMO, "--workers", "2") as addresses:
+        before = workers(addresses["rest"])
+        assert len(before) == 2
+        before.pop().kill()
+        end = time.monotonic() + 30
+        while len(now := workers(addresses["rest"])) < 2 or now == before:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        for _ in range(8):
+            assert requests.get(f"{addresses['rest']}/health", timeout=30).status_code == 200
+
+
+def test_a_stopped_service_finishes_what_it_has_begun(service: Service, tmp_path: Path) -> None:
+    body = {"image": encoded(STREET.read_bytes())}
+    with serving(tmp_path, "--url", service.grpc, "--model", DEMO, "--workers", "2") as addresses, ThreadPoolExecutor(8) as pool:
+        url = f"{addresses['rest']}/semantic-segmentation"
+        begun = [pool.submit(requests.post, url, json=body, timeout=60) for _ in range(8)]
+        time.sleep(0.4)
+        main_process(addresses["rest"]).send_signal(signal.SIGTERM)
+        assert [each.result().status_code for each in begun] == [200] * 8
+
+
+def main_process(rest: str) -> psutil.Process:
+    """The one that started the others that listen there."""
+    port = int(rest.rpartition(":")[2])
+    ours = psutil.Process().children(recursive=True)
+    [main] = [each for each in ours if listens(each, port) and not listens(each.parent(), port)]
+    return main
+
+
+def workers(rest: str) -> set[psutil.Process]:
+    port = int(rest.rpartition(":")[2])
+    return {each for each in main_process(rest).children() if listens(each, port)}
+
+
+def listens(process: psutil.Process | None, port: int) -> bool:
+    try:
+        return process is not None and any(each.laddr.port == port for each in process.net_connections("inet") if not each.raddr)
+    except psutil.NoSuchProcess:
+        return False
