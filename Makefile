@@ -46,7 +46,7 @@ rollback: $(VENV)/.serve ## serve the version of MODEL=... before the one that i
 prune: $(VENV)/.serve ## delete the versions of MODEL=... that are not served
 	@$(SERVE)/python -m semseg_export.versions prune $(SERVED)
 
-test: $(VENV)/.test ## run all tests
+test: $(VENV)/.test $(VENV)/.openapi ## run all tests
 	@$(EXPORT)/python -m pytest tests/unit/export
 	@$(SERVE)/python -m pytest tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex
 
@@ -122,6 +122,13 @@ $(VENV)/.languages: $(wildcard examples/*/README.md) tests/languages/tutorial/pa
 	@mkdir -p $(VENV)/npm
 	@cp tests/languages/tutorial/package.json $(VENV)/npm
 	@npm install --silent --no-audit --no-fund --prefix $(VENV)/npm
+	@touch $@
+
+# A client is generated from our OpenAPI document, by what asks for another Typer than constraints.txt.
+$(VENV)/.openapi: tests/openapi/requirements.txt | $(VENV)/.serve
+	@echo "Setting up a generator of API clients in $(VENV)/openapi"
+	@$(PYTHON) -m venv $(VENV)/openapi
+	@$(VENV)/openapi/bin/pip install -q -r $<
 	@touch $@
 
 # PaddleX is the tests' oracle, never a dependency; it asks for another PyYAML than constraints.txt.

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
 )
 from pydantic.alias_generators import to_camel
@@ -40,9 +41,15 @@ def _one_message(kind: str, message: str) -> WrapValidator:
     return WrapValidator(parse)
 
 
+def _pair(items: dict[str, Any]) -> WithJsonSchema:
+    """Two of a kind, in terms that every generator of clients understands: pydantic's are for tuples of any kinds."""
+    return WithJsonSchema({"type": "array", "items": items, "minItems": 2, "maxItems": 2})
+
+
+_TWO_SIDES = _pair({"type": "integer", "minimum": 1, "maximum": LONGEST_SIDE})
 Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
 TargetSize = Annotated[
-    Side | tuple[Side, Side],
+    Side | Annotated[tuple[Side, Side], _TWO_SIDES],
     _one_message("target_size", f"Input should be a whole number from 1 to {LONGEST_SIDE}, or an array of two"),
 ]
 Outputs = Annotated[
@@ -131,7 +138,9 @@ class SegmentationResult(_Body):
     label_map: list[int] | None = Field(
         default=None, description="The class id of every pixel, row by row.", examples=[[8, 8, 8, 8]]
     )
-    size: tuple[int, int] = Field(description="Height and width in pixels.", examples=[[2, 2]])
+    size: Annotated[tuple[int, int], _pair({"type": "integer", "minimum": 1})] = Field(
+        description="Height and width in pixels.", examples=[[2, 2]]
+    )
     image: str | None = Field(
         default=None, description="The label map as a coloured JPEG, in Base64.", examples=["/9j/4AAQSkZJRg..."]
     )

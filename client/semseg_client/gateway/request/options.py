@@ -14,16 +14,19 @@ _SEPARATED = ("targetSize", "outputs")
 
 
 def options_of(texts: Iterable[tuple[str, str]], place: str) -> Options:
-    """The options; `targetSize` and `outputs` may be several, separated by commas. The last text of a name counts.
+    """The options; `targetSize` and `outputs` may be several, separated by commas or each under the name again.
 
     Raises:
         Invalid: one of them is wrong.
     """
-    values: dict[str, Any] = dict(texts)
-    for name in _SEPARATED:
-        if name in values:
-            parts = [part.strip() for part in values[name].split(",")]
-            values[name] = parts[0] if name == "targetSize" and len(parts) == 1 else parts
+    values: dict[str, Any] = {}
+    for name, text in texts:
+        if name in _SEPARATED:
+            values.setdefault(name, []).extend(part.strip() for part in text.split(","))
+        else:
+            values[name] = text
+    if len(values.get("targetSize", [])) == 1:
+        [values["targetSize"]] = values["targetSize"]
     try:
         return Options.model_validate(values)
     except ValidationError as error:
