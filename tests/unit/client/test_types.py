@@ -18,8 +18,8 @@ import numpy.typing as npt
 from PIL.Image import Image
 
 from semseg_client import (
-    AsyncClient, AsyncPipeline, Client, ConfigurationError, DeadlineExceeded, Device, DeviceError, Failed, InvalidImage,
-    InvalidInput, InvalidRequest, Model, ModelNotFound, Overloaded, Pipeline, PipelineConfig, Result, Segmentation,
+    AsyncClient, AsyncPipeline, Client, ConfigurationError, DeadlineExceeded, Device, DeviceError, Drawing, Failed,
+    InvalidImage, InvalidInput, InvalidRequest, Model, ModelNotFound, Overloaded, Pipeline, PipelineConfig, Result, Segmentation,
     SemsegError, ServerError, ServingError, Unavailable, UnreadableInput, UnwritableOutput, create_pipeline,
 )
 
@@ -58,6 +58,8 @@ def raw(image: bytes) -> Segmentation:
     with Client("localhost:8001", timeout=5) as client:
         models: list[Model] = client.models()
         segmentation = client.segment(image, models[0].name, target_size=512, picture=False)
+        drawing: Drawing = client.draw(image, models[0].name)
+        print(len(drawing.picture), drawing.version)
     for name, share in segmentation.shares().items():
         print(name, share + 0.0)
     return segmentation
