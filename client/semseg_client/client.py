@@ -20,6 +20,7 @@ from .segmentation import Drawing, Model, Segmentation
 T = TypeVar("T")
 
 _INT32_MAX = 2**31 - 1
+_FORGOTTEN = 600.0  # s, after which a call that nobody waits for any longer is given up
 # Arguments of ours replace tritonclient's, the message sizes too. By itself, gRPC may wait two minutes to reconnect.
 _CHANNEL = [
     ("grpc.max_send_message_length", _INT32_MAX),
@@ -129,11 +130,16 @@ class Client:
 
 
 class AsyncClient:
-    """The same as `Client`, to be awaited; it belongs to the event loop that makes its first call."""
+    """The same as `Client`, to be awaited; it belongs to the event loop that makes its first call.
+
+    Whoever does not wait for an answer any longer, because the time is over or the task is cancelled, leaves the call to the
+    server under way: tritonserver 2.51 may die (SIGSEGV) when an inference is cancelled, which a gRPC deadline does too.
+    """
 
     def __init__(self, url: str = "localhost:8001", timeout: float = 60.0) -> None:
         self._conversation = Conversation(url, timeout)
         self._connection: Any = None
+        self._under_way: set[asyncio.Future[Any]] = set()
 
     async def segment(
         self,
@@ -171,8 +177,10 @@ class AsyncClient:
         await self._play(self._conversation.wait_ready(timeout, model))
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, once the calls that are under way have been answered."""
         if self._connection is not None:
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=self._conversation.timeout)
             await self._connection.close()
 
     async def __aenter__(self) -> AsyncClient:
@@ -203,7 +211,15 @@ class AsyncClient:
             self._connection = tritonclient.grpc.aio.InferenceServerClient(
                 self._conversation.url, channel_args=channel_options(self._conversation.url)
             )
-        return await getattr(self._connection, step.method)(**step.arguments, client_timeout=step.timeout)
+        call = asyncio.ensure_future(
+            getattr(self._connection, step.method)(**step.arguments, client_timeout=step.timeout + _FORGOTTEN)
+        )
+        self._under_way.add(call)
+        call.add_done_callback(self._under_way.discard)
+        try:
+            return await asyncio.wait_for(asyncio.shield(call), step.timeout)
+        except asyncio.TimeoutError:
+            raise InferenceServerException("no answer in time", "StatusCode.DEADLINE_EXCEEDED") from None
 
 
 def channel_options(url: str) -> list[tuple[str, int]]:
