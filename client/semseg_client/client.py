@@ -20,6 +20,7 @@ from .segmentation import Drawing, Model, Segmentation
 T = TypeVar("T")
 
 _INT32_MAX = 2**31 - 1
+_LEAVE = 30.0  # s, that closing waits for calls under way
 _FORGOTTEN = 600.0  # s, after which a call that nobody waits for any longer is given up
 # Arguments of ours replace tritonclient's, the message sizes too. By itself, gRPC may wait two minutes to reconnect.
 _CHANNEL = [
@@ -180,7 +181,7 @@ class AsyncClient:
         """Close the connection, once the calls that are under way have been answered."""
         if self._connection is not None:
             if self._under_way:
-                await asyncio.wait(self._under_way, timeout=self._conversation.timeout)
+                await asyncio.wait(self._under_way, timeout=_LEAVE)
             await self._connection.close()
 
     async def __aenter__(self) -> AsyncClient:
