@@ -3,9 +3,11 @@
 PYTHON  ?= python3
 DEMO    := PP-LiteSeg-Demo
 # What the environment may carry for others counts on the command line only.
-$(foreach name,MODEL WEIGHTS NAME CLASSES MEMORY VERSION,$(if $(filter command,$(firstword $(origin $(name)))),,$(eval $(name) :=)))
+$(foreach name,MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR,$(if $(filter command,$(firstword $(origin $(name)))),,$(eval $(name) :=)))
 MODEL   := $(or $(MODEL),$(DEMO))
 WEIGHTS := $(or $(WEIGHTS),$(wildcard demo/$(MODEL)))
+# What int8 is quantised by: folder of images like those to come.
+CALIBRATION := $(or $(CALIBRATION),$(if $(filter int8,$(PRECISION)),$(if $(filter $(DEMO),$(MODEL)),demo/images)))
 ARGS    ?=
 # What `make serve` serves: several names may be given, and all stands for what is exported.
 SERVED  := $(filter-out all,$(subst (slice),,$(MODEL)))
@@ -33,9 +35,11 @@ serve: $(VENV)/.serve $(SERVED:%=model_repository/%/config.pbtxt) ## serve MODEL
 demo: $(VENV)/.serve model_repository/$(DEMO)/config.pbtxt ## the newcomer's proof: export, serve, segment a sample image, stop
 	@$(SERVE)/python -m demo.run
 
-export: $(VENV)/.export ## MODEL=... from WEIGHTS=folder, archive, .pdparams, URL (default: official), also NAME= CLASSES= MEMORY=; MODEL=all
+export: $(VENV)/.export ## MODEL=... from WEIGHTS=folder, archive, .pdparams, URL (default: official), also NAME= CLASSES= MEMORY= DEVICE=gpu PRECISION=fp16|int8; MODEL=all
 	@$(EXPORT)/semseg-export '$(or $(NAME),$(MODEL))' $(if $(NAME),--architecture '$(MODEL)') \
-	    $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(if $(CLASSES),--classes '$(CLASSES)') $(if $(MEMORY),--memory $(MEMORY)) $(ARGS)
+	    $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(if $(CLASSES),--classes '$(CLASSES)') $(if $(MEMORY),--memory $(MEMORY)) \
+	    $(if $(PRECISION),--precision '$(PRECISION)') $(if $(CALIBRATION),--calibration '$(CALIBRATION)') $(if $(FORCE),--force) \
+	    $(if $(DEVICE),--device '$(DEVICE)') $(if $(ACCELERATOR),--accelerator '$(ACCELERATOR)') $(ARGS)
 
 models: $(VENV)/.serve ## list PaddleX's networks, and what is exported of them
 	@$(SERVE)/python -m semseg_export.models

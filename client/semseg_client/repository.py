@@ -19,6 +19,7 @@ from .device import ACCELERATORS, Device, accelerator
 from .errors import ServingError
 from .files import write_whole
 
+_ANY_DEVICE, _CPU_ONLY = "model.onnx", "model_cpu.onnx"  # the files of a network, as docs/contract.md has them
 _SHARED = ("preprocess", "postprocess", "draw")
 _COPIES = (  # of the shared models: in the project's folder, or where pip puts them
     Path(__file__).parents[2] / "model_repository",
@@ -72,8 +73,20 @@ def place(repository: Path, model: str, device: Device, provider: str) -> None:
         del config.instance_group[:]
         config.instance_group.extend(ModelInstanceGroup(count=count, kind=kind, gpus=gpus) for kind, gpus in kinds)
     _accelerate(config, accelerator(provider), device)
+    _choose_file(config, path.parent, device)
     if config != before:
         write_whole(path, text_format.MessageToString(config, as_utf8=True).encode())
+
+
+def _choose_file(config: ModelConfig, entry: Path, device: Device) -> None:
+    """Have the file served that is laid out for the CPU, where there is one and no other provider runs it; never on a GPU."""
+    if config.default_model_filename not in ("", _ANY_DEVICE, _CPU_ONLY):  # its owner's own
+        return
+    laid_out = all((entry / str(version) / _CPU_ONLY).is_file() for version in config.version_policy.specific.versions or [0])
+    accelerated = config.optimization.execution_accelerators.cpu_execution_accelerator
+    chosen = _CPU_ONLY if device.kind == "cpu" and laid_out and not accelerated else _ANY_DEVICE
+    if chosen != (config.default_model_filename or _ANY_DEVICE):
+        config.default_model_filename = chosen
 
 
 def _accelerate(config: ModelConfig, name: str, device: Device) -> None:

@@ -18,6 +18,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from .errors import ExportError
+from .placement import ANY_DEVICE, CPU_ONLY, Accelerator, Device, Placement
+from .wanted import Precision, Wanted
 
 EPILOG = """
 [bold]Examples[/]
@@ -31,6 +33,10 @@ semseg-export PP-LiteSeg-T --weights out/infer  [dim]your own, as PaddleX export
 semseg-export roads --weights roads.tar --classes roads.txt
 
 semseg-export roads --weights best_model/model.pdparams --architecture SegFormer-B0
+
+semseg-export PP-LiteSeg-T --precision int8 --calibration streets/   [dim]as PP-LiteSeg-T-int8[/]
+
+semseg-export PP-LiteSeg-T --device gpu
 """
 
 ALL = "all"
@@ -67,16 +73,36 @@ def export(
     folder_sha256: Annotated[
         str | None, typer.Option(metavar="HEX", help="Kept with the version, for whoever exports anew what has changed.")
     ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="int8 for CPUs, fp16 for GPUs; served as MODEL-int8, MODEL-fp16.")
+    ] = Precision.FP32,
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Images like those to come, to quantise by: for int8.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Install int8 or fp16 even if too many pixels get another class than in fp32.")
+    ] = False,
+    device: Annotated[
+        Device | None,
+        typer.Option(help="Where to serve it. Without it: where MODEL is served now, or, if it is new, the CPU (fp16: the GPU)."),
+    ] = None,
+    accelerator: Annotated[Accelerator | None, typer.Option(help="What runs it on the GPU: needs --device gpu.")] = None,
 ) -> None:
     """Convert a Paddle segmentation network to ONNX, compare it with Paddle, and install it for Triton."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if model == ALL and (weights or architecture or classes):
         raise typer.BadParameter(f"{ALL} takes official weights only: name one model to give it weights, classes or architecture")
+    half = precision is Precision.FP16
+    placement = Placement(device or (Device.GPU if half else None), accelerator, half)
+    try:
+        wanted = Wanted(repository, threshold, memory, precision, calibration, force, placement)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     try:
         if model == ALL:
-            _export_all(repository, threshold, memory)
+            _export_all(wanted)
         else:
-            _export(model, weights or None, architecture, repository, threshold, classes, memory, folder_sha256)
+            _export(model, weights or None, architecture, classes, wanted, folder_sha256)
     except ModuleNotFoundError as error:
         complaints.print(
             f"[bold red]Export failed:[/] {error.name} is not installed here. Paddle and its converter have an environment of"
@@ -96,7 +122,7 @@ def _complain(error: ExportError | OSError) -> None:
         complaints.print(escape(error.detail), style="dim", highlight=False, soft_wrap=True)
 
 
-def _export_all(repository: Path, threshold: float, budget: float) -> None:
+def _export_all(wanted: Wanted) -> None:
     """Export every network of PaddleX; one that fails does not stop the rest, but makes the exit code 1."""
     from . import zoo
 
@@ -108,7 +134,7 @@ def _export_all(repository: Path, threshold: float, budget: float) -> None:
     for model in zoo.MODELS:
         console.print(f"\n[bold]{model}[/]", highlight=False)
         try:
-            version_number, agreement = _export(model, None, None, repository, threshold, None, budget)
+            version_number, agreement = _export(model, None, None, None, wanted)
             results.add_row(model, str(version_number), f"{agreement:.4%}")
         except (ExportError, OSError) as error:
             _complain(error)
@@ -124,22 +150,24 @@ def _export(
     model: str,
     given: str | None,
     architecture: str | None,
-    repository: Path,
-    threshold: float,
     class_file: Path | None,
-    budget: float,
+    wanted: Wanted,
     folder_sha256: str | None = None,
 ) -> tuple[int, float]:
     """Returns the installed version and its agreement with Paddle, 0 to 1."""
-    from . import classes, convert, graph, memory, parity, weights, zoo
+    from . import calibration, classes, convert, fidelity, graph, lowering, memory, parity, weights, zoo
     from . import repository as entries
-    from .configuration import Origin
+    from .configuration import CONFIG, Origin, network_config
+    from .layout import laid_out
     from .steps import step
 
     if model != zoo.plain_name(model):
         model = zoo.plain_name(model)
         console.print(f'"(slice)" is no part of the name: exporting [bold]{escape(model)}[/]')
-    entries.check_name(model)
+    # A name of the caller's own, given besides the network's, is taken as it is.
+    name = model if architecture or wanted.precision is Precision.FP32 else f"{model}-{wanted.precision.value}"
+    entries.check_name(name)
+    images = None if wanted.calibration is None else calibration.find(wanted.calibration)
     with TemporaryDirectory(prefix="semseg-export-") as folder:
         workspace = Path(folder)
         with step(console, "Weights") as running:
@@ -153,19 +181,41 @@ def _export(
             running.done = f"{found.archive.program.name} to ONNX, {len(network.graph.node)} nodes"
         with step(console, "Graph") as running:
             served, count = graph.served_graph(network, found.archive.normalisation)
-            names = classes.class_names(model, count, class_file)
+            names = classes.class_names(model if given or not architecture else architecture, count, class_file)
+            twin = laid_out(served)
             running.done = f"uint8 pixels to uint8 ids, {count} classes, {len(served.graph.node)} nodes"
         with step(console, "Comparison") as running:
-            agreements = parity.measure(served, found.archive, workspace)
+            if twin is None or wanted.placement.device is Device.GPU:
+                agreements = parity.measure(served, found.archive, workspace, twin)
+            else:
+                agreements = parity.measure(twin, found.archive, workspace, served)
             agreement = parity.lowest(agreements)
             running.done = f"{agreement:.4%} of the pixels as Paddle, at least"
         console.print(parity.table(agreements))
-        parity.require(agreements, threshold)
-        content = served.SerializeToString()
+        parity.require(agreements, wanted.threshold)
+        lowered = None
+        if wanted.precision is not Precision.FP32:
+            with step(console, "Precision") as running:
+                if images is None:
+                    lowered = lowering.to_half(served)
+                else:
+                    prepare = calibration.preparation(found.archive.resize, wanted.repository)
+                    lowered = lowering.to_int8(served, images, prepare, workspace, running.show)
+                running.done = f"{wanted.precision.value}, {lowered.fidelity.equal:.4%} of the pixels as in fp32"
+            served, twin = lowered.model, lowered.twin
+            console.print(fidelity.table(lowered.fidelity, wanted.precision.value))
+            if not wanted.force:
+                fidelity.require(lowered.fidelity, wanted.precision.value)
+        files = {ANY_DEVICE: served.SerializeToString()}
+        if twin is not None:
+            files[CPU_ONLY] = twin.SerializeToString()
+        present = wanted.repository / f"{name}_network" / CONFIG
+        chosen = network_config(name, 1, files, wanted.placement, present).default_model_filename
+        content = files.get(chosen, files[ANY_DEVICE])  # the owner may have named another file
         with step(console, "Memory") as running:
             taken = memory.measure(content, workspace)
-            limit = memory.limit(taken, budget * 1e9, found.archive.resize)
-            running.done = f"{taken.slope / 1e9:.2g} GB a megapixel: {budget:g} GB admit images of {limit} megapixels"
+            limit = memory.limit(taken, wanted.memory * 1e9, found.archive.resize)
+            running.done = f"{taken.slope / 1e9:.2g} GB a megapixel: {wanted.memory:g} GB admit images of {limit} megapixels"
         with step(console, "Installation") as running:
             origin = Origin(
                 class_names=names,
@@ -178,13 +228,18 @@ def _export(
                 exported_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
                 agreement=agreement,
                 comparison=[asdict(each) for each in agreements],
+                precision=wanted.precision.value,
+                fidelity=None if lowered is None else asdict(lowered.fidelity),
+                calibration=None if lowered is None else lowered.calibration,
                 resize=found.archive.resize,
                 folder_sha256=folder_sha256,
             )
-            number = entries.install(repository, model, content, origin)
-            file = repository / f"{model}_network" / str(number) / "model.onnx"
+            number = entries.install(wanted.repository, name, files, origin, wanted.placement)
+            file = wanted.repository / f"{name}_network" / str(number) / chosen
             running.done = f"{file}, {len(content) / 1e6:.1f} MB"
-    console.print(f"Installed [bold]{model}[/], version {number}. Next: [bold]make serve MODEL={model}[/]", highlight=False)
+    console.print(
+        f"Installed [bold]{name}[/], version {number}. Next: [bold]make serve MODEL={name}[/]", highlight=False, soft_wrap=True
+    )
     return number, agreement
 
 

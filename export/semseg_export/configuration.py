@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from .errors import RepositoryError
 from .memory import MEGAPIXEL, Memory
+from .placement import Placement
 from .resize import Resize
 
 CONFIG = "config.pbtxt"
 MAX_BATCH_SIZE = 8
 SHARED = ("preprocess", "postprocess", "draw")
+STAYS = Placement()
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Origin:
     exported_at: str
     agreement: float
     comparison: list[dict[str, float | None]]
+    precision: str = "fp32"
+    fidelity: dict[str, float] | None = None
+    calibration: dict[str, str | int] | None = None
     resize: Resize | None = None
     folder_sha256: str | None = None
 
@@ -47,7 +53,12 @@ class Origin:
             "exported_at": self.exported_at,
             "agreement": f"{self.agreement:.6f}",
             "comparison": json.dumps(self.comparison),
+            "precision": self.precision,
         }
+        if self.fidelity is not None:
+            told["fidelity"] = json.dumps(self.fidelity)
+        if self.calibration is not None:
+            told["calibration"] = json.dumps(self.calibration)
         if self.resize is not None:
             told["resize"] = json.dumps(asdict(self.resize))
         if self.folder_sha256 is not None:
@@ -67,11 +78,13 @@ def read(file: Path) -> triton.ModelConfig:
         raise RepositoryError(f"cannot read {file}: {error}; mend it, or delete the model and export it again") from error
 
 
-def network_config(model: str, version: int, present: Path | None = None) -> triton.ModelConfig:
-    """Of what its owner set in the configuration that is there already, such as instances and threads, all stays."""
+def network_config(
+    model: str, version: int, files: Collection[str], placement: Placement = STAYS, present: Path | None = None
+) -> triton.ModelConfig:
+    """That of a version of these `files`. What its owner set in the configuration that is there already, such as instances and
+    threads, stays, so far as `placement` does not tell otherwise."""
     config = read(present) if present is not None and present.is_file() else triton.ModelConfig()
     if not config.name:
-        config.instance_group.add(count=1)
         config.dynamic_batching.SetInParent()
     config.name = f"{model}_network"
     config.backend = "onnxruntime"
@@ -81,6 +94,7 @@ def network_config(model: str, version: int, present: Path | None = None) -> tri
     config.input.add(name="lane", data_type=triton.TYPE_INT8, dims=[-1])
     config.output.add(name="ids", data_type=triton.TYPE_UINT8, dims=[-1, -1])
     config.version_policy.CopyFrom(only(version))
+    placement.apply(config, files)
     return config
 
 

@@ -6,8 +6,9 @@ ExportError
   DescriptionError     inference.yml is absent or asks for what cannot be served
   ConversionError      Paddle2ONNX or Paddle gave up on the network
   GraphError           the converted network is not one that labels pixels
+  CalibrationError     there are no images to quantise the network by, or one of them cannot be read
   MemoryBudgetError    not even a small image fits into the memory that the network may take
-  DisagreementError    the finished graph does not answer as Paddle does
+  DisagreementError    the finished graph does not answer as Paddle does, or in another precision not as in fp32
   ClassesError         the class names do not fit the network
   RepositoryError      the model repository cannot take the model
 """
@@ -40,6 +41,10 @@ class ConversionError(ExportError):
 
 
 class GraphError(ExportError):
+    pass
+
+
+class CalibrationError(ExportError):
     pass
 
 

@@ -19,6 +19,8 @@ from .runtime import Session
 PIXELS = "pixels"
 LANE = "lane"
 IDS = "ids"
+DECISION = "decide/class"  # the tensor of class ids, int64, and the ArgMax that makes it
+HEAD = "prepare/"  # begins the names of the nodes that make of pixels what the network takes
 PROBE = 128  # height and width, in pixels, of the image that tells the number of classes
 
 
@@ -73,10 +75,10 @@ def _logits(network: ModelProto) -> str:
     output = network.graph.output[0]
     if output.type.tensor_type.elem_type in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE):
         return str(output.name)
-    makers = _makers(network)
-    node = makers.get(output.name)
+    made_by = makers(network)
+    node = made_by.get(output.name)
     while node is not None and node.op_type in ("Cast", "Identity", "Squeeze"):
-        node = makers.get(node.input[0])
+        node = made_by.get(node.input[0])
     if node is None or node.op_type != "ArgMax":
         kind = node.op_type if node is not None else "nothing"
         raise GraphError(f"the network's class ids come from {kind}, not from an ArgMax over channels")
@@ -86,7 +88,8 @@ def _logits(network: ModelProto) -> str:
     return str(node.input[0])
 
 
-def _makers(network: ModelProto) -> dict[str, NodeProto]:
+def makers(network: ModelProto) -> dict[str, NodeProto]:
+    """The node that makes a tensor, by the tensor's name."""
     return {output: node for node in network.graph.node for output in node.output}
 
 
@@ -121,20 +124,20 @@ def _constants(normalisation: Normalisation) -> list[TensorProto]:
 
 def _needed(network: ModelProto, logits: str) -> list[NodeProto]:
     """The nodes that `logits` depends on, in the network's order."""
-    makers = _makers(network)
+    made_by = makers(network)
     wanted, seen = [logits], set()
     while wanted:
         name = wanted.pop()
-        if name in makers and name not in seen:
-            seen.update(makers[name].output)
-            wanted += makers[name].input
+        if name in made_by and name not in seen:
+            seen.update(made_by[name].output)
+            wanted += made_by[name].input
     return [node for node in network.graph.node if seen.intersection(node.output)]
 
 
 def _tail(logits: str) -> list[NodeProto]:
     return [
-        helper.make_node("ArgMax", [logits], ["decide/class"], "decide/class", axis=1, keepdims=0),
-        helper.make_node("Cast", ["decide/class"], [IDS], "decide/ids", to=TensorProto.UINT8),
+        helper.make_node("ArgMax", [logits], [DECISION], DECISION, axis=1, keepdims=0),
+        helper.make_node("Cast", [DECISION], [IDS], "decide/ids", to=TensorProto.UINT8),
     ]
 
 
@@ -142,14 +145,28 @@ def _slimmed(model: ModelProto) -> ModelProto:
     slim: ModelProto = onnxslim.slim(model)
     slim.graph.input[0].CopyFrom(model.graph.input[0])
     slim.graph.output[0].CopyFrom(model.graph.output[0])
+    _leave_out_empty(slim)
     return slim
+
+
+def _leave_out_empty(model: ModelProto) -> None:
+    """Name no constants without elements, which a Resize of older opsets has where newer ones leave an input out."""
+    empty = {tensor.name for tensor in model.graph.initializer if 0 in tensor.dims}
+    for node in model.graph.node:
+        if node.op_type == "Resize":
+            node.input[:] = ["" if name in empty else name for name in node.input]
 
 
 def deciding(served: ModelProto) -> ModelProto:
     """The served graph up to the logits, float32 [N, C, H, W], that it decides by."""
-    decision = _makers(served)["decide/class"]
+    decision = makers(served)[DECISION]
+    logits = decision.input[0]
+    axis = next(attribute.i for attribute in decision.attribute if attribute.name == "axis")
     model = ModelProto()
     model.CopyFrom(served)
+    if axis == 3:  # as layout.py has it
+        model.graph.node.append(helper.make_node("Transpose", [logits], ["decide/planes"], "decide/planes", perm=[0, 3, 1, 2]))
+        logits = "decide/planes"
     del model.graph.output[:]
-    model.graph.output.append(helper.make_tensor_value_info(decision.input[0], TensorProto.FLOAT, None))
+    model.graph.output.append(helper.make_tensor_value_info(logits, TensorProto.FLOAT, None))
     return model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,8 +53,13 @@ class Agreement:
         return self.margin is None or self.spread is None or self.margin <= NEAR * self.spread
 
 
-def measure(model: ModelProto, archive: Archive, workspace: Path, shapes: tuple[Shape, ...] = SHAPES) -> list[Agreement]:
-    """Compare `model` with Paddle on smooth random images of every one of `shapes`. Raises ConversionError."""
+def measure(
+    model: ModelProto, archive: Archive, workspace: Path, twin: ModelProto | None = None, shapes: tuple[Shape, ...] = SHAPES
+) -> list[Agreement]:
+    """Compare `model` with Paddle on smooth random images of every one of `shapes`.
+
+    `twin` is the same network laid out otherwise. Raises ConversionError, and DisagreementError if it answers otherwise.
+    """
     files = [workspace / f"pixels_{index}.npy" for index in range(len(shapes))]
     for seed, (file, shape) in enumerate(zip(files, shapes, strict=True)):
         np.save(file, smooth_pixels(seed, shape))
@@ -65,11 +70,28 @@ def measure(model: ModelProto, archive: Archive, workspace: Path, shapes: tuple[
         f"running {archive.program.name} with Paddle",
     )
     # One session after the other: each keeps the memory of its largest image.
-    session = Session(model)
-    ids = [session.run(np.load(file)).copy() for file in files]  # what ONNX Runtime gives holds on to its memory
-    del session
+    ids = answers_of(model, (np.load(file) for file in files))
+    if twin is not None:
+        require_same(ids, answers_of(twin, (np.load(file) for file in files)))
     logits = Session(deciding(model))
     return [_compare(found, logits, np.load(file), answers / file.stem) for found, file in zip(ids, files, strict=True)]
+
+
+def answers_of(model: ModelProto, images: Iterable[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.uint8]]:
+    """The ids uint8 [N, H, W] of every one of `images`, uint8 [N, H, W, 3]."""
+    session = Session(model)
+    return [session.run(pixels).copy() for pixels in images]  # what ONNX Runtime gives holds on to its memory
+
+
+def require_same(ids: list[npt.NDArray[np.uint8]], others: list[npt.NDArray[np.uint8]]) -> None:
+    """Raises DisagreementError unless the network gives the same ids when it is laid out for the CPU."""
+    for one, other in zip(ids, others, strict=True):
+        if not np.array_equal(one, other):
+            _, height, width = one.shape
+            raise DisagreementError(
+                f"laid out for the CPU, the network gives {(one != other).sum()} pixels of an image of {width}x{height} another"
+                " class: nothing was installed. That is a defect of ONNX Runtime or of this export: report it"
+            )
 
 
 def _compare(ids: npt.NDArray[np.uint8], logits: Session, pixels: npt.NDArray[np.uint8], answer: Path) -> Agreement:

@@ -11,7 +11,7 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,9 @@ from tempfile import TemporaryDirectory
 
 from tritonclient.grpc import model_config_pb2 as triton
 
-from .configuration import CONFIG, SHARED, Origin, ensemble_config, network_config, preprocess_config, read, text
+from .configuration import CONFIG, SHARED, STAYS, Origin, ensemble_config, network_config, preprocess_config, read, text
 from .errors import RepositoryError
+from .placement import Placement
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ def check_name(model: str) -> None:
         raise RepositoryError(f"{model!r} cannot name a model: {', '.join(SHARED)}, *_network and *_preprocess are taken")
 
 
-def install(repository: Path, model: str, network: bytes, origin: Origin) -> int:
-    """Install the network as a new version of `model` and have that served; returns its number.
+def install(repository: Path, model: str, network: Mapping[str, bytes], origin: Origin, placement: Placement = STAYS) -> int:
+    """Install the network, files in ONNX's format by their names, as a new version of `model` and have that served; returns
+    its number.
 
     A running server never sees half a model: first the version's folders are renamed in, which changes nothing that is
     served, and then the configurations are replaced. Raises RepositoryError.
@@ -48,7 +50,7 @@ def install(repository: Path, model: str, network: bytes, origin: Origin) -> int
     with _changing(repository, f"install {model} into", create=True) as staging:
         version = max([0, *_all_numbers(repository, model)]) + 1
         ensemble = ensemble_config(model, origin, version)
-        folders = {f"{model}_network": {"model.onnx": network}}
+        folders: dict[str, Mapping[str, bytes]] = {f"{model}_network": network}
         if origin.resize is not None:
             folders[f"{model}_preprocess"] = _shared_code(repository)
         folders[model] = {CONFIG: text(ensemble)}
@@ -56,7 +58,7 @@ def install(repository: Path, model: str, network: bytes, origin: Origin) -> int
             for file, content in files.items():
                 (staging / name / str(version)).mkdir(parents=True, exist_ok=True)
                 (staging / name / str(version) / file).write_bytes(content)
-        for name, config in _configs(repository, model, ensemble, version).items():
+        for name, config in _configs(repository, model, ensemble, version, network, placement).items():
             (staging / name / CONFIG).write_bytes(text(config))
         # All is written before the first is moved in; the ensemble, which names the others, comes last.
         known = [name for name in folders if (repository / name).exists()]
@@ -75,7 +77,8 @@ def serve(repository: Path, model: str, version: int) -> None:
         present = _present(repository, model)
         if version not in present:
             raise RepositoryError(f"{model} has no version {version} in {repository}; there is: {_listed(present)}")
-        configs = _configs(repository, model, read(repository / model / str(version) / CONFIG), version)
+        files = [file.name for file in (repository / f"{model}_network" / str(version)).iterdir()]
+        configs = _configs(repository, model, read(repository / model / str(version) / CONFIG), version, files)
         for name, config in configs.items():
             (staging / name).write_bytes(text(config))
         for name in configs:
@@ -179,9 +182,19 @@ def _shared_code(repository: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (repository / "preprocess" / "1").glob("*.py")}
 
 
-def _configs(repository: Path, model: str, ensemble: triton.ModelConfig, version: int) -> dict[str, triton.ModelConfig]:
-    """What to write to have a version served: the configurations of its own steps, and the ensemble's, which comes last."""
-    configs = {f"{model}_network": network_config(model, version, repository / f"{model}_network" / CONFIG)}
+def _configs(
+    repository: Path,
+    model: str,
+    ensemble: triton.ModelConfig,
+    version: int,
+    files: Collection[str],
+    placement: Placement = STAYS,
+) -> dict[str, triton.ModelConfig]:
+    """What to write to have a version served: the configurations of its own steps, and the ensemble's, which comes last.
+
+    `files` are those of the network's version."""
+    present = repository / f"{model}_network" / CONFIG
+    configs = {f"{model}_network": network_config(model, version, files, placement, present)}
     if "resize" in ensemble.parameters:
         resize = ensemble.parameters["resize"].string_value
         configs[f"{model}_preprocess"] = preprocess_config(repository, model, resize, version)

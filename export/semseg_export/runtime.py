@@ -30,7 +30,7 @@ class Session:
             graph = model if isinstance(model, Path) else model.SerializeToString()
             self.session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except FAILURES as error:
-            raise GraphError(f"ONNX Runtime cannot load the converted network: {_line(error)}") from error
+            raise GraphError(f"ONNX Runtime cannot load the converted network: {line(error)}") from error
         self.entry, *self.lanes = (entry.name for entry in self.session.get_inputs())
 
     def run(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -43,9 +43,10 @@ class Session:
         try:
             outputs: list[npt.NDArray[Any]] = self.session.run(None, {self.entry: image, **lanes})
         except FAILURES as error:
-            raise GraphError(f"ONNX Runtime cannot run the network on {list(image.shape)}: {_line(error)}") from error
+            raise GraphError(f"ONNX Runtime cannot run the network on {list(image.shape)}: {line(error)}") from error
         return outputs
 
 
-def _line(error: Exception) -> str:
+def line(error: Exception) -> str:
+    """What it says, on one line."""
     return " ".join(str(error).split())

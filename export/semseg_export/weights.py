@@ -32,10 +32,11 @@ class Weights:
 def find(model: str, given: str | None, workspace: Path, show: Show, architecture: str | None = None) -> Weights:
     """The weights that `given` names, brought into `workspace` as an inference archive. Raises an ExportError.
 
-    `architecture` is the network, one of the eighteen, that trained weights (.pdparams) belong to; without it, `model`.
+    `architecture` is the network, one of the eighteen, that trained weights (.pdparams) and official ones belong to; without it,
+    `model`.
     """
     if given is None:
-        given = zoo.archive_url(model)
+        given = zoo.archive_url(architecture or model)
     if "://" in given:
         file, digest = download.fetch(given, cache_folder(), show)
         try:

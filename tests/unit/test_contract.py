@@ -28,6 +28,9 @@ ORIGIN = Origin(
     exported_at="2026-01-01T00:00:00+00:00",
     agreement=1.0,
     comparison=[],
+    precision="int8",
+    fidelity={"equal": 0.99},
+    calibration={"folder": "streets", "images": 50},
     resize=Resize((512, 512)),
     folder_sha256="0" * 64,
 )
@@ -47,7 +50,7 @@ def shared(name: str) -> triton.ModelConfig:
 
 CONFIGS = {
     **{name: shared(name) for name in SHARED},
-    "<MODEL>_network": network_config("<MODEL>", 1),
+    "<MODEL>_network": network_config("<MODEL>", 1, ["model.onnx"]),
     "<MODEL>_preprocess": preprocess_config(ROOT / "model_repository", "<MODEL>", ORIGIN.parameters()["resize"], 1),
     "<MODEL>": ensemble_config("<MODEL>", ORIGIN, 1),
 }

@@ -98,3 +98,22 @@ def test_a_device_that_leaves_nothing_to_change_leaves_the_file(tmp_path: Path) 
     assert file.stat().st_ino == before
     file.write_text('backend: "onnxruntime" instance_group { kind: KIND_CPU }')
     assert not placed(tmp_path, ("cpu", "CPUExecutionProvider")).HasField("optimization")
+
+
+def test_the_file_for_the_cpu_is_served_there_and_nowhere_else(tmp_path: Path) -> None:
+    def served(device: str, provider: str = "CPUExecutionProvider") -> str:
+        place(tmp_path, "A", Device.parse(device), provider)
+        return text_format.Parse((network / "config.pbtxt").read_text(), ModelConfig()).default_model_filename
+
+    add(tmp_path, "A", ENSEMBLE)
+    add(tmp_path, "A_network", "instance_group { count: 1 } version_policy { specific { versions: 2 } }")
+    network = tmp_path / "A_network"
+    assert served("cpu") == ""  # model.onnx, which is all there is
+    (network / "2").mkdir()
+    (network / "2" / "model_cpu.onnx").touch()
+    assert served("cpu") == "model_cpu.onnx"
+    assert served("gpu:0", "CUDAExecutionProvider") == "model.onnx"
+    assert served("cpu") == "model_cpu.onnx"
+    assert served("npu:0", "CANNExecutionProvider") == "model.onnx"
+    (network / "config.pbtxt").write_text('default_model_filename: "mine.onnx" instance_group { kind: KIND_GPU }')
+    assert served("cpu") == "mine.onnx"

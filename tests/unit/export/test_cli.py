@@ -16,6 +16,7 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_export import zoo
 from semseg_export.samples import smooth_pixels
+from tests.support import DEMO_WEIGHTS, ROOT
 from tests.unit.export.archive_server import ArchiveServer
 
 COMMAND = Path(sys.executable).with_name("semseg-export")
@@ -38,7 +39,7 @@ def test_a_network_of_either_format_is_installed(file_format: str, networks: Pat
     text_format.Parse((tmp_path / "models" / "PP-LiteSeg-T" / "config.pbtxt").read_text(), ensemble)
     assert float(ensemble.parameters["agreement"].string_value) >= 0.9999
     assert '"traffic light"' in ensemble.parameters["class_names"].string_value
-    session = onnxruntime.InferenceSession(tmp_path / "models" / "PP-LiteSeg-T_network" / "1" / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "models" / "PP-LiteSeg-T_network" / "1" / "model_cpu.onnx")
     inputs = {"pixels": smooth_pixels(0, (2, 65, 97)), "lane": np.zeros((2, 1), np.int8)}
     assert session.run(["ids"], inputs)[0].shape == (2, 65, 97)
     comparison = json.loads(ensemble.parameters["comparison"].string_value)
@@ -102,6 +103,8 @@ def test_a_stopped_export_leaves_nothing(pir_folder: Path, tmp_path: Path, under
         (["preprocess"], "cannot name a model"),
         (["PP-LiteSeg-T", "--weights", "nowhere"], "there is no nowhere"),
         (["PP-LiteSeg-T", "--weights", ""], "cannot keep https://paddle-model-ecology"),
+        (["fast", "--architecture", "PP-LiteSeg-T"], "cannot keep https://paddle-model-ecology"),
+        (["PP-LiteSeg-T", "--precision", "int8", "--calibration", "nowhere"], "there is no folder nowhere"),
     ],
 )
 def test_a_failure_is_one_line(arguments: list[str], complaint: str) -> None:
@@ -111,12 +114,49 @@ def test_a_failure_is_one_line(arguments: list[str], complaint: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_quantised_network_is_installed_beside_the_other_and_told_of(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    arguments = (zoo.DEMO, "--weights", DEMO_WEIGHTS, "--repository", models, "--precision", "int8")
+    done = export(*arguments, "--calibration", ROOT / "demo" / "images")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "Agreement of int8 with fp32" in done.stdout
+    assert f"Next: make serve MODEL={zoo.DEMO}-int8" in done.stdout
+    ensemble = text_format.Parse((models / f"{zoo.DEMO}-int8" / "config.pbtxt").read_text(), triton.ModelConfig())
+    told = {key: value.string_value for key, value in ensemble.parameters.items()}
+    assert (told["precision"], json.loads(told["calibration"])) == ("int8", {"folder": "images", "images": 3})
+    assert json.loads(told["fidelity"])["equal"] > 0.985
+    assert '"traffic light"' in told["class_names"]
+    network = text_format.Parse((models / f"{zoo.DEMO}-int8_network" / "config.pbtxt").read_text(), triton.ModelConfig())
+    assert network.default_model_filename == "model_cpu.onnx"
+
+
+def test_what_quantisation_spoils_is_installed_by_force_only(pir_folder: Path, tmp_path: Path) -> None:
+    """Random weights tell classes by a hair."""
+    models = tmp_path / "models"
+    arguments = ("--weights", pir_folder, "--repository", models, "--precision", "int8")
+    refused = export("roads", *arguments, "--calibration", ROOT / "demo" / "images")
+    assert refused.returncode == 1
+    assert "of the pixels only, less than 97%: nothing was installed. FORCE=1 (--force)" in refused.stderr
+    assert not models.exists()
+    forced = export("mine", *arguments, "--calibration", ROOT / "demo" / "images", "--architecture", "PP-LiteSeg-T", "--force")
+    assert forced.returncode == 0, forced.stderr
+    assert sorted(entry.name for entry in models.iterdir()) == ["mine", "mine_network"]
+
+
 def test_slice_is_dropped_aloud() -> None:
     assert '"(slice)" is no part of the name: exporting SegFormer-B0' in export("SegFormer-B0 (slice)").stdout
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["net", "--threshold", "2"], ["net", "--classes", "nowhere"], ["all", "--weights", "a.tar"]]
+    "arguments",
+    [
+        [],
+        ["net", "--threshold", "2"],
+        ["net", "--classes", "nowhere"],
+        ["all", "--weights", "a.tar"],
+        ["net", "--precision", "int8"],
+    ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert export(*arguments).returncode == 2

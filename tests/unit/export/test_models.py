@@ -31,10 +31,10 @@ def listed(repository: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_list_tells_what_is_exported(tmp_path: Path) -> None:
-    install(tmp_path / "r", "SegFormer-B0", b"onnx", ORIGIN)
-    install(tmp_path / "r", "SegFormer-B0", b"onnx", ORIGIN)
-    install(tmp_path / "r", "PP-LiteSeg-Demo", b"onnx", ORIGIN)
-    install(tmp_path / "r", "roads", b"onnx", ORIGIN)
+    install(tmp_path / "r", "SegFormer-B0", {"model.onnx": b"onnx"}, ORIGIN)
+    install(tmp_path / "r", "SegFormer-B0", {"model.onnx": b"onnx"}, ORIGIN)
+    install(tmp_path / "r", "PP-LiteSeg-Demo", {"model.onnx": b"onnx"}, ORIGIN)
+    install(tmp_path / "r", "roads", {"model.onnx": b"onnx"}, ORIGIN)
     done = listed(tmp_path / "r")
     assert done.returncode == 0, done.stderr
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if "Cityscapes" in line or "ADE20K" in line}
@@ -51,23 +51,23 @@ def test_an_empty_repository_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_half_a_model_is_not_counted(tmp_path: Path) -> None:
-    install(tmp_path, "net", b"onnx", ORIGIN)
+    install(tmp_path, "net", {"model.onnx": b"onnx"}, ORIGIN)
     (tmp_path / "net" / "config.pbtxt").unlink()
     assert models.exported(tmp_path) == {}
 
 
 def test_after_rolling_back_the_older_version_is_the_one_served(tmp_path: Path) -> None:
-    install(tmp_path, "net", b"onnx", ORIGIN)
-    install(tmp_path, "net", b"onnx", replace(ORIGIN, agreement=0.9995))
+    install(tmp_path, "net", {"model.onnx": b"onnx"}, ORIGIN)
+    install(tmp_path, "net", {"model.onnx": b"onnx"}, replace(ORIGIN, agreement=0.9995))
     assert models.exported(tmp_path) == {"net": Exported(Versions(2, (1, 2)), 0.9995)}
     serve(tmp_path, "net", 1)
     assert models.exported(tmp_path) == {"net": Exported(Versions(1, (1, 2)), 0.99999)}
 
 
 def test_a_broken_configuration_is_told_in_one_line(tmp_path: Path) -> None:
-    install(tmp_path, "net", b"onnx", ORIGIN)
+    install(tmp_path, "net", {"model.onnx": b"onnx"}, ORIGIN)
     (tmp_path / "net" / "config.pbtxt").write_text("{")
-    install(tmp_path, "whole", b"onnx", ORIGIN)
+    install(tmp_path, "whole", {"model.onnx": b"onnx"}, ORIGIN)
     done = listed(tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "net/config.pbtxt" in done.stderr

@@ -42,7 +42,7 @@ def files(folder: Path) -> set[str]:
 
 def test_a_first_export_installs_network_and_ensemble(tmp_path: Path) -> None:
     repository = tmp_path / "model_repository"
-    assert install(repository, "net", b"onnx", ORIGIN) == 1
+    assert install(repository, "net", {"model.onnx": b"onnx"}, ORIGIN) == 1
     assert files(tmp_path) == {
         "model_repository/net/config.pbtxt",
         "model_repository/net/1/config.pbtxt",
@@ -53,7 +53,7 @@ def test_a_first_export_installs_network_and_ensemble(tmp_path: Path) -> None:
 
 
 def test_the_network_batches_pixels_of_any_size(tmp_path: Path) -> None:
-    install(tmp_path / "r", "net", b"onnx", ORIGIN)
+    install(tmp_path / "r", "net", {"model.onnx": b"onnx"}, ORIGIN)
     network = config(tmp_path / "r" / "net_network")
     assert (network.name, network.backend, network.max_batch_size) == ("net_network", "onnxruntime", 8)
     inputs = [("pixels", triton.TYPE_UINT8, [-1, -1, 3]), ("lane", triton.TYPE_INT8, [-1])]
@@ -61,11 +61,11 @@ def test_the_network_batches_pixels_of_any_size(tmp_path: Path) -> None:
     assert [(t.name, t.data_type, list(t.dims)) for t in network.output] == [("ids", triton.TYPE_UINT8, [-1, -1])]
     assert network.HasField("dynamic_batching")
     assert [group.count for group in network.instance_group] == [1]
-    assert network.instance_group[0].kind == triton.ModelInstanceGroup.KIND_AUTO
+    assert network.instance_group[0].kind == triton.ModelInstanceGroup.KIND_CPU
 
 
 def test_the_ensemble_joins_the_steps_by_the_names_of_the_contract(tmp_path: Path) -> None:
-    install(tmp_path / "r", "net", b"onnx", ORIGIN)
+    install(tmp_path / "r", "net", {"model.onnx": b"onnx"}, ORIGIN)
     ensemble = config(tmp_path / "r" / "net")
     assert (ensemble.name, ensemble.platform, ensemble.max_batch_size) == ("net", "ensemble", 8)
     steps = [(s.model_name, s.model_version, dict(s.input_map), dict(s.output_map)) for s in ensemble.ensemble_scheduling.step]
@@ -79,7 +79,7 @@ def test_the_ensemble_joins_the_steps_by_the_names_of_the_contract(tmp_path: Pat
 
 
 def test_the_ensemble_tells_names_colours_and_origin(tmp_path: Path) -> None:
-    install(tmp_path / "r", "net", b"onnx", ORIGIN)
+    install(tmp_path / "r", "net", {"model.onnx": b"onnx"}, ORIGIN)
     told = {key: value.string_value for key, value in config(tmp_path / "r" / "net").parameters.items()}
     assert json.loads(told.pop("class_names")) == ORIGIN.class_names
     assert json.loads(told.pop("palette")) == ORIGIN.palette
@@ -92,14 +92,15 @@ def test_the_ensemble_tells_names_colours_and_origin(tmp_path: Path) -> None:
         "converter": "paddle2onnx 2.1.0",
         "exported_at": "2026-01-02T03:04:05+00:00",
         "agreement": "0.999990",
+        "precision": "fp32",
     }
 
 
 def test_a_later_export_adds_a_version_and_has_it_served(tmp_path: Path) -> None:
     repository = tmp_path / "r"
-    install(repository, "net", b"first", ORIGIN)
+    install(repository, "net", {"model.onnx": b"first"}, ORIGIN)
     (repository / "net_network" / "7").mkdir()
-    assert install(repository, "net", b"second", replace(ORIGIN, source="second.tar")) == 8
+    assert install(repository, "net", {"model.onnx": b"second"}, replace(ORIGIN, source="second.tar")) == 8
     assert (repository / "net_network" / "1" / "model.onnx").read_bytes() == b"first"
     assert (repository / "net_network" / "8" / "model.onnx").read_bytes() == b"second"
     assert config(repository / "net").parameters["source"].string_value == "second.tar"
@@ -109,21 +110,21 @@ def test_a_later_export_adds_a_version_and_has_it_served(tmp_path: Path) -> None
 
 
 def test_what_its_owner_set_stays_when_a_version_is_added(tmp_path: Path) -> None:
-    install(tmp_path, "net", b"first", ORIGIN)
+    install(tmp_path, "net", {"model.onnx": b"first"}, ORIGIN)
     owned = config(tmp_path / "net_network")
     owned.instance_group[0].count = 3
     owned.parameters["intra_op_thread_count"].string_value = "1"
     (tmp_path / "net_network" / "config.pbtxt").write_text(text_format.MessageToString(owned))
-    install(tmp_path, "net", b"second", ORIGIN)
+    install(tmp_path, "net", {"model.onnx": b"second"}, ORIGIN)
     owned.version_policy.specific.versions[:] = [2]
     assert config(tmp_path / "net_network") == owned
 
 
 def test_an_older_version_comes_back_with_all_that_is_its_own(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "model_repository" / "preprocess", tmp_path / "preprocess")
-    install(tmp_path, "net", b"first", RESIZED)
-    install(tmp_path, "net", b"second", replace(RESIZED, source="second.tar", resize=Resize((256, 256))))
-    install(tmp_path, "net", b"third", replace(ORIGIN, source="third.tar"))
+    install(tmp_path, "net", {"model.onnx": b"first"}, RESIZED)
+    install(tmp_path, "net", {"model.onnx": b"second"}, replace(RESIZED, source="second.tar", resize=Resize((256, 256))))
+    install(tmp_path, "net", {"model.onnx": b"third"}, replace(ORIGIN, source="third.tar"))
 
     def served() -> tuple[str, str, str]:
         ensemble, preprocess = config(tmp_path / "net"), config(tmp_path / "net_preprocess")
@@ -139,7 +140,7 @@ def test_an_older_version_comes_back_with_all_that_is_its_own(tmp_path: Path) ->
 
 
 def test_a_version_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
-    install(tmp_path, "net", b"first", ORIGIN)
+    install(tmp_path, "net", {"model.onnx": b"first"}, ORIGIN)
     before = files(tmp_path)
     with pytest.raises(RepositoryError, match=r"net has no version 2 in .*; there is: 1"):
         serve(tmp_path, "net", 2)
@@ -151,20 +152,20 @@ def test_a_version_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
 def test_pruning_leaves_the_served_version_alone(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "model_repository" / "preprocess", tmp_path / "preprocess")
     for origin in (RESIZED, ORIGIN, RESIZED):
-        install(tmp_path, "net", b"onnx", origin)
+        install(tmp_path, "net", {"model.onnx": b"onnx"}, origin)
     serve(tmp_path, "net", 2)
     assert prune(tmp_path, "net") == (1, 3)
     assert versions(tmp_path, "net") == Versions(2, (2,))
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["net", "net_network", "preprocess"]
     assert prune(tmp_path, "net") == ()
-    assert install(tmp_path, "net", b"onnx", ORIGIN) == 3
+    assert install(tmp_path, "net", {"model.onnx": b"onnx"}, ORIGIN) == 3
 
 
 @pytest.mark.parametrize("replaced", [1, 2])
 def test_a_change_that_was_killed_half_way_is_told_and_can_be_finished(tmp_path: Path, replaced: int) -> None:
     shutil.copytree(ROOT / "model_repository" / "preprocess", tmp_path / "preprocess")
     for _ in range(2):
-        install(tmp_path, "net", b"onnx", RESIZED)
+        install(tmp_path, "net", {"model.onnx": b"onnx"}, RESIZED)
     older = {name: (tmp_path / name / "config.pbtxt").read_bytes() for name in ("net_network", "net_preprocess")}
     serve(tmp_path, "net", 1)
     for name in list(older)[:replaced]:
@@ -179,11 +180,11 @@ def test_a_change_that_was_killed_half_way_is_told_and_can_be_finished(tmp_path:
 
 
 def test_what_a_killed_export_left_goes_with_the_next_change(tmp_path: Path) -> None:
-    install(tmp_path / "r", "net", b"onnx", ORIGIN)
+    install(tmp_path / "r", "net", {"model.onnx": b"onnx"}, ORIGIN)
     (tmp_path / "r" / "net_network" / "2").mkdir()
     (tmp_path / ".r-staging-abc" / "net").mkdir(parents=True)
     (tmp_path / ".r-backup").mkdir()
-    assert install(tmp_path / "r", "net", b"onnx", ORIGIN) == 3
+    assert install(tmp_path / "r", "net", {"model.onnx": b"onnx"}, ORIGIN) == 3
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [".r-backup", "r"]
     assert prune(tmp_path / "r", "net") == (1, 2)
     assert files(tmp_path / "r" / "net_network") == {"config.pbtxt", "3/model.onnx"}
@@ -191,14 +192,14 @@ def test_what_a_killed_export_left_goes_with_the_next_change(tmp_path: Path) -> 
 
 def test_exports_of_one_model_at_the_same_time_get_versions_of_their_own(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        numbers = list(pool.map(lambda _: install(tmp_path, "net", b"onnx", ORIGIN), range(8)))
+        numbers = list(pool.map(lambda _: install(tmp_path, "net", {"model.onnx": b"onnx"}, ORIGIN), range(8)))
     assert sorted(numbers) == list(range(1, 9))
     assert versions(tmp_path, "net").present == tuple(range(1, 9))
 
 
 def test_entries_of_others_stay(tmp_path: Path) -> None:
     (tmp_path / "r" / "preprocess" / "1").mkdir(parents=True)
-    install(tmp_path / "r", "net", b"onnx", ORIGIN)
+    install(tmp_path / "r", "net", {"model.onnx": b"onnx"}, ORIGIN)
     assert sorted(entry.name for entry in (tmp_path / "r").iterdir()) == ["net", "net_network", "preprocess"]
 
 
@@ -207,14 +208,14 @@ def test_a_repository_that_cannot_take_it_stays_as_it_was(tmp_path: Path) -> Non
     repository.mkdir()
     (repository / "net_network").touch()
     with pytest.raises(RepositoryError, match="cannot install net into"):
-        install(repository, "net", b"onnx", ORIGIN)
+        install(repository, "net", {"model.onnx": b"onnx"}, ORIGIN)
     assert list(tmp_path.rglob("*")) == [repository, repository / "net_network"]
 
 
 def test_without_the_shared_preprocess_nothing_of_a_resizing_network_is_installed(tmp_path: Path) -> None:
     repository = tmp_path / "r"
     with pytest.raises(RepositoryError, match=r"there is no .*preprocess/config.pbtxt"):
-        install(repository, "net", b"onnx", RESIZED)
+        install(repository, "net", {"model.onnx": b"onnx"}, RESIZED)
     assert files(tmp_path) == set()
 
 

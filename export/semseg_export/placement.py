@@ -1,0 +1,83 @@
+"""Where a network runs, in its configuration: the device, the accelerator, and the file that is laid out for them.
+
+The accelerators' keys are those of NVIDIA's C++ backend (github.com/triton-inference-server/onnxruntime_backend, README.md).
+None of what is written for a GPU has been run on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+
+from tritonclient.grpc import model_config_pb2 as triton
+
+ANY_DEVICE = "model.onnx"
+CPU_ONLY = "model_cpu.onnx"
+WORKSPACE = 2**30  # bytes
+ENGINES = "/var/cache/semseg-tensorrt"  # in Triton's container: what is mounted there outlives it
+# Batch, height, width: of whatever lies outside, TensorRT would build an engine anew, minutes long.
+SHAPES = {"min": (1, 32, 32), "opt": (1, 1024, 2048), "max": (8, 2048, 2048)}
+
+
+class Device(str, Enum):
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+class Accelerator(str, Enum):
+    CUDA = "cuda"
+    TENSORRT = "tensorrt"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where to put a network; without a device it stays where it is, and goes to the CPU if it is new."""
+
+    device: Device | None = None
+    accelerator: Accelerator | None = None
+    half: bool = False  # float16, which TensorRT must be told
+
+    def apply(self, config: triton.ModelConfig, files: Collection[str]) -> None:
+        """Write it into a network's configuration, of whose version these are the files."""
+        if self.device is not None or not config.instance_group:
+            _put_on(config, self.device or Device.CPU)
+        if self.accelerator is not None:
+            _accelerate(config, self.accelerator, self.half)
+        if config.default_model_filename in ("", ANY_DEVICE, CPU_ONLY):  # another one is its owner's
+            config.default_model_filename = CPU_ONLY if CPU_ONLY in files and _is_on_cpu(config) else ANY_DEVICE
+
+
+def _put_on(config: triton.ModelConfig, device: Device) -> None:
+    kind = triton.ModelInstanceGroup.KIND_CPU if device is Device.CPU else triton.ModelInstanceGroup.KIND_GPU
+    count = max((group.count for group in config.instance_group), default=1)
+    if any(group.kind != kind for group in config.instance_group) or not config.instance_group:
+        del config.instance_group[:]
+        config.instance_group.add(kind=kind, count=count)
+
+
+def _is_on_cpu(config: triton.ModelConfig) -> bool:
+    """And there with ONNX Runtime's own CPU provider."""
+    accelerated = config.optimization.execution_accelerators.cpu_execution_accelerator
+    return not accelerated and all(group.kind == triton.ModelInstanceGroup.KIND_CPU for group in config.instance_group)
+
+
+def _accelerate(config: triton.ModelConfig, accelerator: Accelerator, half: bool) -> None:
+    accelerators = config.optimization.execution_accelerators.gpu_execution_accelerator
+    others = [each for each in accelerators if each.name not in {each.value for each in Accelerator}]
+    del accelerators[:]
+    accelerators.extend(others)
+    accelerators.add(name=accelerator.value, parameters=_tensorrt(half) if accelerator is Accelerator.TENSORRT else {})
+
+
+def _tensorrt(half: bool) -> dict[str, str]:
+    shapes = {f"trt_profile_{end}_shapes": f"pixels:{batch}x{height}x{width}x3" for end, (batch, height, width) in SHAPES.items()}
+    return {
+        "precision_mode": "FP16" if half else "FP32",
+        "max_workspace_size_bytes": str(WORKSPACE),
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": ENGINES,
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": ENGINES,
+        **shapes,
+    }

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import ModelProto, TensorProto, checker
+
+from semseg_export import calibration, convert, fidelity, lowering
+from semseg_export.archive import read_archive
+from semseg_export.errors import CalibrationError, DisagreementError
+from semseg_export.graph import served_graph
+from semseg_export.resize import Resize
+from semseg_export.runtime import Session
+from semseg_export.samples import smooth_pixels
+from tests.support import DEMO_WEIGHTS, ROOT
+
+IMAGES = ROOT / "demo" / "images"
+AS_THEY_ARE = calibration.preparation(None, ROOT)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> ModelProto:
+    archive = read_archive(DEMO_WEIGHTS)
+    return served_graph(convert.to_onnx(archive, tmp_path_factory.mktemp("demo")), archive.normalisation)[0]
+
+
+def types(model: ModelProto) -> Callable[[str], int]:
+    """The ONNX type of a tensor of the model, by its name."""
+    inferred = onnx.shape_inference.infer_shapes(model)
+    return {value.name: value.type.tensor_type.elem_type for value in inferred.graph.value_info}.__getitem__
+
+
+def test_quantised_the_demo_network_sees_nearly_the_same(demo: ModelProto, tmp_path: Path) -> None:
+    lowered = lowering.to_int8(demo, calibration.find(IMAGES), AS_THEY_ARE, tmp_path, lambda _: None)
+    assert lowered.calibration == {"folder": "images", "images": 3}
+    assert lowered.fidelity.images == 1
+    assert 0.985 < lowered.fidelity.equal < 1
+    assert 0.9 < lowered.fidelity.miou < 1
+    fidelity.require(lowered.fidelity, "int8")
+    assert len(lowered.model.SerializeToString()) < 0.5 * len(demo.SerializeToString())
+    assert (lowered.model.ir_version, lowered.model.opset_import[0].version) == (demo.ir_version, 17)
+    assert lowered.twin is not None
+    pixels = smooth_pixels(0, (2, 97, 65))
+    assert np.array_equal(Session(lowered.model).run(pixels), Session(lowered.twin).run(pixels))
+
+
+def test_in_half_precision_normalisation_and_argmax_stay_in_fp32(demo: ModelProto) -> None:
+    lowered = lowering.to_half(demo)
+    checker.check_model(lowered.model, full_check=True)
+    assert (lowered.twin, lowered.calibration) == (None, None)
+    assert 0.995 < lowered.fidelity.equal < 1
+    weights = {tensor.data_type for tensor in lowered.model.graph.initializer if len(tensor.dims) == 4}
+    assert weights == {TensorProto.FLOAT16}
+    type_of = types(lowered.model)
+    nodes = {node.name: node for node in lowered.model.graph.node}
+    assert type_of(nodes["decide/class"].input[0]) == TensorProto.FLOAT
+    assert all(type_of(nodes[f"prepare/{name}"].output[0]) == TensorProto.FLOAT for name in ("floats", "scaled", "shifted"))
+
+
+def test_every_fifth_image_is_compared_on_and_no_more_are_read_than_is_good(tmp_path: Path) -> None:
+    for number in range(400):
+        (tmp_path / f"{number:03}.JPG").touch()
+    (tmp_path / "notes.txt").touch()
+    calibrated, compared = calibration.find(tmp_path)
+    assert (len(calibrated.files), len(compared.files)) == (160, 40)
+    assert not set(calibrated.files) & set(compared.files)
+    assert compared.files[-1].name == "398.JPG"
+
+
+def test_images_are_calibrated_on_as_the_network_will_get_them() -> None:
+    calibrated, compared = calibration.find(IMAGES)
+    assert (len(calibrated.files), len(compared.files)) == (3, 1)
+    [pixels] = compared.read(calibration.preparation(Resize((256, 256)), ROOT / "model_repository"))
+    assert pixels.shape == (1, 128, 256, 3)
+    [plain] = compared.read(AS_THEY_ARE)
+    assert np.array_equal(plain[0], cv2.imread(str(compared.files[0]))[..., ::-1])
+
+
+def test_images_that_are_missing_or_damaged_are_told(demo: ModelProto, tmp_path: Path) -> None:
+    with pytest.raises(CalibrationError, match=r"there is no folder .*nowhere: pass one of images like those .* CALIB"):
+        calibration.find(tmp_path / "nowhere")
+    with pytest.raises(CalibrationError, match=r"holds 0 images \(\.bmp, .*\): quantisation needs 2"):
+        calibration.find(tmp_path)
+    shutil.copy(IMAGES / "street.jpg", tmp_path / "a.jpg")
+    shutil.copy(IMAGES / "street.jpg", tmp_path / "c.jpg")
+    (tmp_path / "b.png").write_text("no image")
+    with pytest.raises(CalibrationError, match=r"b\.png cannot be read as an image: mend it, or take it out"):
+        lowering.to_int8(demo, calibration.find(tmp_path), AS_THEY_ARE, tmp_path, lambda _: None)
+    with pytest.raises(CalibrationError, match=r"there is no .*image\.py: export into the project's model_repository"):
+        calibration.preparation(Resize((256, 256)), tmp_path)
+
+
+def test_agreement_is_counted_over_all_pixels_and_the_classes_of_fp32() -> None:
+    truth = [np.array([[[0, 0, 1, 1]]], np.uint8), np.array([[[0, 0, 0, 0]]], np.uint8)]
+    answers = [np.array([[[0, 1, 1, 2]]], np.uint8), np.array([[[0, 0, 0, 0]]], np.uint8)]
+    found = fidelity.compare(truth, answers)
+    assert (found.images, found.equal, found.worst) == (2, 6 / 8, 0.5)
+    assert found.miou == pytest.approx((5 / 6 + 1 / 3) / 2)
+    with pytest.raises(DisagreementError, match=r"in int8 .* 75\.0000% of the pixels only, less than 97%: .* FORCE=1"):
+        fidelity.require(found, "int8")
