@@ -106,7 +106,7 @@ def test_no_request_is_lost_while_versions_change(repository: Path, tmp_path: Pa
 def test_a_version_that_cannot_be_loaded_leaves_the_served_one_alone(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
     export(repository, ROADS, DEMO_WEIGHTS)
     versions(repository, "use", ROADS, "1")
-    (repository / f"{ROADS}_network" / "2" / "model.onnx").write_bytes(b"no network")
+    (repository / f"{ROADS}_network" / "2" / "model_cpu.onnx").write_bytes(b"no network")
     with serving(repository, "--model", ROADS) as addresses, Client(addresses["grpc"]) as client:
         before = client.segment(STREET, ROADS)
         versions(repository, "use", ROADS, "2")
