@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from concurrent.futures import Future, TimeoutError, wait  # noqa: A004 - before Python 3.11, it is not the built-in one
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 import tritonclient.grpc
 import tritonclient.grpc.aio
+from tritonclient.grpc import InferResult
 from tritonclient.utils import InferenceServerException
 
 from .conversation import Call, Conversation, Pause, Steps, TargetSize
@@ -35,7 +37,8 @@ _CHANNEL = [
 class Client:
     """A connection to tritonserver's gRPC port; one may be shared by many threads.
 
-    `timeout` is the time, in seconds, that a call to the server may take.
+    `timeout` is the time, in seconds, that a call to the server may take. An inference that is not waited for any longer is left
+    to the server under way: tritonserver 2.51 may die (SIGSEGV) when one is cancelled, which a gRPC deadline does too.
 
     Every method raises:
         Unavailable: no server answers at `url`, or a part of it is down.
@@ -46,6 +49,7 @@ class Client:
     def __init__(self, url: str = "localhost:8001", timeout: float = 60.0) -> None:
         self._conversation = Conversation(url, timeout)
         self._connection = tritonclient.grpc.InferenceServerClient(url, channel_args=channel_options(url))
+        self._under_way: set[Future[InferResult]] = set()
 
     def segment(
         self,
@@ -101,7 +105,8 @@ class Client:
         self._play(self._conversation.wait_ready(timeout, model))
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, once the inferences that are under way have been answered."""
+        wait(list(self._under_way), _LEAVE)
         self._connection.close()
 
     def __enter__(self) -> Client:
@@ -127,15 +132,30 @@ class Client:
     def _take(self, step: Call | Pause) -> Any:
         if isinstance(step, Pause):
             return time.sleep(step.seconds)
+        if step.method == "infer":
+            return self._infer(step.arguments, step.timeout)
         return getattr(self._connection, step.method)(**step.arguments, client_timeout=step.timeout)
+
+    def _infer(self, arguments: dict[str, Any], timeout: float) -> InferResult:
+        answered: Future[InferResult] = Future()
+
+        def take(result: InferResult | None, error: InferenceServerException | None) -> None:
+            self._under_way.discard(answered)
+            if error is not None:
+                answered.set_exception(error)
+            else:
+                answered.set_result(result)
+
+        self._under_way.add(answered)
+        self._connection.async_infer(**arguments, callback=take, client_timeout=timeout + _FORGOTTEN)
+        try:
+            return answered.result(timeout)
+        except TimeoutError:
+            raise _too_late() from None
 
 
 class AsyncClient:
-    """The same as `Client`, to be awaited; it belongs to the event loop that makes its first call.
-
-    Whoever does not wait for an answer any longer, because the time is over or the task is cancelled, leaves the call to the
-    server under way: tritonserver 2.51 may die (SIGSEGV) when an inference is cancelled, which a gRPC deadline does too.
-    """
+    """The same as `Client`, to be awaited; it belongs to the event loop that makes its first call."""
 
     def __init__(self, url: str = "localhost:8001", timeout: float = 60.0) -> None:
         self._conversation = Conversation(url, timeout)
@@ -220,13 +240,18 @@ class AsyncClient:
         try:
             return await asyncio.wait_for(asyncio.shield(call), step.timeout)
         except asyncio.TimeoutError:
-            raise InferenceServerException("no answer in time", "StatusCode.DEADLINE_EXCEEDED") from None
+            raise _too_late() from None
 
 
 def channel_options(url: str) -> list[tuple[str, int]]:
     """gRPC sends even what is for this machine through the proxy that the environment names."""
     here = url.rpartition(":")[0] in ("localhost", "127.0.0.1", "[::1]")
     return [*_CHANNEL, ("grpc.enable_http_proxy", 0)] if here else _CHANNEL
+
+
+def _too_late() -> InferenceServerException:
+    """What a gRPC deadline would have raised."""
+    return InferenceServerException("no answer in time", "StatusCode.DEADLINE_EXCEEDED")
 
 
 def _content(image: bytes | str | os.PathLike[str]) -> bytes:

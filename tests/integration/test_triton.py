@@ -12,7 +12,7 @@ import requests
 import tritonclient.grpc as grpc
 
 from demo.scenes import scene
-from semseg_client import Client
+from semseg_client import Client, DeadlineExceeded
 from tests.support import DEMO, STREET, Service, in_export_environment
 
 MODELS = (DEMO, "PP-LiteSeg-T", "PP-LiteSeg-T-legacy")
@@ -108,3 +108,21 @@ def test_each_model_says_where_it_came_from(service: Service, weights: dict[str,
         assert model.converter == "paddle2onnx 2.1.0"
         assert model.agreement is not None
         assert model.agreement >= 0.999
+
+
+def test_a_caller_that_does_not_wait_costs_the_server_nothing(service: Service) -> None:
+    """With gRPC's own deadline, which cancels the call, tritonserver 2.51 died of the twelfth."""
+
+    def give_up(client: Client) -> bool:
+        try:
+            client.segment(STREET, DEMO)
+        except DeadlineExceeded:
+            return True
+        return False
+
+    with Client(service.grpc) as patient:
+        patient.segment(STREET, DEMO)
+        with Client(service.grpc, timeout=0.02) as impatient, ThreadPoolExecutor(8) as pool:
+            impatient.model(DEMO)
+            assert any(pool.map(give_up, [impatient] * 48))
+        assert patient.segment(STREET, DEMO).picture
