@@ -1,0 +1,121 @@
+"""The networks that are measured: weights that all rivals share, and what our export makes of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .places import EXPORTING, HOME, REPOSITORY, ROOT
+
+DEMO = "PP-LiteSeg-Demo"
+DEFAULT = ("PP-LiteSeg-T", "SegFormer-B0", "SeaFormer_tiny", DEMO)
+SHARED = ("preprocess", "postprocess", "draw")
+PRECISIONS = ("int8", "fp16")
+
+
+class Missing(Exception):
+    """A model that cannot be had; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A served model. Its name is a network's, or one with `-int8` or `-fp16` at its end.
+
+    The official weights are large and their host is not always there: random weights, seeded, take as long.
+    """
+
+    name: str
+
+    @property
+    def network(self) -> str:
+        base, _, last = self.name.rpartition("-")
+        return base if last in PRECISIONS else self.name
+
+    @property
+    def paddlex_name(self) -> str:
+        """The network that PaddleX has to be told: it knows the demo network by its family."""
+        return "PP-LiteSeg-T" if self.network == DEMO else self.network
+
+    @property
+    def weights(self) -> Path:
+        """Paddle's inference.json, inference.pdiparams and inference.yml."""
+        return HOME / "weights" / self.network
+
+    @property
+    def onnx(self) -> Path:
+        """The network that our server runs."""
+        return next((REPOSITORY / f"{self.name}_network").glob("*/model.onnx"))
+
+    def prepare(self) -> None:
+        """Write the weights and the exported model, unless they are there and made by the code as it is.
+
+        Raises:
+            Missing: a step failed, or a model of another precision was not exported.
+        """
+        self._prepare_weights()
+        for shared in SHARED:
+            shutil.rmtree(REPOSITORY / shared, ignore_errors=True)
+            shutil.copytree(ROOT / "model_repository" / shared, REPOSITORY / shared)
+        if self.name == self.network:
+            export(self.name, self.weights)
+        else:
+            self._copy()
+
+    def _prepare_weights(self) -> None:
+        if self.weights.exists():
+            return
+        if self.network != DEMO:
+            _run("-m", "tests.networks", self.weights, "--network", self.network)
+            return
+        shutil.copytree(ROOT / "demo" / DEMO, self.weights)
+        description = self.weights / "inference.yml"
+        description.write_text(description.read_text().replace(f"model_name: {DEMO}", f"model_name: {self.paddlex_name}"))
+
+    def _copy(self) -> None:
+        """Quantising asks for decisions that are not ours: the model is taken as `make export` left it."""
+        source = ROOT / "model_repository"
+        if not (source / self.name).exists():
+            precision = self.name.rpartition("-")[2]
+            raise Missing(
+                f"{self.name} is not exported: make export MODEL={self.network} NAME={self.name} PRECISION={precision} "
+                f"WEIGHTS={self.weights.relative_to(ROOT)}"
+            )
+        for folder in (self.name, f"{self.name}_network"):
+            shutil.rmtree(REPOSITORY / folder, ignore_errors=True)
+            shutil.copytree(source / folder, REPOSITORY / folder)
+
+
+def export(name: str, weights: Path) -> None:
+    """`semseg-export` into the bench's own repository, as version 1.
+
+    Raises:
+        Missing: it failed.
+    """
+    stamp = REPOSITORY / f".{name}"
+    state = _digest([*sorted((ROOT / "export").rglob("*.py")), *sorted(weights.iterdir())])
+    if stamp.exists() and stamp.read_text() == state:
+        return
+    for folder in (name, f"{name}_network"):
+        shutil.rmtree(REPOSITORY / folder, ignore_errors=True)
+    _run("-c", "from semseg_export.cli import main; main()", name, "--weights", weights, "--repository", REPOSITORY)
+    stamp.write_text(state)
+
+
+def _run(*arguments: str | Path) -> None:
+    command = [EXPORTING / "bin" / "python", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+    if done.returncode:
+        told = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
+        raise Missing(f"{' '.join(map(str, arguments[:3]))} failed: {' | '.join(told)}")
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

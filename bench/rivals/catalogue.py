@@ -1,0 +1,65 @@
+"""The rivals by the names that `--rivals` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from ..models import Model
+from .floor import Floor, arrangements
+from .litserve import LitServe
+from .paddlex import PaddleX
+from .rival import Server
+from .semseg import Semseg
+from .tritonkit import TritonKit
+
+Make = Callable[[Model], Server]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A way of asking a server. Those with the same `make` share one."""
+
+    name: str
+    make: Make
+    meaning: str
+
+
+def _floors() -> dict[str, Rival]:
+    rivals = {}
+    for arrangement in arrangements():
+        sessions, threads = arrangement.split("x")
+        meaning = f"bare ONNX Runtime in process, sessions x threads: {sessions} x {threads}"
+        rivals[f"floor-{arrangement}"] = Rival(f"floor-{arrangement}", partial(Floor, arrangement=arrangement), meaning)
+    return rivals
+
+
+RIVALS: dict[str, Rival] = {
+    **_floors(),
+    "grpc": Rival("grpc", Semseg, "ours, gRPC, label map"),
+    "rest": Rival("rest", Semseg, "ours, REST, label map and picture"),
+    "rest-map": Rival("rest-map", Semseg, "ours, REST, label map"),
+    "paddlex": Rival("paddlex", PaddleX, "paddlex --serve, label map and picture"),
+    "paddlex-map": Rival("paddlex-map", PaddleX, "paddlex --serve, label map"),
+    "paddlex-triton": Rival("paddlex-triton", TritonKit, "PaddleX's Triton kit, label map and picture"),
+    "litserve": Rival("litserve", LitServe, "LitServe with our ONNX file, label map and picture"),
+    "litserve-map": Rival("litserve-map", LitServe, "LitServe with our ONNX file, label map"),
+}
+FLOOR = "floor"  # stands for all its arrangements
+
+
+def chosen(names: list[str]) -> list[Rival]:
+    """The rivals of those names, in the catalogue's order.
+
+    Raises:
+        KeyError: there is none of a name.
+    """
+    unknown = [name for name in names if name not in RIVALS and name != FLOOR]
+    if unknown:
+        raise KeyError(unknown[0])
+    return [rival for name, rival in RIVALS.items() if name in names or (FLOOR in names and is_floor(name))]
+
+
+def is_floor(name: str) -> bool:
+    return name.startswith(f"{FLOOR}-")

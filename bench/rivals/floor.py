@@ -1,0 +1,52 @@
+"""The floor: the bare network, in process, with no image to decode and nobody to answer to."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from ..load import Plan, Window
+from ..models import Model
+from ..places import ROOT, SERVING
+from ..processes import Tree
+from .rival import Failed, LabelMap, Server
+
+
+class Floor(Server):
+    """Some sessions with some threads each: `1x2` is one session with two threads."""
+
+    same_file = True
+
+    def __init__(self, model: Model, arrangement: str) -> None:
+        self.name = f"floor-{arrangement}"
+        super().__init__(model)
+        self._arrangement = arrangement.split("x")
+
+    def launch(self) -> Tree:
+        command: list[str | Path] = [SERVING / "bin" / "python", "-m", "bench.rivals.floor_loop", self.model.onnx]
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return Tree([*command, *self._arrangement], {"PYTHONPATH": path, "ORT_DISABLE_TELEMETRY": "1"}, self.log, talks=True)
+
+    def ready(self) -> bool:
+        return self.tree.ask("") == "ready\n"
+
+    def load(self, route: str, files: Sequence[Path], clients: int, plan: Plan) -> tuple[Window, dict[int, LabelMap]]:  # noqa: ARG002
+        with TemporaryDirectory(prefix="bench-") as out:
+            asked = {"files": [str(file) for file in files], "clients": clients, "out": out}
+            answer = self.tree.ask(json.dumps({**asked, "seconds": plan.seconds, "answers": plan.answers}))
+            if not answer:
+                raise Failed(f"it ended: {self.tree.last_words()}")
+            window = Window(**json.loads(answer))
+            maps = {int(file.stem): np.load(file) for file in Path(out).glob("*.npy")}
+        return window, maps
+
+
+def arrangements() -> list[str]:
+    """What two cores or more can be shared out to."""
+    cores = len(os.sched_getaffinity(0))
+    return list(dict.fromkeys([f"1x{cores}", f"{cores}x1"]))
