@@ -17,11 +17,12 @@ VENV   := .venv
 SERVE  := $(VENV)/bin
 EXPORT := $(VENV)/export/bin
 PINS   := constraints.txt
+BENCH  := .bench
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo export models rollback prune test test-examples test-zoo test-paddlex lint format train-demo lock clean
+.PHONY: help setup serve demo export models rollback prune test test-examples test-zoo test-paddlex bench bench-scale lint format train-demo lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,13 +65,20 @@ test-zoo: $(VENV)/.test ## prove the export of all eighteen networks against Pad
 test-paddlex: $(VENV)/.test $(VENV)/.paddlex ## train a network, serve it, and compare it with PaddleX itself (four minutes)
 	@$(SERVE)/python -m pytest tests/paddlex -s
 
+bench: $(BENCH)/.set-up ## measure against PaddleX, its Triton kit, LitServe and bare ONNX Runtime (ARGS=--help; all of it takes hours)
+	@$(BENCH)/harness/bin/python -m bench $(ARGS)
+
+bench-scale: $(BENCH)/.set-up ## measure how the server grows with pixels, clients and models (ARGS=--help)
+	@$(BENCH)/harness/bin/python -m bench.scale $(ARGS)
+
 lint: $(VENV)/.test ## check style, types and the Dockerfile
 	@$(SERVE)/ruff check -q .
 	@$(SERVE)/ruff format -q --check .
-	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py tests/conftest.py tests/integration tests/languages/*.py \
-	    tests/paddlex/test_paddlex.py examples/python
+	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py examples/python \
+	    $(wildcard bench/*.py bench/rivals/*.py bench/rivals/litserve_app/*.py) \
+	    tests/conftest.py tests/integration tests/languages/*.py tests/paddlex/test_paddlex.py tests/paddlex/test_conformance.py
 	@$(EXPORT)/mypy export/semseg_export
-	@for folder in server/semseg_server/backends/*/ model_repository/*/1/; do \
+	@for folder in server/semseg_server/backends/*/ model_repository/*/1/ bench/rivals/triton_kit/; do \
 	    [ ! -e $$folder/model.py ] || MYPYPATH=$$folder $(SERVE)/mypy $$folder*.py || exit 1; done
 	@$(SERVE)/hadolint Dockerfile
 
@@ -85,8 +93,8 @@ lock: ## resolve the newest versions that pyproject.toml admits into constraints
 	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install -q uv
 	@$(VENV)/lock/bin/uv pip compile -q --upgrade --universal --python-version 3.10 --all-extras --no-header --no-annotate pyproject.toml -o $(PINS)
 
-clean: ## remove the environments and caches; exported models stay
-	@rm -rf $(VENV) output build .mypy_cache .pytest_cache .ruff_cache client/*.egg-info export/*.egg-info server/*.egg-info *.egg-info
+clean: ## remove the environments and caches; exported models and bench's results stay
+	@rm -rf $(VENV) $(filter-out $(BENCH)/results,$(wildcard $(BENCH)/* $(BENCH)/.[a-z]*)) output build .mypy_cache .pytest_cache .ruff_cache client/*.egg-info export/*.egg-info server/*.egg-info *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A model that is asked for and not there yet is exported first; the demo network also when its weights are newer.
@@ -140,4 +148,35 @@ $(VENV)/.paddlex: tests/paddlex/requirements.txt | $(VENV)/.serve
 	@echo "Setting up PaddleX in $(VENV)/paddlex, to compare with: 1.4 GB (about a minute)"
 	@$(PYTHON) -m venv $(VENV)/paddlex
 	@$(VENV)/paddlex/bin/pip install -q -r $<
+	@touch $@
+
+# Each rival has an environment of its own; PaddleX's service and its Triton kit share PaddleX's.
+$(BENCH)/.set-up: $(BENCH)/.harness $(BENCH)/.paddlex $(BENCH)/.litserve $(BENCH)/.perf_analyzer
+	@touch $@
+
+$(BENCH)/.harness: bench/requirements.txt pyproject.toml $(PINS) | $(VENV)/.export
+	@echo "Setting up what measures in $(BENCH)/harness"
+	@$(PYTHON) -m venv $(BENCH)/harness
+	@$(BENCH)/harness/bin/pip install -q -c $(PINS) -e . -r $<
+	@touch $@
+
+$(BENCH)/.paddlex: bench/rivals/paddlex.txt
+	@echo "Setting up PaddleX in $(BENCH)/paddlex: 2.5 GB (about two minutes)"
+	@mkdir -p $(BENCH) && $(PYTHON) -m venv $(BENCH)/paddlex
+	@$(BENCH)/paddlex/bin/pip install -q -r $<
+	@touch $@
+
+$(BENCH)/.litserve: bench/rivals/litserve.txt $(PINS)
+	@echo "Setting up LitServe in $(BENCH)/litserve"
+	@mkdir -p $(BENCH) && $(PYTHON) -m venv $(BENCH)/litserve
+	@$(BENCH)/litserve/bin/pip install -q -c $(PINS) -r $<
+	@touch $@
+
+# The last perf_analyzer that runs on an older glibc. What it links against lies beside it; without it, nothing is confirmed.
+$(BENCH)/.perf_analyzer: | $(BENCH)/.harness
+	@mkdir -p $(BENCH)/perf_analyzer && cd $(BENCH)/perf_analyzer && \
+	    ../harness/bin/pip download -q --no-deps tritonclient==2.50.0 nvidia-cuda-runtime-cu12==12.9.79 && \
+	    for wheel in *.whl; do ../harness/bin/python -m zipfile -e $$wheel .; done && \
+	    { { apt-get download -q libb64-0d && dpkg -x libb64-0d_*.deb . && chmod +x tritonclient-*.data/data/bin/perf_analyzer; } >/dev/null 2>&1 || \
+	    { rm -rf tritonclient-*.data; echo "perf_analyzer is left out: libb64 could not be had from Debian's or Ubuntu's archive"; }; }
 	@touch $@

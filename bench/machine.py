@@ -1,0 +1,78 @@
+"""The machine and the versions that figures belong to."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import psutil
+
+from .places import HOME, ROOT, SERVING
+
+_PACKAGES = {
+    SERVING: ("nvidia-pytriton", "onnxruntime", "opencv-python-headless", "tritonclient"),
+    HOME / "paddlex": ("paddlex", "paddlepaddle"),
+    HOME / "litserve": ("litserve",),
+}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the results' first line and the report's first paragraph tell."""
+
+    date: str
+    cpu: str
+    cores: int
+    memory_gb: float
+    system: str
+    load: float  # of the last minute, before anything was started
+    commit: str
+    command: str
+    versions: dict[str, str]
+
+
+def this_machine(target: str) -> Machine:
+    """Of a run of `make target` with the arguments of this process."""
+    arguments = " ".join(sys.argv[1:])
+    return Machine(
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        cpu=_cpu(),
+        cores=len(os.sched_getaffinity(0)),
+        memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
+        system=f"{_system()}, Linux {platform.release()}, Python {platform.python_version()}",
+        load=round(os.getloadavg()[0], 2),
+        commit=_commit(),
+        command=f'make {target} ARGS="{arguments}"' if arguments else f"make {target}",
+        versions=_versions(),
+    )
+
+
+def _system() -> str:
+    return platform.freedesktop_os_release()["PRETTY_NAME"]
+
+
+def _cpu() -> str:
+    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return found[1] if found else platform.processor()
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
+    return done.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that decide, as their environments have them."""
+    versions = {}
+    for environment, packages in _PACKAGES.items():
+        for package in packages:
+            stem = package.replace("-", "_")
+            for found in environment.glob(f"lib/python3*/site-packages/{stem}-*.dist-info"):
+                versions[package] = found.name.removesuffix(".dist-info").rpartition("-")[2]
+    return versions

@@ -1,0 +1,123 @@
+"""What is measured, as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .machine import Machine
+
+
+@dataclass(frozen=True)
+class Start:
+    """A rival's server has started."""
+
+    model: str
+    size: str
+    rival: str
+    ready: float  # s, until it said so
+    first: float  # s, the first image's answer after that
+    idle: float  # processor time of its processes a second, while nobody asked; all servers stand side by side
+
+
+@dataclass(frozen=True)
+class Load:
+    """One window of the closed loop."""
+
+    model: str
+    size: str
+    rival: str
+    clients: int
+    round: int
+    latencies: list[float]  # s
+    seconds: float
+    cpu: float  # s of the server's processes, an image
+    loader_cpu: float  # s of the load generator's, an image
+    pss: int  # bytes, at most, all processes of the server
+    rss: int
+    others: float  # cores that processes of others took meanwhile: the noise
+    agreement: float  # smallest share of pixels that have the floor's class
+
+    @property
+    def throughput(self) -> float:
+        """Images a second."""
+        return len(self.latencies) / self.seconds
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A rival did not start, answer, or answer rightly, and is left out of what follows of this model and size."""
+
+    model: str
+    size: str
+    rival: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Where the time of one REST request goes, in seconds an image."""
+
+    model: str
+    size: str
+    total: float  # what the client sees
+    gateway: dict[str, float]  # as the header Server-Timing tells them
+    triton: dict[str, dict[str, float]]  # model of the ensemble: queue, input, infer, output
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """Triton's perf_analyzer beside our load generator, gRPC with both outputs."""
+
+    model: str
+    size: str
+    clients: int
+    throughput: float  # images a second
+    median: float  # s
+    p99: float
+    our_throughput: float
+    our_median: float
+    our_p99: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement of a scale: `axis` is pixels (in 2^20), clients or models."""
+
+    axis: str
+    model: str
+    value: float
+    seconds: float  # an image: the median latency, for clients the time between two answers
+    floor: float | None  # the same of the bare network
+    latency: float
+    pss: int
+    ready: float
+
+
+Record = Machine | Start | Load | Failure | Stages | Confirmation | Point
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Machine, Start, Load, Failure, Stages, Confirmation, Point)}
+
+
+@dataclass
+class Results:
+    """The records of one run, each written to `file` as it comes."""
+
+    file: Path
+    records: list[Record] = field(default_factory=list)
+
+    def add(self, record: Record) -> None:
+        self.records.append(record)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a") as lines:
+            lines.write(json.dumps({"kind": type(record).__name__, **asdict(record)}) + "\n")
+
+    @classmethod
+    def read(cls, file: Path) -> Results:
+        """Those of an earlier run."""
+        records = []
+        for line in file.read_text().splitlines():
+            fields = json.loads(line)
+            records.append(_KINDS[fields.pop("kind")](**fields))
+        return cls(file, records)
