@@ -23,7 +23,8 @@ from .rivals.rival import Failed, LabelMap, Server
 from .rivals.semseg import Semseg
 from .stages import breakdown
 
-RIGHT = 0.99  # least share of equal pixels; Paddle's own kernels differ in near-ties
+RIGHT = 0.99  # least share of equal pixels where the same ONNX file is run; batches differ in near-ties
+_ROOM = 0.25  # of the machine's memory, that must be free before a server is loaded: a batch may take gigabytes at once
 _IDLE = 2.0  # s, for which the processor time of idle servers is counted
 _PAUSE = 0.5  # s between two loads: OpenMP's threads spin on for a while after their work
 _STAGED = 20  # requests of a breakdown
@@ -134,13 +135,18 @@ class Contest:
 
     def _checked(self, server: Server, rival: Rival, clients: int, plan: Plan) -> tuple[Window, float]:
         """The window, and the smallest share of pixels that have the floor's class."""
+        memory = psutil.virtual_memory()
+        if memory.available < _ROOM * memory.total:
+            raise Failed(
+                f"only {memory.available / 1e9:.1f} GB of memory are free, for the servers stand side by side and keep what they "
+                "have had: take fewer --rivals, smaller --sizes or fewer --clients"
+            )
         window, maps = server.load(rival.name, self.files, clients, plan)
         if window.failures:
             raise Failed(window.failures[0])
         agreement = min(_agreement(self._truth[index], found) for index, found in maps.items())
-        # A network of another precision is ours alone: PaddleX runs the one that it was made from.
-        comparable = server.same_file or self.model.name == self.model.network
-        if comparable and agreement < RIGHT:
+        # What PaddleX answers is told, but keeps it in: its oneDNN kernels give SeaFormer_tiny other classes than Paddle's own.
+        if server.same_file and agreement < RIGHT:
             raise Failed(f"a wrong answer: {agreement:.2%} of the pixels have the floor's class")
         return window, agreement
 
