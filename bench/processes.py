@@ -53,8 +53,10 @@ class Tree:
         return self.process.stdout.readline()
 
     def last_words(self) -> str:
-        """The last lines of the log, as one."""
-        return " | ".join(self._log.read_text(errors="replace").strip().splitlines()[-4:])[-600:]
+        """The exit code, if it has ended, and the last lines of the log, as one."""
+        code = self.process.poll()
+        ended = [] if code is None else [f"exit code {code}"]
+        return " | ".join([*ended, *self._log.read_text(errors="replace").strip().splitlines()[-4:]])[-600:]
 
     def cpu(self) -> float:
         """Seconds of processor time, user and system, of those that live and of their children that have ended."""
