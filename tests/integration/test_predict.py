@@ -53,6 +53,8 @@ def running(folder: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[b
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # In the background of a shell, SIGINT is ignored, and that would be inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process
