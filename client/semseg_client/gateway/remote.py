@@ -15,6 +15,7 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import cache
 from ssl import SSLContext
+from urllib.parse import urljoin
 
 import httpcore
 import httpx
@@ -22,8 +23,13 @@ import httpx
 from ..errors import InvalidImage
 
 _MOST_HOPS = 5
+_LAST_PORT = 65535
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = [("User-Agent", "paddle-semseg-triton"), ("Accept", "image/*, */*;q=0.5"), ("Accept-Encoding", "identity")]
+
+_NOT_VALID = "image is, or leads to, a URL that is not valid"
+_UNICAST = ipaddress.IPv6Network("2000::/3")  # of which all public addresses are
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -62,7 +68,7 @@ class Remote:
                 async with pool.stream("GET", str(here), headers=[host, *_HEADERS]) as response:
                     headers = httpx.Headers(response.headers)
                     if response.status in _REDIRECTS and "location" in headers:
-                        here = _parsed(str(here.join(headers["location"])))
+                        here = _parsed(headers["location"], str(here))
                         continue
                     if response.status != 200:
                         raise InvalidImage(f"image could not be fetched: the host answered {response.status}")
@@ -116,9 +122,16 @@ def _is_network(text: str) -> bool:
 
 
 def _public(address: _Address) -> bool:
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    address = mapped or address
+    if isinstance(address, ipaddress.IPv6Address):
+        within = address.ipv4_mapped or address.sixtofour or _behind_nat64(address)
+        if within is not None:  # they lead on to that one
+            return _public(within)
+        return address.is_global and address in _UNICAST
     return address.is_global and not address.is_multicast
+
+
+def _behind_nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    return ipaddress.IPv4Address(address.packed[-4:]) if address in _NAT64 else None
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
@@ -136,7 +149,10 @@ class _Backend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError:  # a part of the name is empty, or longer than names allow
+            raise InvalidImage(_NOT_VALID) from None
         addresses = [str(each[4][0]) for each in found]
         for address in addresses:
             self._hosts.check_address(ipaddress.ip_address(address))
@@ -146,12 +162,14 @@ class _Backend(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
-def _parsed(url: str) -> httpx.URL:
+def _parsed(url: str, base: str = "") -> httpx.URL:
     try:
-        parsed = httpx.URL(url)
+        parsed = httpx.URL(urljoin(base, url))
     except (httpx.InvalidURL, ValueError):
-        raise InvalidImage("image is a URL that is not valid") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InvalidImage(_NOT_VALID) from None
+    if parsed.port is not None and parsed.port > _LAST_PORT:
+        raise InvalidImage(_NOT_VALID)
+    if parsed.scheme not in ("http", "https") or not parsed.raw_host:
         raise InvalidImage("image is, or leads to, a URL that is not http:// or https://")
     return parsed.copy_with(username=None, password=None, fragment=None)
 

@@ -89,3 +89,15 @@ async def test_what_is_no_image_is_told(site: Website) -> None:
 async def test_a_mapped_private_address_is_not_a_public_one() -> None:
     assert "SEMSEG_IMAGE_HOSTS" in await refused("http://[::ffff:127.0.0.1]/a.jpg", ("*",))
     assert "private" in await refused("http://169.254.169.254/latest", ("*",))
+
+
+@pytest.mark.parametrize("address", ["64:ff9b::10.0.0.1", "64:ff9b::7f00:1", "2002:a00:1::1", "::7f00:1", "fe80::1", "ff0e::1"])
+async def test_an_address_that_leads_to_a_private_one_is_not_a_public_one(address: str) -> None:
+    assert "private address" in await refused(f"http://[{address}]/a.jpg", ("*",), timeout=1.0)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example.com", "127.0.0.1:65536", "[::1", "a:99999999"])
+async def test_a_host_that_cannot_be_is_told_also_where_a_redirect_names_it(site: Website, host: str) -> None:
+    hosts = ("*", *LOOPBACK)
+    assert "not valid" in await refused(f"http://{host}/a.jpg", hosts)
+    assert "not valid" in await refused(f"{site.url}/to/http://{host}/a.jpg", hosts)
