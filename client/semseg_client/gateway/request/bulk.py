@@ -51,12 +51,12 @@ async def read_batch(request: Request, settings: Settings, remote: Remote) -> Ba
                 files = [await file.read() for file in sent.files]
             shared = sent.options.model_copy(update={"log_id": None})
             asked = [Asked(file, shared, f"body.image.{index}", "body") for index, file in enumerate(files)]
-            return Batch([partial(_checked, each, settings) for each in asked], sent.options.log_id)
+            return Batch([partial(of_file, each, settings) for each in asked], sent.options.log_id)
         case _:
             options = options_of(request.query_params.multi_items(), "query")
             body = await read_body(request, settings.max_body_bytes)
             shared = options.model_copy(update={"log_id": None})
-            return Batch([partial(_checked, Asked(body, shared, "body", "query"), settings)], options.log_id)
+            return Batch([partial(of_file, Asked(body, shared, "body", "query"), settings)], options.log_id)
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -93,7 +93,3 @@ async def _item(image: Any, shared: dict[str, Any], settings: Settings, remote: 
     except ValidationError as error:
         raise Invalid(mistakes(error, place), usable_log_id(image)) from None
     return await of_text(sent, settings, remote, f"{place}.image", place)
-
-
-async def _checked(asked: Asked, settings: Settings) -> Asked:
-    return of_file(asked, settings)

@@ -35,11 +35,11 @@ async def read_one(request: Request, settings: Settings, remote: Remote) -> Aske
         case kind if kind == FORM:
             async with form(request, settings.max_body_bytes, 1) as sent_form:
                 image = await sent_form.files[0].read()
-                return of_file(Asked(image, sent_form.options, "body.image", "body"), settings)
+                return await of_file(Asked(image, sent_form.options, "body.image", "body"), settings)
         case _:
             options = options_of(request.query_params.multi_items(), "query")
             body = await read_body(request, settings.max_body_bytes)
-            return of_file(Asked(body, options, "body", "query"), settings)
+            return await of_file(Asked(body, options, "body", "query"), settings)
 
 
 async def of_text(sent: SegmentationRequest, settings: Settings, remote: Remote, image_at: str, options_at: str) -> Asked:
@@ -51,15 +51,15 @@ async def of_text(sent: SegmentationRequest, settings: Settings, remote: Remote,
             image = await asyncio.to_thread(decoded, sent.image)
     except InvalidImage as error:
         raise invalid(image_at, str(error), sent.log_id) from None
-    return of_file(Asked(image, sent, image_at, options_at), settings)
+    return await of_file(Asked(image, sent, image_at, options_at), settings)
 
 
-def of_file(asked: Asked, settings: Settings) -> Asked:
+async def of_file(asked: Asked, settings: Settings) -> Asked:
     """`asked`, if its image is one that the gateway takes."""
     try:
         if not asked.image:
             raise InvalidImage("image is empty")
-        check_pixels(asked.image, settings.max_pixels)
+        await asyncio.to_thread(check_pixels, asked.image, settings.max_pixels)
     except InvalidImage as error:
         raise asked.refused(error) from None
     return asked
