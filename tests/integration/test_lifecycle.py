@@ -143,3 +143,20 @@ def test_a_terminated_demo_stops_what_it_started(repository: Path, tmp_path: Pat
     assert demo.wait(60) == 143
     assert psutil.wait_procs(children, timeout=30)[1] == []
     assert list(temporary.iterdir()) == []
+
+
+def test_a_ready_file_of_a_killed_run_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    ready.write_text("{}")
+    command = [SERVING / "semseg", "serve", "--url", "127.0.0.1:1", "--port", "0", "--ready-file", ready]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        seen = "{}"
+        while seen == "{}":
+            assert process.poll() is None
+            time.sleep(0.005)
+            seen = ready.read_text() if ready.exists() else ""
+        assert seen == ""
+    finally:
+        process.terminate()
+        process.wait()

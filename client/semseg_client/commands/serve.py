@@ -133,6 +133,10 @@ def serve(
 
     if ready_file is not None:
         make_folder(ready_file.parent, "--ready-file")
+        try:
+            ready_file.unlink(missing_ok=True)  # of a run that was killed
+        except OSError as error:
+            raise typer.BadParameter(f"{ready_file}: {error.strerror}", param_hint="--ready-file") from None
     try:
         run(settings, triton, announce, typer.echo, access_log=verbose)
     finally:
