@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 import uuid
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request
@@ -31,3 +32,9 @@ def new_log_id() -> str:
 def header_value(log_id: str) -> str:
     """Percent-encoded where a header cannot carry it."""
     return quote(log_id.strip(), safe=_PLAIN)
+
+
+def usable_log_id(content: Any) -> str | None:
+    """The log id in what may be a request."""
+    sent = content.get("logId") if isinstance(content, dict) else None
+    return sent if isinstance(sent, str) and len(sent) <= LONGEST else None

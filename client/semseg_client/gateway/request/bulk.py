@@ -13,6 +13,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from ..failures import Invalid, invalid
+from ..log_id import usable_log_id
 from ..media import FORM, JSON, content_type
 from ..remote import Remote
 from ..schemas import Options, SegmentationRequest
@@ -20,7 +21,6 @@ from ..settings import Settings
 from .asked import Asked
 from .body import read_body
 from .form import form
-from .json_body import usable_log_id
 from .options import mistakes, options_of
 from .single import of_file, of_text
 

@@ -7,17 +7,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from ..failures import BROKEN_OFF, Failed, invalid
+from ..failures import BROKEN_OFF, UNKNOWN_KIND, Failed, invalid
 from ..schemas import Options
 from .body import limited
 from .options import options_of
 
 _MOST_FIELDS = 32
 _LONGEST_FIELD = 65536  # bytes
+_CHARSETS = (b"utf-8", b"utf8", b"us-ascii")  # some of Python's others fail, or give what is no text
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ async def form(request: Request, limit: int, most_files: int) -> AsyncIterator[F
     Raises:
         Failed: it is larger than `limit` bytes, the caller has gone, or (Invalid) it is no form as described.
     """
+    _, told = parse_options_header(request.headers["content-type"])
+    if told.get(b"charset", b"utf-8").lower() not in _CHARSETS:
+        raise Failed(UNKNOWN_KIND, kinds="the form in UTF-8")
     try:
         fields = await limited(request, limit).form(max_files=most_files, max_fields=_MOST_FIELDS, max_part_size=_LONGEST_FIELD)
     except HTTPException as error:  # Starlette's 400 for a form that it cannot read

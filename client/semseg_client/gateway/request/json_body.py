@@ -8,7 +8,7 @@ import pydantic_core
 from pydantic import ValidationError
 
 from ..failures import Invalid
-from ..log_id import LONGEST
+from ..log_id import usable_log_id
 from ..schemas import SegmentationRequest
 from .options import mistakes
 
@@ -32,9 +32,3 @@ def _sent_log_id(body: bytes) -> str | None:
     except ValueError:
         return None
     return usable_log_id(content)
-
-
-def usable_log_id(content: Any) -> str | None:
-    """The log id in what may be a request."""
-    log_id = content.get("logId") if isinstance(content, dict) else None
-    return log_id if isinstance(log_id, str) and len(log_id) <= LONGEST else None

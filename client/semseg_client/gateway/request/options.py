@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..failures import Invalid, Mistake
+from ..log_id import usable_log_id
 from ..schemas import Options
 
 _SEPARATED = ("targetSize", "outputs")
@@ -30,7 +31,7 @@ def options_of(texts: Iterable[tuple[str, str]], place: str) -> Options:
     try:
         return Options.model_validate(values)
     except ValidationError as error:
-        raise Invalid(mistakes(error, place), values.get("logId")) from None
+        raise Invalid(mistakes(error, place), usable_log_id(values)) from None
 
 
 def mistakes(error: ValidationError, place: str) -> list[Mistake]:

@@ -78,6 +78,20 @@ async def test_an_image_of_too_many_pixels_is_422_before_it_is_decoded() -> None
     assert "more than 1000 pixels: 32x32" in response.json()["errorMsg"]
 
 
+@pytest.mark.parametrize("charset", ["utf-7", "punycode", "undefined", "unicode_escape"])
+async def test_a_form_in_another_charset_is_415(gateway: httpx.AsyncClient, charset: str) -> None:
+    """Some of Python's fail, and others give a log id that cannot be written."""
+    body = b'--x\r\nContent-Disposition: form-data; name="logId"\r\n\r\n\\ud800+2AA-\r\n--x--\r\n'
+    kind = f"multipart/form-data; boundary=x; charset={charset}"
+    response = await gateway.post(PATH, content=body, headers={"Content-Type": kind})
+    assert (response.status_code, response.json()["errorMsg"]) == (415, "Send the form in UTF-8")
+
+
+async def test_a_log_id_that_is_too_long_does_not_come_back(gateway: httpx.AsyncClient) -> None:
+    response = await gateway.post(PATH, params={"logId": "x" * 257}, content=b"image", headers={"Content-Type": "image/png"})
+    assert (response.status_code, len(response.json()["logId"])) == (422, 36)
+
+
 async def test_a_body_of_unannounced_length_is_411(gateway: httpx.AsyncClient) -> None:
     request = gateway.build_request("POST", PATH, content=b"{}")
     del request.headers["content-length"]
