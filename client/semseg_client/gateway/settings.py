@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_network
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
@@ -36,3 +38,13 @@ class Settings(BaseSettings):
     @classmethod
     def _separated(cls, value: Any) -> Any:
         return tuple(filter(None, (each.strip().lower() for each in value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("image_hosts")
+    @classmethod
+    def _hosts(cls, value: Hosts) -> Hosts:
+        for each in value:
+            if "/" in each:
+                ip_network(each)  # its ValueError tells what is wrong, as that 10.0.0.1/8 has host bits set
+            elif re.search(r":\d+$", each) and each.count(":") == 1:
+                raise ValueError(f"{each}: leave the port out, a host is listed with all of its ports")
+        return value

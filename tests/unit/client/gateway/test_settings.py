@@ -42,3 +42,10 @@ def test_every_setting_is_an_option_that_tells_its_variable_and_default(name: st
 def test_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEMSEG_IMAGE_HOSTS", "images.example.com, *.Example.org,10.0.0.0/8,")
     assert Settings().image_hosts == ("images.example.com", "*.example.org", "10.0.0.0/8")
+
+
+@pytest.mark.parametrize("hosts", ["10.0.0.1/8", "https://example.com", "a.example.com,b.example.com:8080"])
+def test_a_host_that_no_url_can_match_is_refused(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    monkeypatch.setenv("SEMSEG_IMAGE_HOSTS", hosts)
+    with pytest.raises(ValidationError, match="image_hosts"):
+        Settings()
