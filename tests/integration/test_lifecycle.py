@@ -148,7 +148,7 @@ def test_a_terminated_demo_stops_what_it_started(repository: Path, tmp_path: Pat
 def test_a_ready_file_of_a_killed_run_is_not_taken_for_this_one(tmp_path: Path) -> None:
     ready = tmp_path / "ready.json"
     ready.write_text("{}")
-    command = [SERVING / "semseg", "serve", "--url", "127.0.0.1:1", "--port", "0", "--ready-file", ready]
+    command: list[str | Path] = [SERVING / "semseg", "serve", "--url", "127.0.0.1:1", "--port", "0", "--ready-file", ready]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         seen = "{}"
