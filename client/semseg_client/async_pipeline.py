@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Generator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -63,10 +64,19 @@ class AsyncPipeline:
 async def _awaited(results: Iterator[T]) -> AsyncIterator[T]:
     """Each of `results` is waited for in a thread; several are under way there by themselves."""
     end = object()
+    busy = threading.Lock()  # who is cancelled leaves the thread at work, and a generator at work cannot be closed
+
+    def following() -> Any:
+        with busy:
+            return next(results, end)
+
+    def close() -> None:
+        with busy:
+            if isinstance(results, Generator):
+                results.close()
+
     try:
-        while (result := await asyncio.to_thread(next, results, end)) is not end:
-            yield result  # type: ignore[misc]
+        while (result := await asyncio.to_thread(following)) is not end:
+            yield result
     finally:
-        close = getattr(results, "close", None)
-        if close is not None:
-            await asyncio.to_thread(close)
+        await asyncio.to_thread(close)
