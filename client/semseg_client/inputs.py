@@ -174,11 +174,27 @@ def _folder(given: str) -> Iterator[str | Unreadable]:
 
 def _matching(pattern: str) -> Iterator[str | Unreadable]:
     """The files that match and are of a known suffix: as in a folder, nobody has named them one by one."""
-    # Path.glob takes no absolute pattern, and gives hidden files.
-    found = sorted(path for path in glob.iglob(pattern, recursive=True) if _known(path) and Path(path).is_file())  # noqa: PTH207
+    found = sorted({path for path in _globbed(pattern) if _known(path) and Path(path).is_file()})
     if not found:
         yield Unreadable(pattern, "there is no such file, and as a pattern it matches no image, PDF or video")
     yield from found
+
+
+def _globbed(pattern: str) -> Iterator[str]:
+    """As glob does, but for `**`, which here follows no links to folders: with two that lead back, it would never end.
+
+    Path.glob takes no absolute pattern, and gives hidden files.
+    """
+    deep = re.search(r"(?:^|(?<=/))\*\*(?:/+|$)", pattern)
+    if deep is None:
+        yield from glob.iglob(pattern)  # noqa: PTH207
+        return
+    before, after = pattern[: deep.start()], pattern[deep.end() :] or "*"
+    for top in glob.iglob(before) if before else [""]:  # noqa: PTH207
+        for parent, folders, _ in os.walk(top or "."):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            inside = os.path.join(parent, "")  # noqa: PTH118 - a slash at its end
+            yield from _globbed(glob.escape(inside if top else inside.removeprefix("./")) + after)
 
 
 def _known(path: str) -> bool:

@@ -123,7 +123,11 @@ def test_a_hidden_folder_that_is_named_is_searched(photos: Path) -> None:
 
 def test_links_of_folders_back_to_themselves_are_not_followed(photos: Path) -> None:
     (photos / "sub" / "again").symlink_to(photos.absolute())
+    (photos / "sub" / "deep" / "up").symlink_to("..")
     assert len(paths(photos)) == 4
+    assert paths("photos/**/*") == paths("photos/**") == paths("**/photos/**/**/*.*") == paths("**") == paths(photos)
+    assert paths(f"{photos.absolute()}/**/deep/*") == [str(photos.absolute() / "sub/deep/d.webp")]
+    assert paths("photos/sub/again/*.jpg") == ["photos/sub/again/b.jpg"]  # it was named
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))
