@@ -78,7 +78,9 @@ class OutputFolder:
             except OSError as error:
                 raise self._unwritable(error) from None
             self._held = held.pop_all()
-        self._entries = {line.name: line for line in known if isinstance(line, Entry)}
+        # Names that differ by case only (of runs that did not resume) are of one image: see Names.
+        entries = {line.name.casefold(): line for line in known if isinstance(line, Entry)}
+        self._entries = {entry.name: entry for entry in entries.values()}
         self._counts = {(line.input, line.stamp): line.images for line in known if isinstance(line, Counted)}
         self._names = Names(self._entries)
         self._names_of: dict[_Key, list[str]] = {}  # several, where the same image was given several times

@@ -95,6 +95,14 @@ def test_an_image_that_comes_to_be_added_takes_no_name_of_another(tmp_path: Path
     assert by_name["street_2"]["input_path"] == str(images / "a/street.png")
 
 
+def test_names_that_two_runs_gave_and_that_differ_by_case_only_are_told_apart(tmp_path: Path, images: Path) -> None:
+    shutil.copy(images / "a/street.png", images / "a/Street.png")
+    assert run(tmp_path, images / "a/street.png", resume=False) == ["street"]
+    assert run(tmp_path, images / "a/Street.png", resume=False) == ["Street"]
+    assert run(tmp_path, images / "a", outputs=[Output.IDS]) == ["Street", "street_2"]
+    assert run(tmp_path, images / "a", outputs=[Output.IDS]) == []
+
+
 def test_the_same_image_given_twice_is_done_under_two_names(tmp_path: Path, images: Path) -> None:
     given = [images / "c/house.png"] * 2
     assert run(tmp_path, given) == ["house", "house_2"]
