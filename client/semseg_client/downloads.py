@@ -53,6 +53,8 @@ def download(url: str, most_bytes: int = MOST_BYTES, timeout: float = 30.0, dead
         raise NoImage("leads only to other addresses: check it") from error
     except httpx.ConnectError as error:
         raise NoImage(f"the server cannot be reached ({error}): check the address and the network") from error
+    except ValueError as error:  # of a host's name with an empty part, or of a proxy in the environment that is of no known kind
+        raise NoImage(f"cannot be asked for ({error}): check the address and the environment's proxy") from error
     except httpx.HTTPError as error:
         raise NoImage(f"the transfer broke off ({str(error) or type(error).__name__}): try again") from error
     return bytes(content)

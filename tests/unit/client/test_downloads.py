@@ -77,6 +77,13 @@ def test_an_address_that_is_none_is_told(url: str) -> None:
     assert reason(url).startswith("is, or leads to, what is no http:// or https:// address: ")
 
 
+def test_a_host_or_a_proxy_that_cannot_be_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert reason("http://a..b/x.jpg").startswith("cannot be asked for (")
+    monkeypatch.setenv("ALL_PROXY", "socks4://127.0.0.1:1")
+    told = "cannot be asked for (Unknown scheme for proxy URL URL('socks4://127.0.0.1:1')): check the address and the"
+    assert reason("http://no-such-host.invalid/x.jpg").startswith(told)
+
+
 def test_without_httpx_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(ModuleNotFoundError) as caught:
