@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from pathlib import Path
 
 import typer
 
@@ -56,6 +58,7 @@ app.command(context_settings=ANYTHING)(export)
 
 def main() -> None:
     """Run the command; what this package raises is told in a line, or a line for each mistake."""
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
     try:
@@ -70,3 +73,10 @@ def main() -> None:
         sys.exit(error.exit_code)
     except typer.Exit as end:
         sys.exit(end.exit_code)
+
+
+def _open_closed_streams() -> None:
+    """A standard stream that the caller has closed (`<&-`, `>&-`) is /dev/null: no other file comes to have its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - it stays open
