@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -16,7 +17,7 @@ from .client import Client
 from .conversation import TargetSize
 from .device import Device
 from .embedded import EmbeddedServer
-from .errors import SemsegError, UnreadableInput
+from .errors import ConfigurationError, SemsegError, UnreadableInput
 from .inputs import Input, Source, Unreadable, sources
 from .model_folder import served_name
 from .names import Names
@@ -73,10 +74,15 @@ def create_pipeline(
     Close it, or use it in a `with` statement; at the latest it ends with the process.
 
     Raises:
-        ConfigurationError: there is no such pipeline, or the file is wrong; each mistake has its line.
+        ConfigurationError: there is no such pipeline, or the file is wrong (each mistake has its line), or an argument.
         DeviceError: there is no such device, or the installed ONNX Runtime has no provider for it.
         ServingError: the server could not be started, does not have the model, or the folder could not be exported.
     """
+    for name, count in (("batch_size", batch_size), ("jobs", jobs)):
+        if count is not None and (type(count) is not int or count < 1):
+            raise ConfigurationError(f"{name} is {count!r}, but must be a whole number from 1")
+    if timeout is not None and (not isinstance(timeout, int | float) or not 0 < timeout < math.inf):
+        raise ConfigurationError(f"timeout is {timeout!r}, but must be a number of seconds above 0")
     config = load(pipeline)
     return Pipeline(
         replace(
@@ -171,7 +177,7 @@ class Pipeline:
 
         Without `picture`, the server is not asked to draw: a result draws by itself what it is asked for.
         """
-        return self._outcomes(sources(input), target_size or self.config.target_size, picture)
+        return self._outcomes(sources(input), self.config.target_size if target_size is None else target_size, picture)
 
     def _outcomes(
         self, images: Iterator[Source | Unreadable], target_size: TargetSize | None, picture: bool

@@ -139,7 +139,7 @@ def run(
     tally = _Tally()
     stopped = ""
     expected = _Expected(len(items) if isinstance(items, Sequence) else None)
-    target_size = target_size or pipeline.config.target_size
+    target_size = pipeline.config.target_size if target_size is None else target_size
     images = expected.noted(destination.remaining(expected.counted(items), pipeline.model, target_size))
     try:
         with _progress() as progress, closing(pipeline.attempt(images, target_size, picture=picture)) as outcomes:
