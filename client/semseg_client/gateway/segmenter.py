@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Set as AbstractSet
 
 from ..client import AsyncClient
 from ..errors import InvalidRequest, ModelNotFound, Unavailable
+from ..polygons import borders
 from ..segmentation import Drawing, Segmentation
 from .failures import invalid
 from .health import Health
@@ -14,6 +16,10 @@ from .request.asked import can_mend
 from .schemas import Output
 
 Found = Segmentation | Drawing
+
+MOST_BORDERS = (
+    500_000  # sides of pixels between classes; a street of two megapixels has a tenth, a megapixel of noise two million
+)
 
 
 class Segmenter:
@@ -32,7 +38,10 @@ class Segmenter:
             SemsegError: the caller cannot.
         """
         try:
-            return await self._ask(asked, asked.options.model or self._model, outputs)
+            found = await self._ask(asked, asked.options.model or self._model, outputs)
+            if "polygons" in outputs and isinstance(found, Segmentation):
+                await asyncio.to_thread(check_borders, found, asked)
+            return found
         except ModelNotFound as error:
             if asked.options.model is None:  # the owner's choice is not there
                 raise Unavailable(str(error)) from error
@@ -53,3 +62,12 @@ class Segmenter:
         if picture and model == self._model:  # otherwise one of the processes was not asked
             self._health.answered()
         return segmentation
+
+
+def check_borders(found: Segmentation, asked: Asked) -> None:
+    """Raise Invalid where outlines would take too much memory and time."""
+    if borders(found.label_map) > MOST_BORDERS:
+        told = (
+            f"too scattered for polygons: more than {MOST_BORDERS} sides of pixels lie between classes; ask for png"
+        )
+        raise invalid(f"{asked.options_at}.outputs", told, asked.options.log_id)

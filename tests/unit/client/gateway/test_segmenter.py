@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from semseg_client import Segmentation
+from semseg_client.gateway.failures import Invalid
+from semseg_client.gateway.request import Asked
+from semseg_client.gateway.schemas import Options
+from semseg_client.gateway.segmenter import check_borders
+
+ASKED = Asked(b"", Options(outputs=("polygons",)), "body.image", "body")
+
+
+def segmentation(side: int, block: int) -> Segmentation:
+    """A chessboard of two classes, with fields of `block` pixels a side."""
+    rows = np.arange(side) // block
+    label_map = ((rows[:, None] + rows) % 2).astype(np.uint8)
+    return Segmentation(label_map, None, "m", ("a", "b"), ((0, 0, 0), (255, 255, 255)))
+
+
+def test_outlines_of_what_is_too_scattered_are_refused_before_they_fill_the_memory() -> None:
+    check_borders(segmentation(1024, 8), ASKED)
+    with pytest.raises(Invalid) as refused:
+        check_borders(segmentation(1024, 1), ASKED)
+    [problem] = json.loads(refused.value.message)
+    assert problem["loc"] == "body.outputs"
+    assert "more than 500000 sides of pixels" in problem["msg"]
