@@ -67,7 +67,5 @@ class Segmenter:
 def check_borders(found: Segmentation, asked: Asked) -> None:
     """Raise Invalid where outlines would take too much memory and time."""
     if borders(found.label_map) > MOST_BORDERS:
-        told = (
-            f"too scattered for polygons: more than {MOST_BORDERS} sides of pixels lie between classes; ask for png"
-        )
+        told = f"too scattered for polygons: more than {MOST_BORDERS} sides of pixels lie between classes; ask for png"
         raise invalid(f"{asked.options_at}.outputs", told, asked.options.log_id)
