@@ -183,7 +183,7 @@ def test_an_image_goes_in_and_a_picture_comes_out_of_a_pipe(service: Service, tm
 
 
 def test_streams_that_the_caller_has_closed_are_done_without(service: Service, tmp_path: Path) -> None:
-    shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", COMMAND, "predict", *options(service)]
+    shell: list[str | Path] = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", COMMAND, "predict", *options(service)]
     assert subprocess.run([*shell, STREET], cwd=tmp_path, check=False).returncode == 0
     assert {file.name for file in (tmp_path / "output").glob("street_*")} == {"street_res.jpg", "street_res.json"}
     assert subprocess.run([*shell, "-"], cwd=tmp_path, check=False).returncode == 1
