@@ -48,8 +48,9 @@ class Model:
 
     @property
     def onnx(self) -> Path:
-        """The network that our server runs."""
-        return next((REPOSITORY / f"{self.name}_network").glob("*/model.onnx"))
+        """The network that our server runs, laid out for the CPU if it can be."""
+        found = sorted((REPOSITORY / f"{self.name}_network").glob("*/model*.onnx"))
+        return next((file for file in found if file.name == "model_cpu.onnx"), found[0])
 
     def prepare(self) -> None:
         """Write the weights and the exported model, unless they are there and made by the code as it is.
