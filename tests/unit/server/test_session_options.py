@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
@@ -11,6 +12,7 @@ import pytest
 from semseg_server.bundle import OUR_BACKENDS
 
 sys.path.insert(0, str(OUR_BACKENDS / "onnxruntime"))  # as Triton does
+from cores import cores
 from session_options import ACCELERATORS, Refused, check_started, settings
 
 from semseg_client import device
@@ -38,6 +40,42 @@ def test_threads_mode_and_memory_are_set() -> None:
     assert (options.enable_cpu_mem_arena, options.enable_mem_pattern) == (False, False)
     assert chosen.providers == [("CPUExecutionProvider", {})]
     assert chosen.notes == []
+
+
+@pytest.mark.parametrize(
+    ("groups", "share"), [([], 1), ([{"count": 1}], 1), ([{"count": 2}, {"count": 1}], 3), ([{"count": 999}], 999)]
+)
+@pytest.mark.parametrize("parameters", [{}, {"intra_op_thread_count": "0"}, {"intra_op_thread_count": "-3"}])
+def test_instances_share_the_cores_and_nobody_spins(groups: list[dict[str, int]], share: int, parameters: dict[str, str]) -> None:
+    options = settings({**config(**parameters), "instance_group": groups}, "CPU", 0).options
+    assert options.intra_op_num_threads == max(1, cores() // share)
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    assert options.get_session_config_entry("session.inter_op.allow_spinning") == "0"
+
+
+@pytest.mark.parametrize(
+    ("siblings", "quota", "allowed", "expected"),
+    [
+        ({}, None, [0, 1, 2], 3),
+        ({0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"}, None, [0, 1, 2, 3], 2),
+        ({0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"}, None, [1, 3], 1),
+        ({}, "max 100000", [0, 1, 2, 3], 4),
+        ({}, "250000 100000", [0, 1, 2, 3], 2),
+        ({}, "20000 100000", [0, 1, 2, 3], 1),
+        ({}, "nonsense", [0, 1], 2),
+    ],
+)
+def test_cores_are_physical_and_within_the_quota(
+    tmp_path: Path, siblings: dict[int, str], quota: str | None, allowed: list[int], expected: int
+) -> None:
+    for number, others in siblings.items():
+        topology = tmp_path / f"devices/system/cpu/cpu{number}/topology"
+        topology.mkdir(parents=True)
+        (topology / "thread_siblings_list").write_text(f"{others}\n")
+    if quota is not None:
+        (tmp_path / "fs/cgroup").mkdir(parents=True)
+        (tmp_path / "fs/cgroup/cpu.max").write_text(f"{quota}\n")
+    assert cores(tmp_path, allowed) == expected
 
 
 @pytest.mark.parametrize(
@@ -116,11 +154,6 @@ def test_on_a_gpu_build_tritons_numbers_become_names_and_accelerators_are_merged
         ),
         ("CPUExecutionProvider", {}),
     ]
-
-
-@pytest.mark.parametrize("count", ["0", "-3"])
-def test_a_thread_count_that_is_not_positive_leaves_it_to_onnx_runtime(count: str) -> None:
-    assert settings(config(intra_op_thread_count=count), "CPU", 0).options.intra_op_num_threads == 0
 
 
 def placed(name: str, **parameters: str) -> dict[str, Any]:

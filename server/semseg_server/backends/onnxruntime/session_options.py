@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import onnxruntime as ort
+from cores import cores
 
 Config = Mapping[str, Any]
 
@@ -65,10 +66,15 @@ def settings(config: Config, kind: str, device: int, group: int = 0) -> Settings
     parameters = {key: value["string_value"] for key, value in (config.get("parameters") or {}).items()}
     options = ort.SessionOptions()
     options.graph_optimization_level = _graph_level(config)
+    options.intra_op_num_threads = _threads(config)
+    for threads in ("intra_op", "inter_op"):  # a thread that waits by spinning takes the core on which the next image is decoded
+        options.add_session_config_entry(f"session.{threads}.allow_spinning", "0")
     run_entries: dict[str, str] = {}
     known: dict[str, Callable[[str, str], None]] = {
-        # Not positive: ONNX Runtime decides.
-        "intra_op_thread_count": lambda key, value: setattr(options, "intra_op_num_threads", max(_count(key, value), 0)),
+        # Not positive: as if it were not given.
+        "intra_op_thread_count": lambda key, value: setattr(
+            options, "intra_op_num_threads", max(_count(key, value), 0) or _threads(config)
+        ),
         "inter_op_thread_count": lambda key, value: setattr(options, "inter_op_num_threads", max(_count(key, value), 0)),
         "execution_mode": lambda key, value: setattr(options, "execution_mode", _execution_mode(key, value)),
         "enable_mem_arena": lambda key, value: setattr(options, "enable_cpu_mem_arena", _flag(key, value)),
@@ -101,6 +107,12 @@ def check_started(chosen: Settings, started: Sequence[str]) -> None:
     for provider, _ in chosen.providers:
         if provider not in started:
             raise Refused(f"ONNX Runtime could not start {provider}: see its own words before this; it has {', '.join(started)}")
+
+
+def _threads(config: Config) -> int:
+    """The cores, shared out among the instances. ONNX Runtime itself would give all to each, and pin its threads to them."""
+    groups = config.get("instance_group") or []
+    return max(1, cores() // max(1, sum(int(group.get("count", 1)) for group in groups)))
 
 
 def _graph_level(config: Config) -> ort.GraphOptimizationLevel:
