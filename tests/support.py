@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import pytest
+
+from demo.scenes import scene
 
 ROOT = Path(__file__).parents[1]
 EXPORT_PYTHON = Path(os.environ.get("SEMSEG_EXPORT_PYTHON", Path(sys.prefix, "export", "bin", "python")))
@@ -36,6 +39,11 @@ def semseg(folder: Path, *arguments: str | Path, given: bytes | None = None) -> 
     done = subprocess.run(command, cwd=folder, input=given, capture_output=True, timeout=120, check=False)
     told = (stream.decode(errors="surrogateescape") for stream in (done.stdout, done.stderr))
     return subprocess.CompletedProcess(command, done.returncode, *told)
+
+
+def street(width: int, height: int) -> bytes:
+    """A PNG of a street."""
+    return bytes(cv2.imencode(".png", scene(3_000_300, width, height)[0])[1])
 
 
 def encoded(image: bytes) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 import psutil
 import pytest
@@ -15,9 +14,8 @@ import requests
 import tritonclient.grpc as grpc
 
 from demo.run import serving
-from demo.scenes import scene
 from semseg_client import Client, InvalidImage, InvalidRequest
-from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, encoded, export
+from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, encoded, export, street
 
 BUDGET = 0.5  # GB: two megapixels for the demo network
 LIMIT = 2 * 2**20  # pixels
@@ -27,6 +25,8 @@ LIMIT = 2 * 2**20  # pixels
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     repository = bare_repository(tmp_path_factory.mktemp("limits") / "model_repository")
     export(repository, DEMO, DEMO_WEIGHTS, "--memory", str(BUDGET))
+    with (repository / "preprocess" / "config.pbtxt").open("a") as config:
+        config.write('parameters { key: "batch_megapixels" value { string_value: "128" } }\n')
     return repository
 
 
@@ -40,10 +40,6 @@ def small(folder: Path) -> Iterator[Service]:
 def client(small: Service) -> Iterator[Client]:
     with Client(small.grpc) as connection:
         yield connection
-
-
-def street(width: int, height: int) -> bytes:
-    return bytes(cv2.imencode(".png", scene(3_000_300, width, height)[0])[1])
 
 
 def test_an_image_of_the_limits_size_is_taken_and_one_row_more_is_not(client: Client) -> None:

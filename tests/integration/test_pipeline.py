@@ -26,7 +26,7 @@ from semseg_client import (
     UnreadableInput,
     create_pipeline,
 )
-from tests.support import DEMO, STREET, Service
+from tests.support import DEMO, STREET, Service, street
 
 SIZES = [(512, 256), (417, 333), (97, 65), (1001, 667), (640, 480)] * 4  # width, height
 
@@ -55,13 +55,13 @@ def test_results_are_the_raw_clients_in_the_order_of_the_input(pipeline: Pipelin
 
 
 def test_what_is_under_way_forms_batches(service: Service) -> None:
-    street = STREET.read_bytes()
+    small = street(512, 256)
     with (
         create_pipeline(model=DEMO, url=service.grpc, batch_size=8) as pipeline,
         grpc.InferenceServerClient(service.grpc) as triton,
     ):
         before = counted(triton)
-        assert len(list(pipeline.predict([street] * 48))) == 48
+        assert len(list(pipeline.predict([small] * 48))) == 48
         after = counted(triton)
     assert after[0] - before[0] == 48
     assert after[1] - before[1] < 48

@@ -13,7 +13,7 @@ import tritonclient.grpc as grpc
 
 from demo.scenes import scene
 from semseg_client import Client, DeadlineExceeded
-from tests.support import DEMO, STREET, Service, in_export_environment
+from tests.support import DEMO, STREET, Service, in_export_environment, street
 
 MODELS = (DEMO, "PP-LiteSeg-T", "PP-LiteSeg-T-legacy")
 
@@ -73,12 +73,13 @@ def test_a_step_whose_output_nobody_asked_for_does_not_run(service: Service) -> 
         assert counts(triton, "postprocess")[0] == mapped + 1
 
 
-def test_eight_concurrent_requests_of_one_size_are_joined(service: Service) -> None:
+def test_eight_concurrent_requests_of_one_small_size_are_joined(service: Service) -> None:
+    small = street(512, 256)
     with grpc.InferenceServerClient(service.grpc) as triton, Client(service.grpc) as client:
-        expected = client.segment(STREET, "PP-LiteSeg-T").label_map
+        expected = client.segment(small, "PP-LiteSeg-T").label_map
         before = counts(triton, "PP-LiteSeg-T_network")
         with ThreadPoolExecutor(8) as pool:
-            found = list(pool.map(lambda _: client.segment(STREET, "PP-LiteSeg-T").label_map, range(8)))
+            found = list(pool.map(lambda _: client.segment(small, "PP-LiteSeg-T").label_map, range(8)))
         after = counts(triton, "PP-LiteSeg-T_network")
     assert after[0] - before[0] == 8
     assert after[1] - before[1] < 8
