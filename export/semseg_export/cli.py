@@ -185,10 +185,7 @@ def _export(
             twin = laid_out(served)
             running.done = f"uint8 pixels to uint8 ids, {count} classes, {len(served.graph.node)} nodes"
         with step(console, "Comparison") as running:
-            if twin is None or wanted.placement.device is Device.GPU:
-                agreements = parity.measure(served, found.archive, workspace, twin)
-            else:
-                agreements = parity.measure(twin, found.archive, workspace, served)
+            agreements = parity.measure(served, found.archive, workspace, twin)
             agreement = parity.lowest(agreements)
             running.done = f"{agreement:.4%} of the pixels as Paddle, at least"
         console.print(parity.table(agreements))

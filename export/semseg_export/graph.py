@@ -158,15 +158,9 @@ def _leave_out_empty(model: ModelProto) -> None:
 
 
 def deciding(served: ModelProto) -> ModelProto:
-    """The served graph up to the logits, float32 [N, C, H, W], that it decides by."""
-    decision = makers(served)[DECISION]
-    logits = decision.input[0]
-    axis = next(attribute.i for attribute in decision.attribute if attribute.name == "axis")
+    """The served graph, not laid out for the CPU, up to the logits, float32 [N, C, H, W], that it decides by."""
     model = ModelProto()
     model.CopyFrom(served)
-    if axis == 3:  # as layout.py has it
-        model.graph.node.append(helper.make_node("Transpose", [logits], ["decide/planes"], "decide/planes", perm=[0, 3, 1, 2]))
-        logits = "decide/planes"
     del model.graph.output[:]
-    model.graph.output.append(helper.make_tensor_value_info(logits, TensorProto.FLOAT, None))
+    model.graph.output.append(helper.make_tensor_value_info(makers(served)[DECISION].input[0], TensorProto.FLOAT, None))
     return model

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from onnx import ModelProto
+
 from .child import run_module
 from .errors import MemoryBudgetError
 from .resize import Resize
+from .sparse import at_worst
 
 MEGAPIXEL = 2**20
 # Megapixels: the shared preprocess has an output for each of these limits, as docs/contract.md tells.
@@ -42,9 +45,12 @@ class Memory:
 
 
 def measure(network: bytes, workspace: Path) -> Memory:
-    """Run `network`, a served graph in ONNX's format, in a process of its own. Raises ConversionError."""
+    """Run `network`, a served graph in ONNX's format, in a process of its own, on what it takes the most for.
+
+    Raises ConversionError.
+    """
     model, found = workspace / "model.onnx", workspace / "memory.json"
-    model.write_bytes(network)
+    model.write_bytes(at_worst(ModelProto.FromString(network)).SerializeToString())
     run_module("semseg_export.peaks", [model, found], "running the network on ONNX Runtime")
     return Memory(**json.loads(found.read_text()))
 
