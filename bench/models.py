@@ -52,6 +52,11 @@ class Model:
         found = sorted((REPOSITORY / f"{self.name}_network").glob("*/model*.onnx"))
         return next((file for file in found if file.name == "model_cpu.onnx"), found[0])
 
+    @property
+    def any_device(self) -> Path:
+        """The same network as it is converted."""
+        return self.onnx.with_name("model.onnx")
+
     def prepare(self) -> None:
         """Write the weights and the exported model, unless they are there and made by the code as it is.
 

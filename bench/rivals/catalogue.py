@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..models import Model
-from .floor import Floor, arrangements
+from .floor import Floor, Plain, arrangements
 from .litserve import LitServe
 from .paddlex import PaddleX
 from .rival import Server
@@ -26,17 +26,19 @@ class Rival:
     meaning: str
 
 
-def _floors() -> dict[str, Rival]:
+def _bare(kind: type[Floor], meaning: str) -> dict[str, Rival]:
     rivals = {}
     for arrangement in arrangements():
         sessions, threads = arrangement.split("x")
-        meaning = f"bare ONNX Runtime in process, sessions x threads: {sessions} x {threads}"
-        rivals[f"floor-{arrangement}"] = Rival(f"floor-{arrangement}", partial(Floor, arrangement=arrangement), meaning)
+        name = f"{kind.kind}-{arrangement}"
+        told = f"bare ONNX Runtime in process, {meaning}, sessions x threads: {sessions} x {threads}"
+        rivals[name] = Rival(name, partial(kind, arrangement=arrangement), told)
     return rivals
 
 
 RIVALS: dict[str, Rival] = {
-    **_floors(),
+    **_bare(Floor, "our file"),
+    **_bare(Plain, "the file as converted"),
     "grpc": Rival("grpc", Semseg, "ours, gRPC, label map"),
     "rest": Rival("rest", Semseg, "ours, REST, label map and picture"),
     "rest-map": Rival("rest-map", Semseg, "ours, REST, label map"),

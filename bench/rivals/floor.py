@@ -21,14 +21,20 @@ class Floor(Server):
     """Some sessions with some threads each: `1x2` is one session with two threads."""
 
     same_file = True
+    kind = "floor"
 
     def __init__(self, model: Model, arrangement: str) -> None:
-        self.name = f"floor-{arrangement}"
+        self.name = f"{self.kind}-{arrangement}"
         super().__init__(model)
         self._arrangement = arrangement.split("x")
 
+    @property
+    def network(self) -> Path:
+        """The ONNX file: the one that our server runs."""
+        return self.model.onnx
+
     def launch(self) -> Tree:
-        command: list[str | Path] = [SERVING / "bin" / "python", "-m", "bench.rivals.floor_loop", self.model.onnx]
+        command: list[str | Path] = [SERVING / "bin" / "python", "-m", "bench.rivals.floor_loop", self.network]
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         return Tree([*command, *self._arrangement], {"PYTHONPATH": path, "ORT_DISABLE_TELEMETRY": "1"}, self.log, talks=True)
 
@@ -44,6 +50,16 @@ class Floor(Server):
             window = Window(**json.loads(answer))
             maps = {int(file.stem): np.load(file) for file in Path(out).glob("*.npy")}
         return window, maps
+
+
+class Plain(Floor):
+    """The same with the graph that any device takes, before its tail is laid out for the CPU."""
+
+    kind = "plain"
+
+    @property
+    def network(self) -> Path:
+        return self.model.any_device
 
 
 def arrangements() -> list[str]:
