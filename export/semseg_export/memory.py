@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from onnx import ModelProto
-
 from .child import run_module
 from .errors import MemoryBudgetError
 from .resize import Resize
-from .sparse import at_worst
 
 MEGAPIXEL = 2**20
 # Megapixels: the shared preprocess has an output for each of these limits, as docs/contract.md tells.
@@ -49,6 +46,10 @@ def measure(network: bytes, workspace: Path) -> Memory:
 
     Raises ConversionError.
     """
+    from onnx import ModelProto  # and its tools, which who only asks for the limits has not
+
+    from .sparse import at_worst
+
     model, found = workspace / "model.onnx", workspace / "memory.json"
     model.write_bytes(at_worst(ModelProto.FromString(network)).SerializeToString())
     run_module("semseg_export.peaks", [model, found], "running the network on ONNX Runtime")
