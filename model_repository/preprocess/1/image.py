@@ -29,22 +29,21 @@ class BadRequest(ValueError):
 def decode(data: bytes) -> NDArray[np.uint8]:
     """Pixels, uint8 [H, W, 3] RGB, of an encoded image.
 
-    As OpenCV's IMREAD_COLOR gives them, but in RGB: 8 bit, three channels, alpha dropped, turned as EXIF says.
+    As OpenCV's IMREAD_COLOR gives them: 8 bit, three channels, alpha dropped, turned as EXIF says.
 
     Raises BadRequest if the bytes are no image, not a whole one, or one of too many pixels.
     """
     if not data:
         raise BadRequest("image: is empty (0 bytes)")
     try:
-        # RGB at once: a third faster than BGR, to which OpenCV turns what a JPEG holds, and then back.
-        rgb = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
         if "MAX_IMAGE_PIXELS" in error.err:
             raise BadRequest(f"image: has more than {os.environ.get('OPENCV_IO_MAX_IMAGE_PIXELS', 2**30)} pixels") from error
         raise BadRequest(f"image: cannot be decoded: {error.err}") from error
-    if rgb is None:
+    if bgr is None:
         raise BadRequest(f"image: cannot be decoded: the {len(data)} bytes are not a whole image of a known kind ({FORMATS})")
-    return rgb  # type: ignore[return-value]
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
