@@ -26,7 +26,8 @@ MAX_BATCH_SIZE = 8  # of every model
 # Of a whole batch, without a GPU: on a CPU, images of 128x256 gain a quarter by being joined, from 512x1024 they gain nothing,
 # answers come late, and a batch takes as much more memory. On a GPU the model's own limit is the only one.
 CPU_BATCH = MEGAPIXEL  # pixels
-GPUS = ("/dev/nvidiactl", "/dev/dxg")  # NVIDIA's driver, the latter in Windows' Linux
+# What the drivers of NVIDIA (also in Windows' Linux), AMD and Ascend put there.
+GPUS = ("/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1", "/dev/kfd", "/dev/davinci_manager")
 
 
 class TritonPythonModel:
@@ -103,7 +104,10 @@ def configured(parameters: dict[str, str]) -> Resize:
 
 
 def largest_batch(parameters: dict[str, str]) -> int:
-    """Pixels of a batch, as `batch_megapixels` tells, or by what the machine has."""
-    if "batch_megapixels" in parameters:
-        return int(parameters["batch_megapixels"]) * MEGAPIXEL
+    """Pixels of a batch, as `batch_megapixels` tells, or by what the machine has. Raises TritonModelException."""
+    given = parameters.get("batch_megapixels")
+    if given is not None:
+        if not re.fullmatch(r"[0-9]{1,6}", given):
+            raise pb.TritonModelException(f"preprocess: parameter batch_megapixels must be a whole number, not {given!r}")
+        return int(given) * MEGAPIXEL
     return sys.maxsize if any(Path(device).exists() for device in GPUS) else CPU_BATCH

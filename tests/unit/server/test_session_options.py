@@ -43,10 +43,17 @@ def test_threads_mode_and_memory_are_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("groups", "share"), [([], 1), ([{"count": 1}], 1), ([{"count": 2}, {"count": 1}], 3), ([{"count": 999}], 999)]
+    ("groups", "share"),
+    [
+        ([], 1),
+        ([{"count": 1}], 1),
+        ([{"count": 2}, {"count": 1}], 3),
+        ([{"count": 1, "gpus": [0, 1, 2, 3]}], 4),
+        ([{"count": 999}], 999),
+    ],
 )
 @pytest.mark.parametrize("parameters", [{}, {"intra_op_thread_count": "0"}, {"intra_op_thread_count": "-3"}])
-def test_instances_share_the_cores_and_nobody_spins(groups: list[dict[str, int]], share: int, parameters: dict[str, str]) -> None:
+def test_instances_share_the_cores_and_nobody_spins(groups: list[dict[str, Any]], share: int, parameters: dict[str, str]) -> None:
     options = settings({**config(**parameters), "instance_group": groups}, "CPU", 0).options
     assert options.intra_op_num_threads == max(1, cores() // share)
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
@@ -73,9 +80,13 @@ def test_cores_are_physical_and_within_the_quota(
         topology.mkdir(parents=True)
         (topology / "thread_siblings_list").write_text(f"{others}\n")
     if quota is not None:
-        (tmp_path / "fs/cgroup").mkdir(parents=True)
-        (tmp_path / "fs/cgroup/cpu.max").write_text(f"{quota}\n")
-    assert cores(tmp_path, allowed) == expected
+        for group in ("", "ours/inner"):
+            folder = tmp_path / "fs/cgroup" / group
+            folder.mkdir(parents=True, exist_ok=True)
+        (folder.parent / "cpu.max").write_text(f"{quota}\n")
+        (folder / "cpu.max").write_text("max 100000\n")
+    assert cores(tmp_path, allowed, "/ours/inner") == expected
+    assert cores(tmp_path, allowed, "/") >= expected
 
 
 @pytest.mark.parametrize(

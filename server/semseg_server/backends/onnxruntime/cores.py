@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 _SYSTEM = Path("/sys")
 
 
-def cores(system: Path = _SYSTEM, allowed: Iterable[int] | None = None) -> int:
+def cores(system: Path = _SYSTEM, allowed: Iterable[int] | None = None, group: str | None = None) -> int:
     """Physical cores: of two logical processors on one, the arithmetic of a network fills one. At least 1.
 
-    Counts the processors of this process's affinity, unless they are given as `allowed`, and no more than the quota of its
-    control group, which is how containers are limited.
+    Counts the processors of this process's affinity, unless they are given as `allowed`, and no more than the quotas of its
+    control group, or of `group`, and those around it, which is how containers are limited (version 2 of control groups).
     Sources: Linux, Documentation/admin-guide/cputopology.rst and cgroup-v2.rst.
     """
     processors = os.sched_getaffinity(0) if allowed is None else allowed
     physical = len({_siblings(system / f"devices/system/cpu/cpu{number}/topology", number) for number in processors})
-    return max(1, min(physical, _quota(system / "fs/cgroup/cpu.max", physical)))
+    groups = PurePosixPath(_own_group() if group is None else group)
+    folders = [system / "fs/cgroup" / str(each).lstrip("/") for each in (groups, *groups.parents)]
+    return max(1, min(physical, *(_quota(folder / "cpu.max", physical) for folder in folders)))
 
 
 def _siblings(topology: Path, number: int) -> str:
@@ -27,6 +29,14 @@ def _siblings(topology: Path, number: int) -> str:
         return (topology / "thread_siblings_list").read_text().strip()
     except OSError:
         return str(number)
+
+
+def _own_group() -> str:
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        lines = []
+    return next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "/")
 
 
 def _quota(file: Path, unlimited: int) -> int:

@@ -112,7 +112,8 @@ def check_started(chosen: Settings, started: Sequence[str]) -> None:
 def _threads(config: Config) -> int:
     """The cores, shared out among the instances. ONNX Runtime itself would give all to each, and pin its threads to them."""
     groups = config.get("instance_group") or []
-    return max(1, cores() // max(1, sum(int(group.get("count", 1)) for group in groups)))
+    instances = sum(int(group.get("count", 1)) * max(1, len(group.get("gpus") or [])) for group in groups)
+    return max(1, cores() // max(1, instances))
 
 
 def _graph_level(config: Config) -> ort.GraphOptimizationLevel:
