@@ -16,8 +16,9 @@ from pathlib import Path
 
 from .errors import ServingError
 from .exporter import find_exporter
+from .files import locked
 from .lifetime import end_with_parent
-from .repository import add_shared_models, configuration, is_there, locked
+from .repository import add_shared_models, configuration, is_there
 
 _PROGRAMS = ("inference.json", "inference.pdmodel")
 _PARAMETERS = "inference.pdiparams"

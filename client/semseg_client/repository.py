@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +13,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup, 
 from .conversation import is_segmentation
 from .device import ACCELERATORS, Device, accelerator
 from .errors import ServingError
-from .files import write_whole
+from .files import locked, write_whole
 
 _ANY_DEVICE, _CPU_ONLY = "model.onnx", "model_cpu.onnx"  # the files of a network, as docs/contract.md has them
 _SHARED = ("preprocess", "postprocess", "draw")
@@ -124,17 +120,6 @@ def add_shared_models(repository: Path) -> None:
         for name in missing:
             copied = shutil.copytree(source / name, Path(staging, name), ignore=shutil.ignore_patterns("__pycache__"))
             copied.rename(repository / name)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[int]:
-    """Alone at work in a folder, of all who ask; the lock is on the folder itself and leaves no file. Gives its descriptor."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def plain_name(model: str) -> str:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+from .files import locked
+
 _LOCK = "lock"  # in each staging folder; held by the process that it belongs to, so that it is free when that was killed
 
 
@@ -21,7 +23,7 @@ def staging(folder: Path) -> Iterator[Path]:
 
     Raises OSError if nothing can be written there.
     """
-    with _locked(folder / _LOCK):  # nobody may look at a folder whose lock is not held yet
+    with locked(folder):  # nobody may look at a folder whose lock is not held yet
         for left in filter(Path.is_dir, folder.iterdir()):
             _remove_abandoned(left)
         own = Path(mkdtemp(dir=folder))
@@ -32,16 +34,6 @@ def staging(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(own, ignore_errors=True)
         os.close(lock)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_killed_run_is_gone_on_with_and_nothing_is_done_twice(service: Service
     assert (again.returncode, again.stderr) == (0, f"0 images segmented; {COUNT} were done before\n")
     assert inferences(service) - before == COUNT - done
 
-    assert {path.name for path in hidden.iterdir()} == {"done.jsonl", "lock"}
+    assert {path.name for path in hidden.iterdir()} == {"done.jsonl"}
     documents = sorted(out.glob("*.json"))
     assert len(documents) == COUNT
     assert len(list(out.iterdir())) == 2 * COUNT + 1
@@ -122,7 +122,7 @@ def test_a_signal_ends_it_in_a_line(
     summary, last = stderr.decode().splitlines()
     assert (process.returncode, last) == (code, f"semseg: {told}; semseg predict --resume goes on")
     assert int(summary.split()[0]) < COUNT
-    assert {path.name for path in tmp_path.glob("output/.semseg/*")} == {"done.jsonl", "lock"}
+    assert {path.name for path in tmp_path.glob("output/.semseg/*")} == {"done.jsonl"}
 
 
 def test_a_server_that_dies_ends_it_in_a_line(repository: Path, images: Path, tmp_path: Path) -> None:

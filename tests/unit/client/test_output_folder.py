@@ -207,7 +207,7 @@ def test_what_a_killed_run_left_is_removed_and_what_a_living_one_has_is_not(tmp_
         assert isinstance(image, Source)
         assert run(tmp_path, images) == ["street", "street_2", "house"]
         living.save(result(image))
-    assert {path.name for path in hidden.iterdir()} == {"done.jsonl", "lock"}
+    assert {path.name for path in hidden.iterdir()} == {"done.jsonl"}
 
 
 def test_a_name_that_is_too_long_costs_that_image_only(tmp_path: Path) -> None:
