@@ -1,4 +1,4 @@
-"""Encoded image -> pixels. One image a request; requests of any sizes share a batch."""
+"""Encoded image -> pixels."""
 
 from __future__ import annotations
 
