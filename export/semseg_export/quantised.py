@@ -1,6 +1,7 @@
 """A served graph in int8: ONNX Runtime's static quantisation of the convolutions and of the products with weights.
 
-What lies between is left as it is, and so are normalisation, upsampling and argmax.
+And of what only hands their numbers on, which would be turned to float32 and back for it. What else lies between is left as
+it is, and so are normalisation, upsampling and argmax.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .errors import GraphError
 from .graph import LANE, PIXELS
 from .runtime import FAILURES, line
 
-OPERATORS = ("Conv", "Gemm", "MatMul")
+OPERATORS = ("Conv", "Gemm", "MatMul", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool")
 
 
 def quantised(served: ModelProto, images: Iterable[Pixels], workspace: Path) -> ModelProto:
