@@ -94,9 +94,9 @@ def test_the_limits_of_size_are_the_outputs_of_preprocess() -> None:
     assert f"MAX_BATCH_SIZE = {MAX_BATCH_SIZE} " in code
 
 
-def test_every_model_batches() -> None:
+def test_every_model_takes_batches_and_requests_are_joined_for_the_network() -> None:
     assert {config.max_batch_size for config in CONFIGS.values()} == {MAX_BATCH_SIZE}
-    assert all(config.HasField("dynamic_batching") for name, config in CONFIGS.items() if name != "<MODEL>")
+    assert [name for name, config in CONFIGS.items() if config.HasField("dynamic_batching")] == ["<MODEL>_network"]
 
 
 def test_the_ensembles_parameters_are_those_of_the_table_and_clients_read_them_all() -> None:
