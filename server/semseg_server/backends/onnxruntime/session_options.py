@@ -73,7 +73,7 @@ def settings(config: Config, kind: str, device: int, group: int = 0) -> Settings
     known: dict[str, Callable[[str, str], None]] = {
         # Not positive: as if it were not given.
         "intra_op_thread_count": lambda key, value: setattr(
-            options, "intra_op_num_threads", max(_count(key, value), 0) or _threads(config)
+            options, "intra_op_num_threads", max(_count(key, value), 0) or options.intra_op_num_threads
         ),
         "inter_op_thread_count": lambda key, value: setattr(options, "inter_op_num_threads", max(_count(key, value), 0)),
         "execution_mode": lambda key, value: setattr(options, "execution_mode", _execution_mode(key, value)),
