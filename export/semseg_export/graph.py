@@ -35,7 +35,7 @@ def served_graph(network: ModelProto, normalisation: Normalisation) -> tuple[Mod
     classes = _class_count(network, logits)
     if classes > 256:
         raise GraphError(f"the network has {classes} classes, more than the 256 that uint8 can number")
-    nodes = [*_head(entry), *_needed(network, logits), *_tail(logits)]
+    nodes = [*_head(entry), *needed(network, logits), *_tail(logits)]
     graph = helper.make_graph(
         nodes,
         "segmentation",
@@ -122,10 +122,10 @@ def _constants(normalisation: Normalisation) -> list[TensorProto]:
     ]
 
 
-def _needed(network: ModelProto, logits: str) -> list[NodeProto]:
-    """The nodes that `logits` depends on, in the network's order."""
+def needed(network: ModelProto, tensor: str) -> list[NodeProto]:
+    """The nodes that `tensor` depends on, in the network's order."""
     made_by = makers(network)
-    wanted, seen = [logits], set()
+    wanted, seen = [tensor], set()
     while wanted:
         name = wanted.pop()
         if name in made_by and name not in seen:

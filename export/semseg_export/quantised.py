@@ -1,7 +1,8 @@
 """A served graph in int8: ONNX Runtime's static quantisation of the convolutions and of the products with weights.
 
 And of what only hands their numbers on, which would be turned to float32 and back for it. What else lies between is left as
-it is, and so are normalisation, upsampling and argmax.
+it is, and so are upsampling and argmax. Normalised pixels are quantised by the pixels themselves where all channels are
+normalised alike: nothing is left of the normalisation then.
 """
 
 from __future__ import annotations
@@ -9,19 +10,30 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import ModelProto
+from onnx import ModelProto, numpy_helper
 
 from .calibration import Pixels
 from .errors import GraphError
-from .graph import LANE, PIXELS
+from .graph import HEAD, IDS, LANE, PIXELS, needed
 from .runtime import FAILURES, line
 
-OPERATORS = ("Conv", "Gemm", "MatMul", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool")
+# Relu is in the range of what it is made of, and vanishes.
+OPERATORS = ("Conv", "Gemm", "MatMul", "Relu", "Concat", "MaxPool")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """`tensor`, the normalised pixels, is `(pixels - zero_point) * scale`, but for half a grey level at most."""
+
+    tensor: str
+    scale: float
+    zero_point: int
 
 
 def quantised(served: ModelProto, images: Iterable[Pixels], workspace: Path) -> ModelProto:
@@ -38,6 +50,7 @@ def quantised(served: ModelProto, images: Iterable[Pixels], workspace: Path) -> 
         def get_next(self) -> dict[str, Any] | None:
             return next(self.inputs, None)
 
+    grid = _grid(served)
     original, result = workspace / "original.onnx", workspace / "quantised.onnx"
     onnx.save(served, original)
     try:
@@ -51,11 +64,45 @@ def quantised(served: ModelProto, images: Iterable[Pixels], workspace: Path) -> 
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                extra_options={"MatMulConstBOnly": True},
+                extra_options={"MatMulConstBOnly": True, "TensorQuantOverrides": _overrides(grid)},
             )
     except FAILURES as error:
         raise GraphError(f"ONNX Runtime cannot run the network on the images that it is quantised by: {line(error)}") from error
-    return onnx.load(result)
+    model = onnx.load(result)
+    if grid is not None:
+        _take_pixels(model, grid)
+    return model
+
+
+def _grid(served: ModelProto) -> Grid | None:
+    """None if the channels are normalised differently, not at all, or to where no uint8 is zero."""
+    constants = {tensor.name: tensor for tensor in served.graph.initializer}
+    steps = {node.name: node for node in served.graph.node}
+    scaled, shifted = steps.get(HEAD + "scaled"), steps.get(HEAD + "shifted")
+    if scaled is None or shifted is None:
+        return None
+    alpha, beta = (np.unique(numpy_helper.to_array(constants[node.input[1]])) for node in (scaled, shifted))
+    if alpha.size > 1 or beta.size > 1 or not alpha[0] > 0:
+        return None
+    zero = round(float(-beta[0] / alpha[0]))
+    return Grid(shifted.output[0], float(alpha[0]), zero) if 0 <= zero <= 255 else None
+
+
+def _overrides(grid: Grid | None) -> dict[str, Any]:
+    if grid is None:
+        return {}
+    return {grid.tensor: [{"scale": np.array(grid.scale, np.float32), "zero_point": np.array(grid.zero_point, np.uint8)}]}
+
+
+def _take_pixels(model: ModelProto, grid: Grid) -> None:
+    """Read the pixels where normalised ones were quantised."""
+    planes = next(node.input[0] for node in model.graph.node if node.name == HEAD + "floats")
+    quantiser = next(node for node in model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] == grid.tensor)
+    for node in model.graph.node:
+        node.input[:] = [planes if name == quantiser.output[0] else name for name in node.input]
+    kept = needed(model, IDS)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
 
 
 @contextmanager

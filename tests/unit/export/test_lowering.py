@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from onnx import ModelProto, TensorProto, checker
+from onnx import ModelProto, TensorProto, checker, numpy_helper
 
 from semseg_export import calibration, convert, fidelity, lowering
 from semseg_export.archive import read_archive
 from semseg_export.errors import CalibrationError, DisagreementError
 from semseg_export.graph import served_graph
+from semseg_export.quantised import quantised
 from semseg_export.resize import Resize
 from semseg_export.runtime import Session
 from semseg_export.samples import smooth_pixels
@@ -47,6 +48,22 @@ def test_quantised_the_demo_network_sees_nearly_the_same(demo: ModelProto, tmp_p
     assert lowered.twin is not None
     pixels = smooth_pixels(0, (2, 97, 65))
     assert np.array_equal(Session(lowered.model).run(pixels), Session(lowered.twin).run(pixels))
+
+
+def test_pixels_are_quantised_as_they_are_where_the_channels_are_normalised_alike(demo: ModelProto, tmp_path: Path) -> None:
+    images = list(calibration.find(IMAGES)[0].read(AS_THEY_ARE))
+    steps = {"prepare/floats", "prepare/scaled", "prepare/shifted"}
+    alike = quantised(demo, images, tmp_path)
+    assert not steps & {node.name for node in alike.graph.node}
+    checker.check_model(alike, full_check=True)
+    uneven = ModelProto()
+    uneven.CopyFrom(demo)
+    alpha = next(tensor for tensor in uneven.graph.initializer if tensor.name == "prepare/alpha")
+    alpha.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(alpha) * np.float32([[[1]], [[1.1]], [[1]]]), alpha.name))
+    normalised = quantised(uneven, images, tmp_path)
+    assert steps < {node.name for node in normalised.graph.node}
+    for fp32, int8 in ((demo, alike), (uneven, normalised)):
+        assert (Session(fp32).run(images[0]) == Session(int8).run(images[0])).mean() > 0.985
 
 
 def test_in_half_precision_normalisation_and_argmax_stay_in_fp32(demo: ModelProto) -> None:
