@@ -22,7 +22,7 @@ def written(log_id: str, status: int, message: str, result: object = None, **mor
     body = {**more, "logId": log_id, "errorCode": 0 if status == 200 else status, "errorMsg": message}
     if result is not None:
         body["result"] = result
-    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(body)
 
 
 def envelope(

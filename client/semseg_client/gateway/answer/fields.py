@@ -14,17 +14,18 @@ from ...polygons import feature_collection
 from ...segmentation import Drawing
 from ..schemas import Output
 from ..segmenter import Found
+from .ids import id_list
 from .png import png
 
 
 def content(found: Found, wanted: AbstractSet[Output]) -> dict[str, Any]:
-    """`size`, and what is wanted of the rest; the label map is an array for orjson to write."""
+    """`size`, and what is wanted of the rest; the label map is JSON already."""
     if isinstance(found, Drawing):
         width, height = Image.open(io.BytesIO(found.picture)).size
         return {"size": (height, width), "image": pybase64.b64encode_as_string(found.picture)}
     told: dict[str, Any] = {}
     if "labelMap" in wanted:
-        told["labelMap"] = found.label_map.ravel()
+        told["labelMap"] = id_list(found.label_map)
     told["size"] = found.size
     if found.picture is not None:
         told["image"] = pybase64.b64encode_as_string(found.picture)

@@ -36,6 +36,16 @@ def test_a_segmentation_is_answered_as_paddlex_does() -> None:
     }
 
 
+@pytest.mark.parametrize("largest", [0, 9, 10, 99, 100, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (37, 53)])
+def test_a_label_map_is_all_of_its_ids(largest: int, shape: tuple[int, int]) -> None:
+    ids = np.random.default_rng(0).integers(0, largest + 1, shape, np.uint8)
+    ids[-1, -1] = largest
+    found = Segmentation(ids, None, "demo", (), (), "1")
+    told = json.loads(answer(JSON, {"labelMap"}, "mine").body(found))["result"]
+    assert told == {"labelMap": ids.ravel().tolist(), "size": list(shape)}
+
+
 def test_what_is_not_wanted_is_not_there() -> None:
     assert set(result("labelMap")) == {"labelMap", "size"}
     assert set(result("png")) == {"png", "size"}

@@ -1,0 +1,29 @@
+"""Class ids as a JSON array."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+
+def id_list(ids: npt.NDArray[np.uint8]) -> orjson.Fragment:
+    """`ids`, [H, W], row by row.
+
+    Each is as wide as the largest, with spaces before it: a text to look up is several times faster than digits to work out.
+    """
+    width = len(str(ids.max())) + 1
+    most = min(10 ** (width - 1), 256)
+    texts = "".join(f"{each:{width - 1}}," for each in range(most)) + " " * (256 - most) * width
+    table = np.frombuffer(texts.encode(), np.uint8)
+    match width:
+        case 2:
+            looked_up = cv2.LUT(ids, table.view(np.uint16))
+        case 3:
+            looked_up = cv2.applyColorMap(ids, table.reshape(256, 1, 3))  # which is to look up three bytes
+        case _:
+            looked_up = cv2.LUT(ids, table.view(np.int32))
+    text = looked_up.ravel().view(np.uint8)
+    text[-1] = ord("]")
+    return orjson.Fragment(b"".join((b"[", text.data)))
