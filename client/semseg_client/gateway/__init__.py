@@ -1,7 +1,6 @@
 """PaddleX's REST interface in front of Triton."""
 
-from .app import create_app
 from .settings import Settings
 from .workers import Workers
 
-__all__ = ["Settings", "Workers", "create_app"]
+__all__ = ["Settings", "Workers"]

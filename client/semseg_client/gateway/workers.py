@@ -8,14 +8,16 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from ..lifetime import end_with_parent
-from .app import create_app
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 _GRACE = 10  # s, for requests under way
 _PATIENCE = 60  # s, after which a process that does not answer, be the machine ever so busy, counts as hung
@@ -47,6 +49,8 @@ class Workers(Multiprocess):
             timeout_graceful_shutdown=_GRACE,
             timeout_worker_healthcheck=_PATIENCE,
         )
+        # For the processes that are started: each of their threads would keep the memory of its largest answer to itself.
+        os.environ.setdefault("MALLOC_ARENA_MAX", "1")
         super().__init__(config, [listener])
         self._announce = announce
         self._announced = False
@@ -67,4 +71,6 @@ def _worker(settings: Settings) -> FastAPI:
     parent = multiprocessing.parent_process()
     if parent is not None and os.getppid() != parent.pid:  # it has ended before that could be said
         sys.exit(0)
+    from .app import create_app  # of which the process that watches the others needs nothing
+
     return create_app(settings)

@@ -10,7 +10,8 @@ import pytest
 
 from semseg_client import InvalidImage
 from semseg_client.conversation import TINY_IMAGE
-from semseg_client.gateway import Settings, create_app
+from semseg_client.gateway import Settings
+from semseg_client.gateway.app import create_app
 from semseg_client.gateway.request.pixels import check_pixels
 
 STRANGE_DDS = b"DDS " + struct.pack("<IIII", 124, 0, 8, 8) + bytes(56) + struct.pack("<II", 32, 1) + bytes(200)
