@@ -29,9 +29,10 @@ OPERATORS = ("Conv", "Gemm", "MatMul", "Relu", "Concat", "MaxPool")
 
 @dataclass(frozen=True)
 class Grid:
-    """`tensor`, the normalised pixels, is `(pixels - zero_point) * scale`, but for half a grey level at most."""
+    """`tensor`, float32, is `(pixels - zero_point) * scale` of the uint8 tensor `pixels`, but for half a grey level at most."""
 
     tensor: str
+    pixels: str
     scale: float
     zero_point: int
 
@@ -75,17 +76,18 @@ def quantised(served: ModelProto, images: Iterable[Pixels], workspace: Path) -> 
 
 
 def _grid(served: ModelProto) -> Grid | None:
-    """None if the channels are normalised differently, not at all, or to where no uint8 is zero."""
-    constants = {tensor.name: tensor for tensor in served.graph.initializer}
-    steps = {node.name: node for node in served.graph.node}
-    scaled, shifted = steps.get(HEAD + "scaled"), steps.get(HEAD + "shifted")
-    if scaled is None or shifted is None:
+    """Of the normalised pixels; None if the channels are normalised differently, or to where no uint8 is zero."""
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in served.graph.initializer}
+    steps = {node.name.removeprefix(HEAD): node for node in served.graph.node if node.name.startswith(HEAD)}
+    if not {"floats", "scaled", "shifted"} <= steps.keys():
         return None
-    alpha, beta = (np.unique(numpy_helper.to_array(constants[node.input[1]])) for node in (scaled, shifted))
+    alpha, beta = (np.unique(constants[steps[name].input[1]]) for name in ("scaled", "shifted"))
     if alpha.size > 1 or beta.size > 1 or not alpha[0] > 0:
         return None
     zero = round(float(-beta[0] / alpha[0]))
-    return Grid(shifted.output[0], float(alpha[0]), zero) if 0 <= zero <= 255 else None
+    if not 0 <= zero <= 255:
+        return None
+    return Grid(steps["shifted"].output[0], steps["floats"].input[0], float(alpha[0]), zero)
 
 
 def _overrides(grid: Grid | None) -> dict[str, Any]:
@@ -95,11 +97,10 @@ def _overrides(grid: Grid | None) -> dict[str, Any]:
 
 
 def _take_pixels(model: ModelProto, grid: Grid) -> None:
-    """Read the pixels where normalised ones were quantised."""
-    planes = next(node.input[0] for node in model.graph.node if node.name == HEAD + "floats")
-    quantiser = next(node for node in model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] == grid.tensor)
+    """Read the pixels where normalised ones were quantised, if they were: a network may begin with what is left in float32."""
+    made = {node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] == grid.tensor}
     for node in model.graph.node:
-        node.input[:] = [planes if name == quantiser.output[0] else name for name in node.input]
+        node.input[:] = [grid.pixels if name in made else name for name in node.input]
     kept = needed(model, IDS)
     del model.graph.node[:]
     model.graph.node.extend(kept)

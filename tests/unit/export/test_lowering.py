@@ -7,11 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 from onnx import ModelProto, TensorProto, checker, numpy_helper
 
 from semseg_export import calibration, convert, fidelity, lowering
-from semseg_export.archive import read_archive
+from semseg_export.archive import Normalisation, read_archive
 from semseg_export.errors import CalibrationError, DisagreementError
 from semseg_export.graph import served_graph
 from semseg_export.quantised import quantised
@@ -64,6 +65,20 @@ def test_pixels_are_quantised_as_they_are_where_the_channels_are_normalised_alik
     assert steps < {node.name for node in normalised.graph.node}
     for fp32, int8 in ((demo, alike), (uneven, normalised)):
         assert (Session(fp32).run(images[0]) == Session(int8).run(images[0])).mean() > 0.985
+
+
+def test_a_network_that_begins_in_fp32_is_quantised_nevertheless(tmp_path: Path) -> None:
+    network = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 17]>
+        network (float[n, 3, h, w] x) => (float[n, 4, h, w] logits) {
+            pooled = AveragePool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x)
+            logits = Conv (pooled, weight)
+        }""")
+    weight = np.random.default_rng(0).normal(size=(4, 3, 1, 1)).astype(np.float32)
+    network.graph.initializer.append(numpy_helper.from_array(weight, "weight"))
+    served, _ = served_graph(network, Normalisation((1 / 127.5,) * 3, (-1.0,) * 3))
+    images = [smooth_pixels(seed, (1, 64, 96)) for seed in range(3)]
+    int8 = quantised(served, images, tmp_path)
+    assert (Session(served).run(images[0]) == Session(int8).run(images[0])).mean() > 0.95
 
 
 def test_in_half_precision_normalisation_and_argmax_stay_in_fp32(demo: ModelProto) -> None:
