@@ -40,7 +40,8 @@ def serve(
         typer.Option(help="REST in front of this running tritonserver (SEMSEG_URL); none is started.", show_default=False),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that answer REST (SEMSEG_WORKERS).", show_default="1")
+        int | None,
+        typer.Option(min=1, help="Processes that answer REST (SEMSEG_WORKERS).", show_default="one for every four cores"),
     ] = None,
     timeout: Annotated[
         float | None,

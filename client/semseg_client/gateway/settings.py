@@ -9,6 +9,11 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from semseg_server.backends.onnxruntime.cores import cores
+
+# Of what a request to the smallest network costs, the gateway takes a fifth; of others less.
+CORES_A_WORKER = 4
+
 Hosts = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -21,7 +26,9 @@ class Settings(BaseSettings):
     model: str | None = Field(default=None, description="the model that answers where a request names none")
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0: a free one")
-    workers: int = Field(default=1, ge=1, le=256, description="processes that answer REST requests")
+    workers: int = Field(
+        default_factory=lambda: max(1, cores() // CORES_A_WORKER), ge=1, le=256, description="processes that answer REST requests"
+    )
     timeout: float = Field(default=60.0, gt=0, description="seconds that an inference may take")
     max_body_bytes: int = Field(default=64 * 2**20, gt=0, description="largest request body")
     max_pixels: int = Field(default=178_956_970, gt=0, description="pixels of the largest image, beside each model's own limit")
