@@ -5,10 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-import orjson
+
+from ..envelope import Pieces
 
 
-def id_list(ids: npt.NDArray[np.uint8]) -> orjson.Fragment:
+def id_list(ids: npt.NDArray[np.uint8]) -> Pieces:
     """`ids`, [H, W], row by row.
 
     Each is as wide as the largest, with spaces before it: a text to look up is several times faster than digits to work out.
@@ -26,4 +27,4 @@ def id_list(ids: npt.NDArray[np.uint8]) -> orjson.Fragment:
             looked_up = cv2.LUT(ids, table.view(np.int32))
     text = looked_up.ravel().view(np.uint8)
     text[-1] = ord("]")
-    return orjson.Fragment(b"".join((b"[", text.data)))
+    return Pieces((b"[", text.data))
