@@ -89,6 +89,12 @@ def test_cores_are_physical_and_within_the_quota(
     assert cores(tmp_path, allowed, "/") >= expected
 
 
+def test_without_an_affinity_all_processors_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: 12)
+    assert cores(tmp_path) == 12
+
+
 @pytest.mark.parametrize(
     ("level", "expected"), [(-1, "ORT_ENABLE_BASIC"), (0, "ORT_ENABLE_ALL"), (1, "ORT_ENABLE_EXTENDED"), (2, "ORT_DISABLE_ALL")]
 )

@@ -14,13 +14,18 @@ def cores(system: Path = _SYSTEM, allowed: Iterable[int] | None = None, group: s
 
     Counts the processors of this process's affinity, unless they are given as `allowed`, and no more than the quotas of its
     control group, or of `group`, and those around it, which is how containers are limited (version 2 of control groups).
+    Where the system has neither, as macOS, all processors.
     Sources: Linux, Documentation/admin-guide/cputopology.rst and cgroup-v2.rst.
     """
-    processors = os.sched_getaffinity(0) if allowed is None else allowed
+    processors = _allowed() if allowed is None else allowed
     physical = len({_siblings(system / f"devices/system/cpu/cpu{number}/topology", number) for number in processors})
     groups = PurePosixPath(_own_group() if group is None else group)
     folders = [system / "fs/cgroup" / str(each).lstrip("/") for each in (groups, *groups.parents)]
     return max(1, min(physical, *(_quota(folder / "cpu.max", physical) for folder in folders)))
+
+
+def _allowed() -> Iterable[int]:
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
 
 
 def _siblings(topology: Path, number: int) -> str:
