@@ -76,18 +76,22 @@ def quantised(served: ModelProto, images: Iterable[Pixels], workspace: Path) -> 
 
 
 def _grid(served: ModelProto) -> Grid | None:
-    """Of the normalised pixels; None if the channels are normalised differently, or to where no uint8 is zero."""
+    """Of the normalised pixels; None if the channels are normalised differently, or black and white have the same sign."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in served.graph.initializer}
     steps = {node.name.removeprefix(HEAD): node for node in served.graph.node if node.name.startswith(HEAD)}
-    if not {"floats", "scaled", "shifted"} <= steps.keys():
+    if "floats" not in steps:
         return None
-    alpha, beta = (np.unique(constants[steps[name].input[1]]) for name in ("scaled", "shifted"))
+    last = steps["floats"]
+    values = {"scaled": np.ones(1, np.float32), "shifted": np.zeros(1, np.float32)}
+    for name in values:
+        if name in steps:  # a step that changes nothing was left out of the graph
+            last = steps[name]
+            values[name] = np.unique(constants[last.input[1]])
+    alpha, beta = values["scaled"], values["shifted"]
     if alpha.size > 1 or beta.size > 1 or not alpha[0] > 0:
         return None
     zero = round(float(-beta[0] / alpha[0]))
-    if not 0 <= zero <= 255:
-        return None
-    return Grid(steps["shifted"].output[0], steps["floats"].input[0], float(alpha[0]), zero)
+    return Grid(last.output[0], steps["floats"].input[0], float(alpha[0]), zero) if 0 <= zero <= 255 else None
 
 
 def _overrides(grid: Grid | None) -> dict[str, Any]:
@@ -102,8 +106,11 @@ def _take_pixels(model: ModelProto, grid: Grid) -> None:
     for node in model.graph.node:
         node.input[:] = [grid.pixels if name in made else name for name in node.input]
     kept = needed(model, IDS)
-    del model.graph.node[:]
+    read = {name for node in kept for name in node.input}
+    constants = [tensor for tensor in model.graph.initializer if tensor.name in read]
+    del model.graph.node[:], model.graph.initializer[:]
     model.graph.node.extend(kept)
+    model.graph.initializer.extend(constants)
 
 
 @contextmanager

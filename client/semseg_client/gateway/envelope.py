@@ -29,9 +29,9 @@ def written(log_id: str, status: int, message: str, result: Mapping[str, object]
     head = orjson.dumps({**more, "logId": log_id, "errorCode": 0 if status == 200 else status, "errorMsg": message})
     if result is None:
         return head
-    pieces: list[bytes | memoryview] = [head[:-1], b',"result":']
+    pieces: list[bytes | memoryview] = [head[:-1], b',"result":{']
     for number, (name, value) in enumerate(result.items()):
-        pieces += [b"," if number else b"{", orjson.dumps(name), b":"]
+        pieces += [b"," if number else b"", orjson.dumps(name), b":"]
         pieces += value if isinstance(value, Pieces) else (orjson.dumps(value),)
     return b"".join([*pieces, b"}}"])
 

@@ -13,6 +13,7 @@ from semseg_server.backends.onnxruntime.cores import cores
 
 # Of what a request to the smallest network costs, the gateway takes a fifth; of others less.
 CORES_A_WORKER = 4
+MOST_WORKERS = 256
 
 Hosts = Annotated[tuple[str, ...], NoDecode]
 
@@ -27,7 +28,10 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0: a free one")
     workers: int = Field(
-        default_factory=lambda: max(1, cores() // CORES_A_WORKER), ge=1, le=256, description="processes that answer REST requests"
+        default_factory=lambda: min(max(1, cores() // CORES_A_WORKER), MOST_WORKERS),
+        ge=1,
+        le=MOST_WORKERS,
+        description="processes that answer REST requests",
     )
     timeout: float = Field(default=60.0, gt=0, description="seconds that an inference may take")
     max_body_bytes: int = Field(default=64 * 2**20, gt=0, description="largest request body")

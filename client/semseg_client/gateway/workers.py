@@ -8,16 +8,14 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from ..lifetime import end_with_parent
+from .app import create_app
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 _GRACE = 10  # s, for requests under way
 # For the processes that are started. Each thread would keep the memory of its largest answer to itself; and the kernel would
@@ -74,6 +72,4 @@ def _worker(settings: Settings) -> FastAPI:
     parent = multiprocessing.parent_process()
     if parent is not None and os.getppid() != parent.pid:  # it has ended before that could be said
         sys.exit(0)
-    from .app import create_app  # of which the process that watches the others needs nothing
-
     return create_app(settings)

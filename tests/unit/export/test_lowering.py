@@ -67,18 +67,41 @@ def test_pixels_are_quantised_as_they_are_where_the_channels_are_normalised_alik
         assert (Session(fp32).run(images[0]) == Session(int8).run(images[0])).mean() > 0.985
 
 
-def test_a_network_that_begins_in_fp32_is_quantised_nevertheless(tmp_path: Path) -> None:
-    network = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 17]>
-        network (float[n, 3, h, w] x) => (float[n, 4, h, w] logits) {
-            pooled = AveragePool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x)
-            logits = Conv (pooled, weight)
-        }""")
+def small(normalisation: Normalisation, first: str) -> ModelProto:
+    """A served graph of one operator and a convolution."""
+    network = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["": 17]>
+        network (float[n, 3, h, w] x) => (float[n, 4, h, w] logits) {{
+            begun = {first} (x)
+            logits = Conv (begun, weight)
+        }}""")
     weight = np.random.default_rng(0).normal(size=(4, 3, 1, 1)).astype(np.float32)
     network.graph.initializer.append(numpy_helper.from_array(weight, "weight"))
-    served, _ = served_graph(network, Normalisation((1 / 127.5,) * 3, (-1.0,) * 3))
+    return served_graph(network, normalisation)[0]
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta", "first", "on_the_grid"),
+    [
+        (1 / 127.5, -1, "Identity", True),
+        (1 / 255, 0, "Identity", True),  # nothing is added
+        (1, -128, "Identity", True),  # nothing is multiplied
+        (1, 0, "Identity", True),
+        (-1, 255, "Identity", False),
+        (1, 1, "Identity", False),
+        (1 / 127.5, -1, "AveragePool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]>", False),  # begins in fp32
+    ],
+)
+def test_networks_begin_on_the_grid_of_their_pixels_or_not(
+    tmp_path: Path, alpha: float, beta: float, first: str, on_the_grid: bool
+) -> None:
+    served = small(Normalisation((alpha,) * 3, (beta,) * 3), first)
     images = [smooth_pixels(seed, (1, 64, 96)) for seed in range(3)]
     int8 = quantised(served, images, tmp_path)
-    assert (Session(served).run(images[0]) == Session(int8).run(images[0])).mean() > 0.95
+    checker.check_model(int8, full_check=True)
+    assert on_the_grid == ("prepare/floats" not in {node.name for node in int8.graph.node})
+    read = {name for node in int8.graph.node for name in node.input}
+    assert {tensor.name for tensor in int8.graph.initializer} <= read or not on_the_grid
+    assert (Session(served).run(images[0]) == Session(int8).run(images[0])).mean() > 0.94
 
 
 def test_in_half_precision_normalisation_and_argmax_stay_in_fp32(demo: ModelProto) -> None:

@@ -51,7 +51,7 @@ def test_a_host_that_no_url_can_match_is_refused(monkeypatch: pytest.MonkeyPatch
         Settings()
 
 
-@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (7, 1), (8, 2), (64, 16)])
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (7, 1), (8, 2), (64, 16), (2000, 256)])
 def test_there_is_a_process_for_every_four_cores(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int) -> None:
     monkeypatch.setattr("semseg_client.gateway.settings.cores", lambda: cores)
     assert Settings().workers == workers
