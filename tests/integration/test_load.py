@@ -23,7 +23,7 @@ import requests
 
 from demo.run import serving
 from semseg_client import Client
-from tests.support import DEMO, STREET, Service, encoded
+from tests.support import DEMO, STREET, Service, encoded, street
 
 REQUESTS = int(os.environ.get("SEMSEG_LOAD", "256"))
 CALLERS = 32
@@ -66,6 +66,22 @@ def test_each_of_many_callers_gets_its_own_answer_and_log_id(gateway: str, servi
         answers = list(pool.map(call, range(REQUESTS)))
     assert all(right for _, right in answers)
     assert len({log_id for log_id, _ in answers}) == REQUESTS
+
+
+def test_tritonserver_waits_for_the_network_without_a_core_of_its_own(service: Service) -> None:
+    port = int(service.grpc.rpartition(":")[2])
+    [triton] = [each for each in psutil.Process().children(recursive=True) if listens(each, port)]
+    image = street(1024, 512)
+
+    def seconds() -> float:
+        times = triton.cpu_times()
+        return float(times.user + times.system)
+
+    with Client(service.grpc) as client, ThreadPoolExecutor(3) as pool:  # one with the network, one next, and one behind it
+        before, started = seconds(), time.monotonic()
+        list(pool.map(lambda _: client.segment(image, DEMO, picture=False), range(90)))
+        taken = time.monotonic() - started
+    assert (seconds() - before) / taken < 0.3
 
 
 def test_a_process_that_dies_is_replaced(service: Service, tmp_path: Path) -> None:

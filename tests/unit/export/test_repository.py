@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
-from semseg_export.configuration import Origin
+from semseg_export.configuration import BATCHING, Origin
 from semseg_export.errors import RepositoryError
 from semseg_export.memory import Memory
 from semseg_export.repository import Versions, check_name, install, prune, serve, versions
@@ -59,7 +59,7 @@ def test_the_network_batches_pixels_of_any_size(tmp_path: Path) -> None:
     inputs = [("pixels", triton.TYPE_UINT8, [-1, -1, 3]), ("lane", triton.TYPE_INT8, [-1])]
     assert [(t.name, t.data_type, list(t.dims)) for t in network.input] == inputs
     assert [(t.name, t.data_type, list(t.dims)) for t in network.output] == [("ids", triton.TYPE_UINT8, [-1, -1])]
-    assert network.HasField("dynamic_batching")
+    assert network.dynamic_batching == BATCHING
     assert [group.count for group in network.instance_group] == [1]
     assert network.instance_group[0].kind == triton.ModelInstanceGroup.KIND_CPU
 
@@ -118,6 +118,28 @@ def test_what_its_owner_set_stays_when_a_version_is_added(tmp_path: Path) -> Non
     install(tmp_path, "net", {"model.onnx": b"second"}, ORIGIN)
     owned.version_policy.specific.versions[:] = [2]
     assert config(tmp_path / "net_network") == owned
+
+
+@pytest.mark.parametrize(
+    ("owned", "kept"),
+    [
+        (triton.ModelDynamicBatching(), BATCHING),  # as former exports wrote it
+        (triton.ModelDynamicBatching(preserve_ordering=True), triton.ModelDynamicBatching(preserve_ordering=True)),
+        (None, None),
+    ],
+)
+def test_how_requests_are_joined_stays_if_its_owner_has_set_it(
+    tmp_path: Path, owned: triton.ModelDynamicBatching | None, kept: triton.ModelDynamicBatching | None
+) -> None:
+    install(tmp_path, "net", {"model.onnx": b"first"}, ORIGIN)
+    network = config(tmp_path / "net_network")
+    network.ClearField("dynamic_batching")
+    if owned is not None:
+        network.dynamic_batching.CopyFrom(owned)
+    (tmp_path / "net_network" / "config.pbtxt").write_text(text_format.MessageToString(network))
+    install(tmp_path, "net", {"model.onnx": b"second"}, ORIGIN)
+    network = config(tmp_path / "net_network")
+    assert (network.dynamic_batching if network.HasField("dynamic_batching") else None) == kept
 
 
 def test_an_older_version_comes_back_with_all_that_is_its_own(tmp_path: Path) -> None:
