@@ -7,6 +7,7 @@ Source: github.com/triton-inference-server/backend, docs/python_based_backends.m
 
 from __future__ import annotations
 
+import ctypes
 import json
 import re
 from collections.abc import Sequence
@@ -79,6 +80,7 @@ class TritonPythonModel:
             check_started(chosen, self.session.get_providers())
         except Refused as error:
             raise pb.TritonModelException(f"{config['name']}: {error}") from error
+        ctypes.CDLL(None).malloc_trim(0)  # what reading and laying out the weights took besides, which is more than they are
         self.run_options = run_options(chosen)
         check(config, self.session)
         self.input_names = [node.name for node in self.session.get_inputs()]
