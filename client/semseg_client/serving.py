@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from types import FrameType
 
+from .errors import ServingError
 from .gateway import Settings, Workers
 from .ports import listening
 from .repository_watch import RepositoryWatch
@@ -40,7 +41,7 @@ def serve(
     `announce` is called once requests are served, `say` with what becomes of a version that is exported meanwhile.
 
     Raises:
-        ServingError: a port is taken, or tritonserver could not be started, or died.
+        ServingError: a port is taken, or tritonserver or the gateway could not be started, or tritonserver died.
     """
     # Before the server reads the repository: what changes while it starts is taken up too.
     watch = RepositoryWatch(triton.repository, triton.models, say) if triton else None
@@ -65,6 +66,8 @@ def serve(
             workers.run()
         if triton is not None:
             triton.check_alive()
+        if workers.failed:
+            raise ServingError("the REST gateway did not start, as told above")
 
 
 class _Interrupted(BaseException):

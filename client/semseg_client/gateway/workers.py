@@ -8,14 +8,17 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from ..lifetime import end_with_parent
-from .app import create_app
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 _GRACE = 10  # s, for requests under way
 # For the processes that are started. Each thread would keep the memory of its largest answer to itself; and the kernel would
@@ -57,6 +60,11 @@ class Workers(Multiprocess):
         self._announced = False
         self._healthy = healthy
 
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended because a process could not be started; that one has told why."""
+        return any(each.exitcode == STARTUP_FAILURE for each in self.processes)
+
     def keep_subprocess_alive(self) -> None:
         if not self._healthy():
             self.should_exit.set()
@@ -67,9 +75,14 @@ class Workers(Multiprocess):
 
 
 def _worker(settings: Settings) -> FastAPI:
-    """The application, in a process of its own."""
+    """The application, in a process of its own; the one that started it does without what the application is made of."""
     end_with_parent()
     parent = multiprocessing.parent_process()
     if parent is not None and os.getppid() != parent.pid:  # it has ended before that could be said
         sys.exit(0)
+    try:
+        from .app import create_app
+    except ImportError as error:
+        print(f"semseg: {error}: pip install 'paddle-semseg-triton[gateway]'", file=sys.stderr)
+        sys.exit(STARTUP_FAILURE)
     return create_app(settings)
