@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from tritonclient.grpc import InferInput, InferRequestedOutput, InferResult
-from tritonclient.grpc.model_config_pb2 import ModelConfig
+from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
 from .errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded, SemsegError, Unavailable
 from .segmentation import Drawing, Model, Segmentation
@@ -131,17 +131,20 @@ class Conversation:
 
     def _learn(self, timeout: float) -> Steps[dict[str, Model]]:
         index = yield Call("get_model_repository_index", {}, timeout)
-        models = {}
+        configs, versions = {}, {}
         for entry in sorted(index.models, key=lambda entry: entry.name):
             if entry.state == "READY":
                 try:
                     answer = yield Call("get_model_config", {"model_name": entry.name, "model_version": entry.version}, timeout)
                 except (ModelNotFound, Unavailable):  # another version has taken its place since; if all have gone, `infer` tells
                     continue
-                if is_segmentation(answer.config):
-                    models[entry.name] = described(answer.config, entry.version)
-        self._models = models
-        return models
+                configs[entry.name], versions[entry.name] = answer.config, entry.version
+        self._models = {
+            name: described(config, versions[name], configs.get(f"{name}_network"))
+            for name, config in configs.items()
+            if is_segmentation(config)
+        }
+        return self._models
 
 
 def inference(image: bytes, target_size: TargetSize | None, outputs: Sequence[str]) -> dict[str, Any]:
@@ -177,8 +180,8 @@ def is_segmentation(config: ModelConfig) -> bool:
     return config.platform == "ensemble" and "class_names" in config.parameters
 
 
-def described(config: ModelConfig, version: str) -> Model:
-    """The model that an ensemble's configuration describes."""
+def described(config: ModelConfig, version: str, network: ModelConfig | None = None) -> Model:
+    """The model that an ensemble's configuration, and that of its network, describe."""
     told = {key: parameter.string_value for key, parameter in config.parameters.items()}
     return Model(
         name=config.name,
@@ -191,7 +194,21 @@ def described(config: ModelConfig, version: str) -> Model:
         converter=told.get("converter"),
         exported_at=told.get("exported_at"),
         agreement=float(told["agreement"]) if "agreement" in told else None,
+        concurrency=None if network is None else concurrency(network),
     )
+
+
+def concurrency(network: ModelConfig) -> int | None:
+    """See `Model`: what each instance works on, and once more as much that waits for it. Without a GPU, none takes several
+    large images at once."""
+    batching = network.dynamic_batching
+    if batching.HasField("default_queue_policy") or batching.priority_queue_policy:
+        return None
+    groups = network.instance_group
+    on_cpu = all(group.kind == ModelInstanceGroup.KIND_CPU for group in groups)
+    instances: int = sum(group.count * max(len(group.gpus), 1) for group in groups)
+    at_once: int = 1 if on_cpu else max(network.max_batch_size, 1)
+    return (instances + 1) * at_once
 
 
 def _target_size(size: TargetSize) -> int | str:

@@ -16,7 +16,8 @@ class Model:
 
     `class_names` and `palette` (red, green, blue) are indexed by class id. `max_pixels` is the size of the largest image that
     is taken without a target size. `agreement` is the smallest share of pixels, 0 to 1, on which the exported network agreed
-    with Paddle. What the exporter did not write is None.
+    with Paddle. `concurrency` is the number of large images at once that keep its network busy, which one more would only wait
+    for; it is None where the owner of the model has given the network's queue a policy. What the exporter did not write is None.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Model:
     converter: str | None = None
     exported_at: str | None = None
     agreement: float | None = None
+    concurrency: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ import pytest
 import requests
 
 from demo.run import serving
+from demo.scenes import scene
 from semseg_client import Client
 from tests.support import DEMO, STREET, Service, encoded, street
 
@@ -82,6 +83,36 @@ def test_tritonserver_waits_for_the_network_without_a_core_of_its_own(service: S
         list(pool.map(lambda _: client.segment(image, DEMO, picture=False), range(90)))
         taken = time.monotonic() - started
     assert (seconds() - before) / taken < 0.3
+
+
+def test_what_waits_is_not_decoded_and_not_begun_when_nobody_waits_for_it_any_longer(service: Service, tmp_path: Path) -> None:
+    large = bytes(cv2.imencode(".jpg", scene(3_000_300, 2048, 1024)[0])[1])
+
+    def counted(counter: str) -> int:
+        lines = requests.get(service.metrics, timeout=10).text.splitlines()
+        [line] = [line for line in lines if line.startswith(f'{counter}{{model="{DEMO}_network"')]
+        return int(float(line.rpartition(" ")[2]))
+
+    def call(rest: str) -> int:
+        headers = {"Content-Type": "image/jpeg", "Accept": "image/png"}
+        return requests.post(f"{rest}/semantic-segmentation", data=large, headers=headers, timeout=60).status_code
+
+    with (
+        serving(tmp_path, "--url", service.grpc, "--model", DEMO, "--workers", "1", "--timeout", "0.5") as addresses,
+        ThreadPoolExecutor(64) as pool,
+    ):
+        before, most = counted("nv_inference_request_success"), 0
+        answers = [pool.submit(call, addresses["rest"]) for _ in range(64)]
+        while not all(answer.done() for answer in answers):
+            most = max(most, counted("nv_inference_pending_request_count"))
+            time.sleep(0.02)
+        time.sleep(1.5)
+        begun = counted("nv_inference_request_success") - before
+    statuses = [answer.result() for answer in answers]
+    assert most <= 1  # one is with the network, and one waits for it
+    assert set(statuses) <= {200, 504}
+    assert 504 in statuses
+    assert begun < 32
 
 
 def test_a_process_that_dies_is_replaced(service: Service, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The gateway to the tritonserver at `settings.url`."""
     client = AsyncClient(settings.url, settings.timeout)
     health = Health(client, settings.model)
-    segmenter = Segmenter(client, settings.model, health)
+    segmenter = Segmenter(client, settings.model, health, settings.timeout)
     remote = Remote(settings.image_hosts, settings.max_body_bytes, settings.image_timeout)
 
     @asynccontextmanager

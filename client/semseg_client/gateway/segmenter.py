@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Set as AbstractSet
 
 from ..client import AsyncClient
-from ..errors import InvalidRequest, ModelNotFound, Unavailable
+from ..errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Unavailable
 from ..polygons import borders
 from ..segmentation import Drawing, Segmentation
 from .failures import invalid
 from .health import Health
 from .request import Asked
 from .request.asked import can_mend
+from .room import Room
 from .schemas import Output
 
 Found = Segmentation | Drawing
@@ -23,12 +25,14 @@ MOST_BORDERS = (
 
 
 class Segmenter:
-    """`model` answers where a request names none."""
+    """`model` answers where a request names none. An image has its answer within `timeout` seconds, or none."""
 
-    def __init__(self, client: AsyncClient, model: str | None, health: Health) -> None:
+    def __init__(self, client: AsyncClient, model: str | None, health: Health, timeout: float) -> None:
         self._client = client
         self._model = model
         self._health = health
+        self._timeout = timeout
+        self._rooms: defaultdict[str, Room] = defaultdict(Room)
 
     async def found(self, asked: Asked, outputs: AbstractSet[Output]) -> Found:
         """What Triton answers: a Drawing if the picture is all that is wanted.
@@ -38,7 +42,11 @@ class Segmenter:
             SemsegError: the caller cannot.
         """
         try:
-            found = await self._ask(asked, asked.options.model or self._model, outputs)
+            answer = self._in_turn(asked, asked.options.model or self._model, outputs)
+            try:
+                found = await asyncio.wait_for(answer, self._timeout)
+            except asyncio.TimeoutError:
+                raise DeadlineExceeded(f"no answer within {self._timeout:g} s") from None
             if "polygons" in outputs and isinstance(found, Segmentation):
                 await asyncio.to_thread(check_borders, found, asked)
             return found
@@ -52,6 +60,13 @@ class Segmenter:
             if not can_mend(error):
                 raise
             raise asked.refused(error) from None
+
+    async def _in_turn(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
+        served = await self._client.model(model)
+        if served.concurrency is None:
+            return await self._ask(asked, model, outputs)
+        room = self._rooms[served.name]
+        return await room.answer(asked.pixels, served.concurrency, lambda: self._ask(asked, model, outputs))
 
     async def _ask(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
         size = asked.options.target_size

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf.json_format import ParseDict
 from PIL import Image
 from tritonclient.grpc import InferResult, service_pb2
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.utils import serialize_byte_tensor
 
 from semseg_client import DeadlineExceeded, InvalidRequest, Model, ModelNotFound, Unavailable
-from semseg_client.conversation import TINY_IMAGE, Call, Conversation, Pause, Steps, inference
+from semseg_client.conversation import TINY_IMAGE, Call, Conversation, Pause, Steps, concurrency, inference
 
 ANSWERS = {"A": ["road", "car"], "B": ["sky"]}
 VERSIONS: dict[str, str] = {}
@@ -35,6 +37,8 @@ def config(name: str) -> Any:
         answer.config.parameters["class_names"].string_value = json.dumps(ANSWERS[name])
         answer.config.parameters["palette"].string_value = "[[128, 0, 0], [0, 128, 0]]"
         answer.config.parameters["agreement"].string_value = "0.99995"
+    if name.endswith("_network"):
+        answer.config.instance_group.add(count=1, kind="KIND_CPU")
     return answer
 
 
@@ -72,8 +76,8 @@ def conversation() -> Conversation:
 
 
 def test_models_are_the_ready_ensembles_that_carry_class_names() -> None:
-    models, _ = play(conversation().models(), {"B": "UNAVAILABLE", "preprocess": "READY", "A": "READY"})
-    assert models == [Model("A", "1", ("road", "car"), ((128, 0, 0), (0, 128, 0)), agreement=0.99995)]
+    models, _ = play(conversation().models(), {"B": "UNAVAILABLE", "preprocess": "READY", "A": "READY", "A_network": "READY"})
+    assert models == [Model("A", "1", ("road", "car"), ((128, 0, 0), (0, 128, 0)), agreement=0.99995, concurrency=2)]
 
 
 def test_the_server_is_asked_for_its_models_once() -> None:
@@ -155,6 +159,27 @@ def test_a_version_that_goes_while_the_models_are_asked_for_fails_nobody() -> No
     with pytest.raises(StopIteration) as end:
         steps.throw(Unavailable("gone"))
     assert end.value.value.size == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ([{"count": 1, "kind": "KIND_CPU"}], 2),
+        ([{"count": 2, "kind": "KIND_CPU"}, {"count": 1, "kind": "KIND_CPU"}], 4),
+        ([{"count": 1, "kind": "KIND_GPU", "gpus": [0, 1]}], 24),
+        ([{"count": 1, "kind": "KIND_MODEL"}], 16),
+    ],
+)
+def test_what_keeps_a_network_busy_is_what_its_instances_take_and_once_more(groups: list[dict[str, Any]], expected: int) -> None:
+    network = ParseDict({"max_batch_size": 8, "instance_group": groups}, ModelConfig())
+    assert concurrency(network) == expected
+
+
+def test_a_queue_that_has_a_policy_of_its_owners_is_left_to_it() -> None:
+    batching: dict[str, Any] = {"default_queue_policy": {"max_queue_size": 4}}
+    assert concurrency(ParseDict({"dynamic_batching": batching}, ModelConfig())) is None
+    batching = {"priority_levels": 2, "default_priority_level": 1, "priority_queue_policy": {"1": {"max_queue_size": 4}}}
+    assert concurrency(ParseDict({"dynamic_batching": batching}, ModelConfig())) is None
 
 
 def test_waiting_goes_on_while_the_server_starts() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ...errors import InvalidRequest
 from ..failures import Invalid, invalid
+from ..room import ALWAYS
 from ..schemas import Options
 
 # The contract's names of what a caller can set, and PaddleX's.
@@ -15,12 +16,14 @@ _FIELDS = {"image": "image", "target_size": "targetSize", "model": "model"}
 
 @dataclass(frozen=True)
 class Asked:
-    """`image_at` and `options_at` say where in the request they stood: `body.image` and `body`, or `body` and `query`."""
+    """`image_at` and `options_at` say where in the request they stood: `body.image` and `body`, or `body` and `query`.
+    `pixels` is the image's number of pixels, as far as its header tells."""
 
     image: bytes
     options: Options
     image_at: str
     options_at: str
+    pixels: int = ALWAYS
 
     def refused(self, error: InvalidRequest) -> Invalid:
         """What to tell the caller of an error that is the caller's. The field is one of those in `can_mend`."""

@@ -19,15 +19,19 @@ warnings.filterwarnings("ignore", module="PIL")
 _FORMATS = ("BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
 
-def check_pixels(image: bytes, limit: int) -> None:
-    """Raise InvalidImage if the image has more than `limit` pixels, as far as its header tells.
+def checked_pixels(image: bytes, limit: int) -> int | None:
+    """The image's number of pixels, as far as its header tells.
 
     What Pillow cannot read, the server may: it has a limit too. Of a large file without a picture, it takes seconds.
+
+    Raises:
+        InvalidImage: they are more than `limit`.
     """
     try:
         with Image.open(io.BytesIO(image), formats=_FORMATS) as opened:
             width, height = opened.size
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        return
+        return None
     if width * height > limit:
         raise InvalidImage(f"image has more than {limit} pixels: {width}x{height}")
+    return width * height

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from fastapi import Request
 
@@ -18,7 +19,7 @@ from .form import form
 from .image_text import decoded, is_url
 from .json_body import parse
 from .options import options_of
-from .pixels import check_pixels
+from .pixels import checked_pixels
 
 
 async def read_one(request: Request, settings: Settings, remote: Remote) -> Asked:
@@ -59,7 +60,7 @@ async def of_file(asked: Asked, settings: Settings) -> Asked:
     try:
         if not asked.image:
             raise InvalidImage("image is empty")
-        await asyncio.to_thread(check_pixels, asked.image, settings.max_pixels)
+        pixels = await asyncio.to_thread(checked_pixels, asked.image, settings.max_pixels)
     except InvalidImage as error:
         raise asked.refused(error) from None
-    return asked
+    return asked if pixels is None else replace(asked, pixels=pixels)

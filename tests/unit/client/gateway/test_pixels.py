@@ -12,21 +12,21 @@ from semseg_client import InvalidImage
 from semseg_client.conversation import TINY_IMAGE
 from semseg_client.gateway import Settings
 from semseg_client.gateway.app import create_app
-from semseg_client.gateway.request.pixels import check_pixels
+from semseg_client.gateway.request.pixels import checked_pixels
 
 STRANGE_DDS = b"DDS " + struct.pack("<IIII", 124, 0, 8, 8) + bytes(56) + struct.pack("<II", 32, 1) + bytes(200)
 LONG_JPEG = b"\xff\xd8" + b"\xff" * 2**22  # which Pillow reads byte by byte
 
 
 def test_the_header_tells_the_pixels() -> None:
-    check_pixels(TINY_IMAGE, 32 * 32)
+    assert checked_pixels(TINY_IMAGE, 32 * 32) == 32 * 32
     with pytest.raises(InvalidImage, match="more than 1023 pixels: 32x32"):
-        check_pixels(TINY_IMAGE, 32 * 32 - 1)
+        checked_pixels(TINY_IMAGE, 32 * 32 - 1)
 
 
 def test_what_the_server_does_not_read_is_left_to_it() -> None:
-    check_pixels(STRANGE_DDS, 1000)
-    check_pixels(b"no image", 1000)
+    assert checked_pixels(STRANGE_DDS, 1000) is None
+    assert checked_pixels(b"no image", 1000) is None
 
 
 async def test_others_are_answered_while_a_header_is_read() -> None:

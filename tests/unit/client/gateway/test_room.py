@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from semseg_client.gateway.room import ALWAYS, Room
+
+LARGE = ALWAYS
+SMALL = ALWAYS // 8
+
+
+class Images:
+    """Images that are inside until they are told to leave."""
+
+    def __init__(self) -> None:
+        self.room = Room()
+        self.inside: dict[str, asyncio.Event] = {}
+        self.tasks: dict[str, asyncio.Task[str]] = {}
+
+    async def come(self, *names: str, pixels: int, most: int = 2) -> None:
+        for name in names:
+            self.tasks[name] = asyncio.create_task(self.room.answer(pixels, most, lambda name=name: self._stay(name)))
+        await self.settle()
+
+    async def leave(self, name: str) -> None:
+        self.inside.pop(name).set()
+        await self.settle()
+
+    async def settle(self) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    async def _stay(self, name: str) -> str:
+        self.inside[name] = leaves = asyncio.Event()
+        await leaves.wait()
+        return name
+
+
+async def test_as_many_large_images_go_in_as_keep_the_network_busy() -> None:
+    images = Images()
+    await images.come("a", "b", "c", "d", pixels=LARGE)
+    assert list(images.inside) == ["a", "b"]
+    await images.leave("a")
+    assert list(images.inside) == ["b", "c"]
+    assert await images.tasks["a"] == "a"
+    for name in "bcd":
+        await images.leave(name)
+
+
+async def test_of_small_images_more_go_in() -> None:
+    images = Images()
+    await images.come(*"abcdefgh", "i", pixels=SMALL)
+    assert list(images.inside) == list("abcdefgh")
+    for name in "abcdefghi":
+        await images.leave(name)
+
+
+async def test_a_large_image_is_not_overtaken_by_those_that_would_find_a_place() -> None:
+    images = Images()
+    await images.come("a", "b", pixels=SMALL)
+    await images.come("large", pixels=LARGE)
+    await images.come("c", pixels=SMALL)
+    assert list(images.inside) == ["a", "b"]
+    await images.leave("a")
+    assert list(images.inside) == ["b", "large"]
+    await images.leave("large")
+    assert list(images.inside) == ["b", "c"]
+    for name in "bc":
+        await images.leave(name)
+
+
+async def test_who_gives_up_leaves_the_queue_but_keeps_its_place_inside_until_it_is_done() -> None:
+    images = Images()
+    await images.come("a", "b", "c", pixels=LARGE, most=1)
+    images.tasks["a"].cancel()
+    images.tasks["b"].cancel()
+    await images.settle()
+    assert list(images.inside) == ["a"]
+    await images.leave("a")
+    assert list(images.inside) == ["c"]
+    await images.leave("c")
+
+
+async def test_who_fails_makes_room() -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    images = Images()
+    with pytest.raises(ZeroDivisionError):
+        await images.room.answer(LARGE, 1, fail)
+    await images.come("a", pixels=LARGE, most=1)
+    await images.leave("a")
