@@ -24,6 +24,9 @@ STAYS = Placement()
 # lost. A batch that has its preferred size does not grow; one that has waited for a microsecond, as all have, goes whatever
 # its size.
 BATCHING = triton.ModelDynamicBatching(preferred_batch_size=[1], max_queue_delay_microseconds=1)
+# Unless told not to ("0"), ONNX Runtime remembers for every shape of its inputs, of which each lane makes one more, where the
+# network's tensors lay, and from a shape's second time on takes a block for all of them beside the memory that it has.
+PATTERN = "enable_mem_pattern"
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ def network_config(
         config.dynamic_batching.SetInParent()
     if config.HasField("dynamic_batching") and not config.dynamic_batching.ByteSize():  # the owner has not set it
         config.dynamic_batching.CopyFrom(BATCHING)
+    if PATTERN not in config.parameters:
+        config.parameters[PATTERN].string_value = "0"
     config.name = f"{model}_network"
     config.backend = "onnxruntime"
     config.max_batch_size = MAX_BATCH_SIZE

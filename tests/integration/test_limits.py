@@ -102,3 +102,20 @@ def test_a_batch_in_one_request_counts_as_a_whole(small: Service) -> None:
         pytest.raises(Exception, match=r"3 images of 1024x1024 at once are too many, .*; send one a request"),
     ):
         triton.infer(DEMO, [image])
+
+
+def test_a_shape_that_comes_again_takes_no_more_memory(small: Service, folder: Path) -> None:
+    [process] = processes(folder / f"{DEMO}_network")
+    pixels = grpc.InferInput("pixels", [1, 1024, 2048, 3], "UINT8")
+    pixels.set_data_from_numpy(np.zeros((1, 1024, 2048, 3), np.uint8))
+
+    def taken_after_each_lane(triton: grpc.InferenceServerClient) -> int:
+        for lane in range(2, 6):
+            length = grpc.InferInput("lane", [1, lane], "INT8")
+            length.set_data_from_numpy(np.zeros((1, lane), np.int8))
+            triton.infer(f"{DEMO}_network", [pixels, length])
+        return int(process.memory_info().rss)
+
+    with grpc.InferenceServerClient(small.grpc) as triton:
+        first = taken_after_each_lane(triton)
+        assert taken_after_each_lane(triton) - first < 20e6

@@ -142,6 +142,21 @@ def test_how_requests_are_joined_stays_if_its_owner_has_set_it(
     assert (network.dynamic_batching if network.HasField("dynamic_batching") else None) == kept
 
 
+@pytest.mark.parametrize(("owned", "kept"), [(None, "0"), ("1", "1")])
+def test_onnxruntime_keeps_no_memory_for_each_shape_unless_the_owner_wants_it(
+    tmp_path: Path, owned: str | None, kept: str
+) -> None:
+    install(tmp_path, "net", {"model.onnx": b"first"}, ORIGIN)
+    network = config(tmp_path / "net_network")
+    assert network.parameters["enable_mem_pattern"].string_value == "0"
+    network.parameters.clear()  # as former exports wrote it
+    if owned is not None:
+        network.parameters["enable_mem_pattern"].string_value = owned
+    (tmp_path / "net_network" / "config.pbtxt").write_text(text_format.MessageToString(network))
+    install(tmp_path, "net", {"model.onnx": b"second"}, ORIGIN)
+    assert config(tmp_path / "net_network").parameters["enable_mem_pattern"].string_value == kept
+
+
 def test_an_older_version_comes_back_with_all_that_is_its_own(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "model_repository" / "preprocess", tmp_path / "preprocess")
     install(tmp_path, "net", {"model.onnx": b"first"}, RESIZED)
