@@ -58,12 +58,13 @@ class Client:
         *,
         target_size: TargetSize | None = None,
         picture: bool = True,
+        timeout: float | None = None,
     ) -> Segmentation:
         """Segment one image: the bytes of an image file, or the path of one.
 
         `model` may be left out if one model is served. `target_size`, in pixels, has the image scaled, its proportions
         kept, before the network sees it; the label map has the image's own size all the same. `picture` asks for the
-        coloured picture too.
+        coloured picture too. `timeout` is this call's, in place of the connection's.
 
         Raises:
             InvalidImage: the image cannot be decoded.
@@ -72,13 +73,18 @@ class Client:
             Overloaded: the server's queue is full.
             OSError: the file cannot be read.
         """
-        return self._play(self._conversation.segment(_content(image), model, target_size, picture))
+        return self._play(self._conversation.segment(_content(image), model, target_size, picture, timeout))
 
     def draw(
-        self, image: bytes | str | os.PathLike[str], model: str | None = None, *, target_size: TargetSize | None = None
+        self,
+        image: bytes | str | os.PathLike[str],
+        model: str | None = None,
+        *,
+        target_size: TargetSize | None = None,
+        timeout: float | None = None,
     ) -> Drawing:
         """The picture of an image's segmentation alone; no label map is made and sent. Raises what `segment` does."""
-        return self._play(self._conversation.draw(_content(image), model, target_size))
+        return self._play(self._conversation.draw(_content(image), model, target_size, timeout))
 
     def models(self) -> list[Model]:
         """The served models by name. The server is asked once."""
@@ -169,17 +175,23 @@ class AsyncClient:
         *,
         target_size: TargetSize | None = None,
         picture: bool = True,
+        timeout: float | None = None,
     ) -> Segmentation:
         """See `Client.segment`."""
         content = await _content_async(image)
-        return await self._play(self._conversation.segment(content, model, target_size, picture))
+        return await self._play(self._conversation.segment(content, model, target_size, picture, timeout))
 
     async def draw(
-        self, image: bytes | str | os.PathLike[str], model: str | None = None, *, target_size: TargetSize | None = None
+        self,
+        image: bytes | str | os.PathLike[str],
+        model: str | None = None,
+        *,
+        target_size: TargetSize | None = None,
+        timeout: float | None = None,
     ) -> Drawing:
         """See `Client.draw`."""
         content = await _content_async(image)
-        return await self._play(self._conversation.draw(content, model, target_size))
+        return await self._play(self._conversation.draw(content, model, target_size, timeout))
 
     async def models(self) -> list[Model]:
         """See `Client.models`."""
@@ -236,11 +248,16 @@ class AsyncClient:
             getattr(self._connection, step.method)(**step.arguments, client_timeout=step.timeout + _FORGOTTEN)
         )
         self._under_way.add(call)
-        call.add_done_callback(self._under_way.discard)
+        call.add_done_callback(self._done)
         try:
             return await asyncio.wait_for(asyncio.shield(call), step.timeout)
         except asyncio.TimeoutError:
             raise _too_late() from None
+
+    def _done(self, call: asyncio.Future[Any]) -> None:
+        self._under_way.discard(call)
+        if not call.cancelled():
+            call.exception()  # asyncio logs one that nobody asks for
 
 
 def channel_options(url: str) -> list[tuple[str, int]]:

@@ -95,9 +95,15 @@ class Conversation:
         answer, chosen = yield from self._infer(inference(image, target_size, outputs), model, timeout)
         return segmentation(answer, chosen)
 
-    def draw(self, image: bytes, model: str | None = None, target_size: TargetSize | None = None) -> Steps[Drawing]:
+    def draw(
+        self,
+        image: bytes,
+        model: str | None = None,
+        target_size: TargetSize | None = None,
+        timeout: float | None = None,
+    ) -> Steps[Drawing]:
         """The picture of one encoded image, without its label map."""
-        answer, chosen = yield from self._infer(inference(image, target_size, ["picture"]), model, None)
+        answer, chosen = yield from self._infer(inference(image, target_size, ["picture"]), model, timeout)
         return Drawing(answer.as_numpy("picture")[0, 0], chosen.name, answer.get_response().model_version)
 
     def _infer(self, request: dict[str, Any], model: str | None, timeout: float | None) -> Steps[tuple[InferResult, Model]]:
@@ -183,6 +189,7 @@ def is_segmentation(config: ModelConfig) -> bool:
 def described(config: ModelConfig, version: str, network: ModelConfig | None = None) -> Model:
     """The model that an ensemble's configuration, and that of its network, describe."""
     told = {key: parameter.string_value for key, parameter in config.parameters.items()}
+    resize = json.loads(told.get("resize", "{}")).get("target_size")
     return Model(
         name=config.name,
         version=version,
@@ -194,13 +201,14 @@ def described(config: ModelConfig, version: str, network: ModelConfig | None = N
         converter=told.get("converter"),
         exported_at=told.get("exported_at"),
         agreement=float(told["agreement"]) if "agreement" in told else None,
-        concurrency=None if network is None else concurrency(network),
+        target_size=tuple(resize) if resize else None,
+        concurrency=concurrency(network or ModelConfig()),
     )
 
 
 def concurrency(network: ModelConfig) -> int | None:
-    """See `Model`: what each instance works on, and once more as much that waits for it. Without a GPU, none takes several
-    large images at once."""
+    """See `Model`: what each instance works on, and once more as much that waits for it. On a CPU, none takes several large
+    images at once."""
     batching = network.dynamic_batching
     if batching.HasField("default_queue_policy") or batching.priority_queue_policy:
         return None
@@ -208,7 +216,7 @@ def concurrency(network: ModelConfig) -> int | None:
     on_cpu = all(group.kind == ModelInstanceGroup.KIND_CPU for group in groups)
     instances: int = sum(group.count * max(len(group.gpus), 1) for group in groups)
     at_once: int = 1 if on_cpu else max(network.max_batch_size, 1)
-    return (instances + 1) * at_once
+    return (max(instances, 1) + 1) * at_once
 
 
 def _target_size(size: TargetSize) -> int | str:

@@ -16,8 +16,9 @@ class Model:
 
     `class_names` and `palette` (red, green, blue) are indexed by class id. `max_pixels` is the size of the largest image that
     is taken without a target size. `agreement` is the smallest share of pixels, 0 to 1, on which the exported network agreed
-    with Paddle. `concurrency` is the number of large images at once that keep its network busy, which one more would only wait
-    for; it is None where the owner of the model has given the network's queue a policy. What the exporter did not write is None.
+    with Paddle. `target_size` (width, height) is that of its own Resize. `concurrency` is the number of large images at once that
+    keep its network busy, and for which one more would only wait; it is None where the model's owner has given the network's
+    queue a policy. What the exporter did not write is None.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Model:
     converter: str | None = None
     exported_at: str | None = None
     agreement: float | None = None
+    target_size: tuple[int, int] | None = None
     concurrency: int | None = None
 
 

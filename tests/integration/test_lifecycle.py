@@ -96,12 +96,12 @@ def test_a_taken_port_is_named(repository: Path) -> None:
 
 
 def test_a_gateway_that_cannot_start_ends_the_service(service: Service, tmp_path: Path) -> None:
-    (tmp_path / "fastapi.py").write_text("raise ModuleNotFoundError('No module named fastapi')")
+    (tmp_path / "fastapi.py").write_text("raise ModuleNotFoundError('No module named fastapi', name='fastapi')")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))}
     command: list[str | Path] = [SERVING / "semseg", "serve", "--url", service.grpc, "--port=0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode == 1
-    assert "semseg: No module named fastapi: pip install 'paddle-semseg-triton[gateway]'" in done.stderr
+    assert "semseg: serving needs fastapi: pip install 'paddle-semseg-triton[gateway]'" in done.stderr
     assert "semseg: the REST gateway did not start" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -18,7 +18,7 @@ class Failure:
     retry_after: int | None = None  # s
 
 
-BROKEN_OFF = Failure(400, "the caller went away before the request was complete", "The request broke off")
+BROKEN_OFF = Failure(400, "the caller went away before the request was complete, or answered", "The request broke off")
 NOT_FOUND = Failure(404, "there is no such path", "Not Found")
 NO_SUCH_METHOD = Failure(405, "the path takes other methods; `Allow` lists them", "Method Not Allowed")
 NOT_ACCEPTABLE = Failure(406, "`Accept` lists nothing that can be answered", "This can be answered as {kinds}")

@@ -7,6 +7,7 @@ import asyncio
 from fastapi import Request, Response
 
 from .answer import Answer, answer, described
+from .caller import unless_gone
 from .compression import accepted_encoding, compressed, worth_compressing
 from .log_id import HEADER, header_value, log_id
 from .media import ANSWERS, BYTES, JSON, accepted
@@ -33,7 +34,7 @@ async def infer(request: Request, settings: Settings, segmenter: Segmenter, remo
         request.state.log_id = asked.options.log_id
     wanted = answer(kind, asked.options.wanted, log_id(request))
     with watch.stage("inference"):
-        found = await segmenter.found(asked, wanted.outputs)
+        found = await unless_gone(request, segmenter.found(asked, wanted.outputs))
     with watch.stage("encode"):
         body, encoded = await asyncio.to_thread(_body, wanted, found, encoding)
     headers = {HEADER: header_value(log_id(request)), "Server-Timing": watch.header, "Vary": "Accept, Accept-Encoding"}

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from ..errors import DeadlineExceeded
 
 ALWAYS = 4 * 2**20  # pixels that may be with a network at once, however many images they make
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Inside:
+    pixels: int
+    since: float  # by the event loop's clock
 
 
 class Room:
@@ -19,24 +28,33 @@ class Room:
     """
 
     def __init__(self) -> None:
-        self._inside: dict[asyncio.Task[Any], int] = {}
+        self._inside: dict[asyncio.Task[Any], _Inside] = {}
+        self._took = 0.0  # s, that the last one was inside
         self._next = asyncio.Lock()  # of the one whose turn is next; it goes on in the order in which it is asked for
         self._left = asyncio.Event()
 
-    async def answer(self, pixels: int, most: int, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def answer(self, pixels: int, most: int, until: float, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What `ask`, for an image of so many pixels, returns; begun with less than `most` images, or pixels to spare, inside.
 
         Who is cancelled while it waits leaves. What has begun keeps its place to its end, as it does in Triton.
+
+        Raises:
+            DeadlineExceeded: it would hardly be done at the time `until`, by the event loop's clock: the next may be.
         """
         async with self._next:
-            while len(self._inside) >= most and sum(self._inside.values()) + pixels > ALWAYS:
+            while len(self._inside) >= most and sum(each.pixels for each in self._inside.values()) + pixels > ALWAYS:
                 self._left.clear()
                 await self._left.wait()
+            now = asyncio.get_running_loop().time()
+            if self._inside and now + self._took > until:
+                raise DeadlineExceeded("no time is left for the network to answer in")
             task = asyncio.create_task(ask())
-            self._inside[task] = pixels
+            self._inside[task] = _Inside(pixels, now)
             task.add_done_callback(self._leave)
         return await asyncio.shield(task)
 
     def _leave(self, task: asyncio.Task[Any]) -> None:
-        del self._inside[task]
+        came = self._inside.pop(task)
+        if not task.cancelled() and task.exception() is None:
+            self._took = task.get_loop().time() - came.since
         self._left.set()

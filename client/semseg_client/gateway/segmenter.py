@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Set as AbstractSet
 
 from ..client import AsyncClient
+from ..conversation import TargetSize
 from ..errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Unavailable
 from ..polygons import borders
 from ..segmentation import Drawing, Segmentation
@@ -19,6 +20,7 @@ from .schemas import Output
 
 Found = Segmentation | Drawing
 
+_AFTER_ALL = 3  # times the time that an image may take, it keeps its place while Triton has not answered
 MOST_BORDERS = (
     500_000  # sides of pixels between classes; a street of two megapixels has a tenth, a megapixel of noise two million
 )
@@ -62,21 +64,30 @@ class Segmenter:
             raise asked.refused(error) from None
 
     async def _in_turn(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
+        until = asyncio.get_running_loop().time() + self._timeout
         served = await self._client.model(model)
         if served.concurrency is None:
             return await self._ask(asked, model, outputs)
+        pixels = max(asked.pixels, most_pixels(asked.options.target_size or served.target_size))
         room = self._rooms[served.name]
-        return await room.answer(asked.pixels, served.concurrency, lambda: self._ask(asked, model, outputs))
+        return await room.answer(pixels, served.concurrency, until, lambda: self._ask(asked, model, outputs))
 
     async def _ask(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
-        size = asked.options.target_size
+        image, size, longest = asked.image, asked.options.target_size, _AFTER_ALL * self._timeout
         if outputs == {"image"}:
-            return await self._client.draw(asked.image, model, target_size=size)
+            return await self._client.draw(image, model, target_size=size, timeout=longest)
         picture = "image" in outputs
-        segmentation = await self._client.segment(asked.image, model, target_size=size, picture=picture)
+        segmentation = await self._client.segment(image, model, target_size=size, picture=picture, timeout=longest)
         if picture and model == self._model:  # otherwise one of the processes was not asked
             self._health.answered()
         return segmentation
+
+
+def most_pixels(size: TargetSize | None) -> int:
+    """Of an image that is scaled to fit that size, about; 0 for None."""
+    if size is None:
+        return 0
+    return size**2 if isinstance(size, int) else size[0] * size[1]
 
 
 def check_borders(found: Segmentation, asked: Asked) -> None:

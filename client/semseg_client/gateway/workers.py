@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from ..lifetime import end_with_parent
@@ -59,14 +58,11 @@ class Workers(Multiprocess):
         self._announce = announce
         self._announced = False
         self._healthy = healthy
-
-    @property
-    def failed(self) -> bool:
-        """Whether it has ended because a process could not be started; that one has told why."""
-        return any(each.exitcode == STARTUP_FAILURE for each in self.processes)
+        self.failed = False  # whether it has ended because a process could not start, which has told why
 
     def keep_subprocess_alive(self) -> None:
-        if not self._healthy():
+        self.failed = not self._announced and any((each.exitcode or 0) > 0 for each in self.processes)
+        if self.failed or not self._healthy():
             self.should_exit.set()
         super().keep_subprocess_alive()
         if not self._announced and not self.should_exit.is_set() and all(each.is_ready() for each in self.processes):
@@ -82,7 +78,6 @@ def _worker(settings: Settings) -> FastAPI:
         sys.exit(0)
     try:
         from .app import create_app
-    except ImportError as error:
-        print(f"semseg: {error}: pip install 'paddle-semseg-triton[gateway]'", file=sys.stderr)
-        sys.exit(STARTUP_FAILURE)
+    except ModuleNotFoundError as error:
+        sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-triton[gateway]'")
     return create_app(settings)

@@ -16,7 +16,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.utils import serialize_byte_tensor
 
 from semseg_client import DeadlineExceeded, InvalidRequest, Model, ModelNotFound, Unavailable
-from semseg_client.conversation import TINY_IMAGE, Call, Conversation, Pause, Steps, concurrency, inference
+from semseg_client.conversation import TINY_IMAGE, Call, Conversation, Pause, Steps, concurrency, described, inference
 
 ANSWERS = {"A": ["road", "car"], "B": ["sky"]}
 VERSIONS: dict[str, str] = {}
@@ -173,6 +173,17 @@ def test_a_version_that_goes_while_the_models_are_asked_for_fails_nobody() -> No
 def test_what_keeps_a_network_busy_is_what_its_instances_take_and_once_more(groups: list[dict[str, Any]], expected: int) -> None:
     network = ParseDict({"max_batch_size": 8, "instance_group": groups}, ModelConfig())
     assert concurrency(network) == expected
+
+
+def test_a_network_that_is_not_told_of_counts_as_one_instance_on_a_cpu() -> None:
+    models, _ = play(conversation().models(), {"A": "READY"})
+    assert models[0].concurrency == 2
+
+
+def test_the_size_that_a_models_own_resize_makes_is_told() -> None:
+    ensemble = config("A").config
+    ensemble.parameters["resize"].string_value = '{"target_size": [512, 256], "keep_ratio": true}'
+    assert described(ensemble, "1").target_size == (512, 256)
 
 
 def test_a_queue_that_has_a_policy_of_its_owners_is_left_to_it() -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
+from semseg_client import DeadlineExceeded
 from semseg_client.gateway.room import ALWAYS, Room
 
 LARGE = ALWAYS
 SMALL = ALWAYS // 8
+NEVER = float("inf")
 
 
 class Images:
@@ -20,7 +23,7 @@ class Images:
 
     async def come(self, *names: str, pixels: int, most: int = 2) -> None:
         for name in names:
-            self.tasks[name] = asyncio.create_task(self.room.answer(pixels, most, lambda name=name: self._stay(name)))
+            self.tasks[name] = asyncio.create_task(self.room.answer(pixels, most, NEVER, lambda name=name: self._stay(name)))
         await self.settle()
 
     async def leave(self, name: str) -> None:
@@ -88,6 +91,33 @@ async def test_who_fails_makes_room() -> None:
 
     images = Images()
     with pytest.raises(ZeroDivisionError):
-        await images.room.answer(LARGE, 1, fail)
+        await images.room.answer(LARGE, 1, NEVER, fail)
     await images.come("a", pixels=LARGE, most=1)
     await images.leave("a")
+
+
+async def test_who_would_hardly_be_done_in_time_makes_room_for_the_next() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0.05)
+
+    room, now = Room(), asyncio.get_running_loop().time
+    await room.answer(LARGE, 2, now(), work)  # alone, it may try
+    begun = asyncio.create_task(room.answer(LARGE, 2, now() + 1, work))
+    await asyncio.sleep(0)
+    with pytest.raises(DeadlineExceeded):
+        await room.answer(LARGE, 2, now() + 0.01, work)
+    await room.answer(LARGE, 2, now() + 1, work)
+    await begun
+
+
+async def test_what_fails_with_nobody_waiting_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0.01)
+        raise ZeroDivisionError
+
+    task = asyncio.create_task(Room().answer(LARGE, 1, NEVER, fail))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0.03)
+    gc.collect()
+    assert caplog.text == ""

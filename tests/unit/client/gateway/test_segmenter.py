@@ -9,7 +9,7 @@ from semseg_client import Segmentation
 from semseg_client.gateway.failures import Invalid
 from semseg_client.gateway.request import Asked
 from semseg_client.gateway.schemas import Options
-from semseg_client.gateway.segmenter import check_borders
+from semseg_client.gateway.segmenter import check_borders, most_pixels
 
 ASKED = Asked(b"", Options(outputs=("polygons",)), "body.image", "body")
 
@@ -19,6 +19,11 @@ def segmentation(side: int, block: int) -> Segmentation:
     rows = np.arange(side) // block
     label_map = ((rows[:, None] + rows) % 2).astype(np.uint8)
     return Segmentation(label_map, None, "m", ("a", "b"), ((0, 0, 0), (255, 255, 255)))
+
+
+@pytest.mark.parametrize(("size", "pixels"), [(None, 0), (512, 512 * 512), ((1024, 512), 1024 * 512)])
+def test_an_image_counts_as_what_is_made_of_it(size: int | tuple[int, int] | None, pixels: int) -> None:
+    assert most_pixels(size) == pixels
 
 
 def test_outlines_of_what_is_too_scattered_are_refused_before_they_fill_the_memory() -> None:
