@@ -61,11 +61,16 @@ class Workers(Multiprocess):
         self.failed = False  # whether it has ended because a process could not start, which has told why
 
     def keep_subprocess_alive(self) -> None:
-        self.failed = not self._announced and any((each.exitcode or 0) > 0 for each in self.processes)
-        if self.failed or not self._healthy():
+        if self.should_exit.is_set():
+            return
+        if not self._healthy():
             self.should_exit.set()
-        super().keep_subprocess_alive()
-        if not self._announced and not self.should_exit.is_set() and all(each.is_ready() for each in self.processes):
+        elif self._announced:
+            super().keep_subprocess_alive()
+        elif any(each.exitcode is not None for each in self.processes):
+            self.failed = True
+            self.should_exit.set()
+        elif all(each.is_ready() for each in self.processes):
             self._announced = True
             self._announce()
 
