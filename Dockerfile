@@ -6,7 +6,8 @@
 # NVIDIA's server: ONNX Runtime 1.27 in C++, the Python backend on Python 3.12.
 FROM nvcr.io/nvidia/tritonserver:26.07-py3 AS triton
 # As server/semseg_server/bundle.py has them, with the reasons.
-ENV ORT_DISABLE_TELEMETRY=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=134217728
+ENV ORT_DISABLE_TELEMETRY=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=134217728 \
+    GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 COPY constraints.txt /tmp/constraints.txt
 # What model_repository/*/1/model.py import.
 RUN pip install --no-cache-dir --break-system-packages -c /tmp/constraints.txt numpy opencv-python-headless \

