@@ -47,6 +47,14 @@ def hurried(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield addresses["rest"]
 
 
+@pytest.fixture(scope="module")
+def patient(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A gateway process whose answers may take a minute."""
+    nowhere = tmp_path_factory.mktemp("nowhere")
+    with serving(nowhere, "--url", service.grpc, "--model", DEMO, "--workers", "1") as addresses:
+        yield addresses["rest"]
+
+
 def images(number: int) -> list[bytes]:
     """Images that differ from each other, and in what is seen in them: parts of a street."""
     street = cv2.imread(str(STREET))
@@ -94,17 +102,15 @@ def test_tritonserver_waits_for_the_network_without_a_core_of_its_own(service: S
     assert (seconds() - before) / taken < 0.3
 
 
-def test_what_waits_is_not_decoded_and_not_begun_when_its_time_is_over(hurried: str, service: Service) -> None:
-    before, most = counted(service, "nv_inference_request_success"), 0
-    with ThreadPoolExecutor(64) as pool:
-        answers = [pool.submit(segment, hurried) for _ in range(64)]
+def test_what_waits_is_not_decoded(patient: str, service: Service) -> None:
+    most = 0
+    with ThreadPoolExecutor(24) as pool:
+        answers = [pool.submit(segment, patient) for _ in range(24)]
         while not all(answer.done() for answer in answers):
             most = max(most, counted(service, "nv_inference_pending_request_count"))
             time.sleep(0.02)
-    statuses = {answer.result() for answer in answers}
+    assert [answer.result() for answer in answers] == [200] * 24
     assert most <= 1  # one is with the network, and one waits for it
-    assert 504 in statuses <= {200, 504}
-    assert begun(service) - before < 56
 
 
 def test_under_too_much_load_most_of_what_is_begun_is_answered_in_time(hurried: str, service: Service) -> None:
@@ -119,19 +125,23 @@ def test_under_too_much_load_most_of_what_is_begun_is_answered_in_time(hurried: 
 
     with ThreadPoolExecutor(24) as pool:
         statuses = [status for each in pool.map(loop, range(24)) for status in each]
+    assert set(statuses) <= {200, 504}
     assert statuses.count(200) > (begun(service) - before) / 2
     assert requests.get(f"{hurried}/health", timeout=30).status_code == 200
 
 
-def test_who_hangs_up_while_waiting_has_nothing_begun(hurried: str, service: Service) -> None:
-    def hang_up(_: int) -> None:
-        with pytest.raises(requests.ReadTimeout):
-            segment(hurried, timeout=0.1)
+def test_who_hangs_up_while_waiting_has_nothing_begun(patient: str, service: Service) -> None:
+    def hang_up(_: int) -> bool:
+        try:
+            return segment(patient, timeout=0.2) == 200
+        except requests.RequestException:
+            return False
 
     before = begun(service)
-    with ThreadPoolExecutor(24) as pool:
-        list(pool.map(hang_up, range(24)))
-    assert begun(service) - before < 16
+    with ThreadPoolExecutor(64) as pool:
+        answered = sum(pool.map(hang_up, range(64)))
+    assert segment(patient) == 200  # it waits until those before it are done
+    assert begun(service) - before <= answered + 8
 
 
 def segment(rest: str, timeout: float = 60) -> int:

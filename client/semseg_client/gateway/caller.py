@@ -20,6 +20,7 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
         Failed: that is so.
     """
     working, gone = asyncio.create_task(work), asyncio.create_task(_hung_up(request))
+    working.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs one that nobody asks for
     try:
         await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():

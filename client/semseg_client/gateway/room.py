@@ -15,9 +15,18 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Inside:
+class _Image:
     pixels: int
-    since: float  # by the event loop's clock
+    came: float  # by the event loop's clock
+
+
+@dataclass(frozen=True)
+class _Left:
+    """The image that has left last."""
+
+    pixels: int
+    at: float  # by the event loop's clock
+    took: float  # s, since it came or the one before it left
 
 
 class Room:
@@ -28,10 +37,10 @@ class Room:
     """
 
     def __init__(self) -> None:
-        self._inside: dict[asyncio.Task[Any], _Inside] = {}
-        self._took = 0.0  # s, that the last one was inside
+        self._inside: dict[asyncio.Task[Any], _Image] = {}
+        self._last = _Left(1, 0.0, 0.0)
         self._next = asyncio.Lock()  # of the one whose turn is next; it goes on in the order in which it is asked for
-        self._left = asyncio.Event()
+        self._leaving = asyncio.Event()
 
     async def answer(self, pixels: int, most: int, until: float, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What `ask`, for an image of so many pixels, returns; begun with less than `most` images, or pixels to spare, inside.
@@ -43,18 +52,22 @@ class Room:
         """
         async with self._next:
             while len(self._inside) >= most and sum(each.pixels for each in self._inside.values()) + pixels > ALWAYS:
-                self._left.clear()
-                await self._left.wait()
+                self._leaving.clear()
+                await self._leaving.wait()
             now = asyncio.get_running_loop().time()
-            if self._inside and now + self._took > until:
+            if self._inside and now + self._time(pixels) > until:
                 raise DeadlineExceeded("no time is left for the network to answer in")
             task = asyncio.create_task(ask())
-            self._inside[task] = _Inside(pixels, now)
+            self._inside[task] = _Image(pixels, now)
             task.add_done_callback(self._leave)
         return await asyncio.shield(task)
 
+    def _time(self, pixels: int) -> float:
+        """For those inside and one more of so many pixels, if they take as long as the last one, a smaller image less."""
+        return (len(self._inside) + 1) * self._last.took * min(1, pixels / self._last.pixels)
+
     def _leave(self, task: asyncio.Task[Any]) -> None:
-        came = self._inside.pop(task)
+        image, now = self._inside.pop(task), task.get_loop().time()
         if not task.cancelled() and task.exception() is None:
-            self._took = task.get_loop().time() - came.since
-        self._left.set()
+            self._last = _Left(max(image.pixels, 1), now, now - max(image.came, self._last.at))
+        self._leaving.set()

@@ -63,6 +63,8 @@ class Workers(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         if self.should_exit.is_set():
             return
+        for each in self.processes:
+            each.child_conn.close()  # the other end is the process's alone: its death is seen while its answer is waited for
         if not self._healthy():
             self.should_exit.set()
         elif self._announced:

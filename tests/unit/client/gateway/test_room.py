@@ -110,6 +110,18 @@ async def test_who_would_hardly_be_done_in_time_makes_room_for_the_next() -> Non
     await begun
 
 
+async def test_a_large_image_that_took_long_does_not_have_small_ones_refused() -> None:
+    network = asyncio.Lock()
+
+    async def work(seconds: float) -> None:
+        async with network:
+            await asyncio.sleep(seconds)
+
+    room, until = Room(), asyncio.get_running_loop().time() + 1.5
+    large = room.answer(LARGE, 2, until, lambda: work(0.8))
+    await asyncio.gather(large, *(room.answer(LARGE // 100, 2, until, lambda: work(0.005)) for _ in range(20)))
+
+
 async def test_what_fails_with_nobody_waiting_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def fail() -> None:
         await asyncio.sleep(0.01)
