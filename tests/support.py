@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+import requests
 
 from demo.scenes import scene
 
@@ -31,6 +32,13 @@ class Service:
     grpc: str
     http: str
     metrics: str
+
+
+def counted(service: Service, counter: str) -> int:
+    """One of Triton's metrics of the demo network."""
+    lines = requests.get(service.metrics, timeout=10).text.splitlines()
+    [line] = [line for line in lines if line.startswith(f'{counter}{{model="{DEMO}_network"')]
+    return int(float(line.rpartition(" ")[2]))
 
 
 def semseg(folder: Path, *arguments: str | Path, given: bytes | None = None) -> subprocess.CompletedProcess[str]:

@@ -24,7 +24,7 @@ import requests
 from demo.run import serving
 from demo.scenes import scene
 from semseg_client import Client
-from tests.support import DEMO, STREET, Service, encoded, street
+from tests.support import DEMO, STREET, Service, counted, encoded, street
 
 REQUESTS = int(os.environ.get("SEMSEG_LOAD", "256"))
 CALLERS = 32
@@ -154,12 +154,6 @@ def begun(service: Service) -> int:
     """How many images the network has segmented, once it has done with those that it has."""
     time.sleep(1.5)
     return counted(service, "nv_inference_request_success")
-
-
-def counted(service: Service, counter: str) -> int:
-    lines = requests.get(service.metrics, timeout=10).text.splitlines()
-    [line] = [line for line in lines if line.startswith(f'{counter}{{model="{DEMO}_network"')]
-    return int(float(line.rpartition(" ")[2]))
 
 
 def test_a_process_that_dies_is_replaced(service: Service, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 from demo.run import serving
 from semseg_client import Client, Segmentation
 from semseg_client.polygons import polygons
-from tests.support import DEMO, STREET, Service, encoded
+from tests.support import DEMO, STREET, Service, counted, encoded
 from tests.website import website
 
 JPEG = STREET.read_bytes()
@@ -207,17 +207,13 @@ def test_a_batch_that_is_none_is_422(small: str, body: Any) -> None:
 
 
 def test_who_leaves_a_batch_has_the_rest_not_begun(small: str, service: Service) -> None:
-    def done() -> int:
-        metrics = requests.get(service.metrics, timeout=10).text
-        [count] = [line for line in metrics.splitlines() if line.startswith(f'nv_inference_count{{model="{DEMO}_network"')]
-        return int(float(count.rpartition(" ")[2]))
-
-    before = done()
+    before = counted(service, "nv_inference_count")
     large = encoded(bytes(cv2.imencode(".png", np.zeros((512, 1024), np.uint8))[1]))
     with requests.post(f"{small}/semantic-segmentation/batch", json={"images": [large] * 5}, timeout=60, stream=True) as answer:
         next(answer.iter_content(1))
     time.sleep(1.5)
-    assert done() - before <= 4  # the one that was sent, and the two that were under way; one more may have begun
+    begun = counted(service, "nv_inference_count") - before
+    assert begun <= 4  # the one that was sent, and the two that were under way; one more may have begun
 
 
 def test_health_answers_while_a_batch_is_made(small: str) -> None:
