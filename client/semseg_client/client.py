@@ -21,6 +21,7 @@ from .segmentation import Drawing, Model, Segmentation
 
 T = TypeVar("T")
 
+PATIENCE = 15.0  # s; a server of ours is back within ten, a part of it within three
 _INT32_MAX = 2**31 - 1
 _LEAVE = 30.0  # s, that closing waits for calls under way
 _FORGOTTEN = 600.0  # s, after which a call that nobody waits for any longer is given up
@@ -37,8 +38,10 @@ _CHANNEL = [
 class Client:
     """A connection to tritonserver's gRPC port; one may be shared by many threads.
 
-    `timeout` is the time, in seconds, that a call to the server may take. An inference that is not waited for any longer is left
-    to the server under way: tritonserver 2.51 may die (SIGSEGV) when one is cancelled, which a gRPC deadline does too.
+    `timeout` is the time, in seconds, that a call to the server may take. When a part of a server dies, it is usually back within
+    `patience` seconds: for so long an inference is asked for again before it raises Unavailable. An inference that is not waited
+    for any longer is left to the server under way: tritonserver 2.51 may die (SIGSEGV) when one is cancelled, which a gRPC
+    deadline does too.
 
     Every method raises:
         Unavailable: no server answers at `url`, or a part of it is down.
@@ -46,8 +49,8 @@ class Client:
         ServerError: the server failed.
     """
 
-    def __init__(self, url: str = "localhost:8001", timeout: float = 60.0) -> None:
-        self._conversation = Conversation(url, timeout)
+    def __init__(self, url: str = "localhost:8001", timeout: float = 60.0, *, patience: float = PATIENCE) -> None:
+        self._conversation = Conversation(url, timeout, patience)
         self._connection = tritonclient.grpc.InferenceServerClient(url, channel_args=channel_options(url))
         self._under_way: set[Future[InferResult]] = set()
 
@@ -163,8 +166,8 @@ class Client:
 class AsyncClient:
     """The same as `Client`, to be awaited; it belongs to the event loop that makes its first call."""
 
-    def __init__(self, url: str = "localhost:8001", timeout: float = 60.0) -> None:
-        self._conversation = Conversation(url, timeout)
+    def __init__(self, url: str = "localhost:8001", timeout: float = 60.0, *, patience: float = PATIENCE) -> None:
+        self._conversation = Conversation(url, timeout, patience)
         self._connection: Any = None
         self._under_way: set[asyncio.Future[Any]] = set()
 

@@ -29,6 +29,8 @@ T = TypeVar("T")
 NOT_YET = (Unavailable, ModelNotFound, Overloaded, DeadlineExceeded)  # what a server that still starts may answer
 LONGEST_SIDE = 16384  # pixels, of a target size, as in docs/contract.md
 
+OUR_POLICY = "bounded_queue"  # a parameter of networks whose queue policy is not their owner's but their server's
+
 _PAUSE = 0.2  # s, between two attempts while waiting for a server
 
 
@@ -54,9 +56,10 @@ Steps = Generator[Call | Pause, Any, T]
 class Conversation:
     """The conversations with one server, and what is remembered from one to the next: the models that it serves."""
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, patience: float) -> None:
         self.url = url
         self.timeout = timeout
+        self.patience = patience
         self._models: dict[str, Model] = {}
 
     def models(self) -> Steps[list[Model]]:
@@ -109,12 +112,20 @@ class Conversation:
     def _infer(self, request: dict[str, Any], model: str | None, timeout: float | None) -> Steps[tuple[InferResult, Model]]:
         """Triton's answer to `request`, and the model that gave it."""
         timeout = self.timeout if timeout is None else timeout
+        begun = time.monotonic()
         chosen = yield from self.model(model, timeout)
-        try:
-            answer = yield Call("infer", {"model_name": chosen.name, **request}, timeout)
-        except ModelNotFound:
-            self._models = {}
-            raise
+        while True:
+            try:
+                left = begun + timeout - time.monotonic()
+                answer = yield Call("infer", {"model_name": chosen.name, **request}, max(left, 0.001))
+                break
+            except ModelNotFound:
+                self._models = {}
+                raise
+            except Unavailable:  # a part of the server has died after it had served; who watches over it replaces that
+                if time.monotonic() + _PAUSE >= begun + min(timeout, self.patience):
+                    raise
+                yield Pause(_PAUSE)
         if answer.get_response().model_version != chosen.version:  # another was exported, or taken back, since we asked
             self._models = {}
             with suppress(SemsegError):  # the image has its answer, whatever becomes of this
@@ -210,7 +221,8 @@ def concurrency(network: ModelConfig) -> int | None:
     """See `Model`: what each instance works on, and once more as much that waits for it. On a CPU, none takes several large
     images at once."""
     batching = network.dynamic_batching
-    if batching.HasField("default_queue_policy") or batching.priority_queue_policy:
+    owners = OUR_POLICY not in network.parameters
+    if owners and (batching.HasField("default_queue_policy") or batching.priority_queue_policy):
         return None
     groups = network.instance_group
     on_cpu = all(group.kind == ModelInstanceGroup.KIND_CPU for group in groups)

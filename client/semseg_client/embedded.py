@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import atexit
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from tritonclient.grpc import InferenceServerClient
-from tritonclient.utils import InferenceServerException
-
-from .client import Client, channel_options
+from .client import Client
 from .device import Device
-from .errors import SemsegError, ServingError, from_triton
-from .repository import check_exported, configuration, place
-from .triton_process import TritonProcess
-
-_LOADING = 600.0  # s, that a model may take to load
+from .repository import configuration, place
+from .supervisor import Supervisor
 
 
 class EmbeddedServer:
@@ -36,7 +30,7 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        return self._shared.process.grpc_url
+        return self._shared.server.grpc_url
 
     def close(self) -> None:
         """Give the server up; it is stopped when nobody uses it."""
@@ -48,10 +42,8 @@ class EmbeddedServer:
 @dataclass
 class _Shared:
     repository: Path
-    process: TritonProcess
+    server: Supervisor
     users: int = 0
-    ended: threading.Event = field(default_factory=threading.Event)
-    stopped: threading.Event = field(default_factory=threading.Event)
 
 
 def put(repository: Path, model: str, device: Device) -> None:
@@ -80,13 +72,10 @@ _servers: dict[Path, _Shared] = {}
 def _acquire(repository: Path, model: str) -> _Shared:
     with _lock:
         shared = _servers.get(repository)
-        if shared is not None and (shared.ended.is_set() or not shared.process.alive):
-            _stop(shared)
-            shared = None
         if shared is None:
             shared = _start(repository, model)
-        elif not _is_loaded(shared, model):
-            _load(shared, model)
+        elif not _is_loaded(shared.server, model):
+            shared.server.add(model)
         shared.users += 1
         return shared
 
@@ -99,62 +88,29 @@ def _release(shared: _Shared) -> None:
 
 
 def _start(repository: Path, model: str) -> _Shared:
-    """A server goes down with the thread that started it, and a pipeline may be made in one that ends: so it gets its own."""
-    shared = _Shared(repository, TritonProcess(repository, [model]))
-    started = threading.Event()
-    failures: list[SemsegError] = []
-
-    def keep() -> None:
-        try:
-            with shared.process:
-                shared.process.wait_ready(given_up=shared.ended)
-                started.set()
-                shared.ended.wait()
-        except SemsegError as error:
-            failures.append(error)
-        finally:
-            started.set()
-            shared.stopped.set()
-
-    threading.Thread(target=keep, name="semseg-tritonserver", daemon=True).start()
+    shared = _Shared(repository, Supervisor(repository, [model]))
+    _servers[repository] = shared  # from now on, it is stopped at exit at the latest
     try:
-        started.wait()
-    except KeyboardInterrupt:  # without this, it would be cut off in the midst of its start, and leave its shared memory
+        shared.server.start()
+        shared.server.wait_ready()
+    except BaseException:
         _stop(shared)
         raise
-    if failures:
-        raise failures[0]
-    _servers[repository] = shared
     return shared
 
 
-def _is_loaded(shared: _Shared, model: str) -> bool:
+def _is_loaded(server: Supervisor, model: str) -> bool:
     """Whether the server has the model, and in the version that is to be served now."""
-    if model not in shared.process.models:
+    if model not in server.models:
         return False
-    wanted = configuration(shared.repository, model).version_policy.specific.versions
-    with Client(shared.process.grpc_url) as client:
+    wanted = configuration(server.repository, model).version_policy.specific.versions
+    with Client(server.grpc_url) as client:
         return client.model(model).version in map(str, wanted)
 
 
-def _load(shared: _Shared, model: str) -> None:
-    check_exported(shared.repository, model)
-    url = shared.process.grpc_url
-    try:
-        with InferenceServerClient(url, channel_args=channel_options(url)) as triton:
-            triton.load_model(model, client_timeout=_LOADING)
-    except InferenceServerException as error:
-        raise ServingError(f"{model} could not be loaded: {from_triton(error, url)}") from error
-    if model not in shared.process.models:
-        shared.process.models.append(model)
-    with Client(url) as client:
-        client.wait_ready(model=model)
-
-
 def _stop(shared: _Shared) -> None:
-    shared.ended.set()
-    shared.stopped.wait()  # and not for the thread: if that is interrupted, Python 3.11 takes the thread for ended
-    _servers.pop(shared.repository, None)  # not before: what is interrupted here is gone on with at exit
+    shared.server.stop()
+    _servers.pop(shared.repository, None)  # not before: if stopping is interrupted, it is finished at exit
 
 
 @atexit.register

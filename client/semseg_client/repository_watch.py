@@ -1,4 +1,4 @@
-"""What is exported, or taken back, while tritonserver runs: the server is told to load it."""
+"""What is exported, or taken back, while tritonserver runs: the server is told to take it up."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tritonclient.grpc import InferenceServerClient
 from tritonclient.grpc.model_config_pb2 import ModelConfig
-from tritonclient.utils import InferenceServerException
 
-from .client import channel_options
 from .errors import ServingError
 from .repository import configuration
 
 _PERIOD = 1.0  # s
-_LOADING = 600.0  # s, that a model may take to load
+
+Load = Callable[[Sequence[str]], None]  # raises ServingError
 
 
 class RepositoryWatch:
-    """Has a tritonserver in explicit model control take up each new version of `models`, compared with when this was made.
+    """Has a server take up each new version of `models`, compared with when this was made.
 
     The server goes on with the version that it has until the other is loaded, and for good if that cannot be. `say` is
     told what became of it, from another thread.
@@ -34,9 +32,9 @@ class RepositoryWatch:
         self._ended = threading.Event()
 
     @contextmanager
-    def watching(self, url: str) -> Iterator[None]:
-        """Tell the server at `url` while the block runs."""
-        thread = threading.Thread(target=self._watch, args=[url], daemon=True)
+    def watching(self, load: Load) -> Iterator[None]:
+        """Have a server `load` what changes while the block runs."""
+        thread = threading.Thread(target=self._watch, args=[load], daemon=True)
         thread.start()
         try:
             yield
@@ -44,24 +42,21 @@ class RepositoryWatch:
             self._ended.set()
             thread.join(_PERIOD)  # a model that is being loaded is not waited for
 
-    def _watch(self, url: str) -> None:
-        with InferenceServerClient(url, channel_args=channel_options(url)) as triton:
-            while not self._ended.wait(_PERIOD):
-                for model in self._models:
-                    found = self._configurations(model)
-                    if found != self._known[model] and _settled(model, found):
-                        changed = [name for name in found if found[name] != self._known[model].get(name)]
-                        self._known[model] = found
-                        self._load(triton, model, changed, found[model])
+    def _watch(self, load: Load) -> None:
+        while not self._ended.wait(_PERIOD):
+            for model in self._models:
+                found = self._configurations(model)
+                if found != self._known[model] and _settled(model, found):
+                    changed = [name for name in found if found[name] != self._known[model].get(name)]
+                    self._known[model] = found
+                    self._take_up(load, model, changed, found[model])
 
-    def _load(self, triton: InferenceServerClient, model: str, changed: Sequence[str], config: ModelConfig) -> None:
+    def _take_up(self, load: Load, model: str, changed: Sequence[str], config: ModelConfig) -> None:
         """The ensemble comes last: it is not to tell of a network that could not be loaded."""
         try:
-            for name in changed:
-                triton.load_model(name, client_timeout=_LOADING)
-        except InferenceServerException as error:
-            reason = (error.message() or "no reason given").partition("\n")[0]
-            self._tell(f"{model}: the change was not taken up, what was served goes on (make rollback MODEL={model}): {reason}")
+            load(changed)
+        except (ServingError, OSError) as error:
+            self._tell(f"{model}: the change was not taken up, what was served goes on (make rollback MODEL={model}): {error}")
         else:
             self._tell(f"{model}: version {', '.join(map(str, config.version_policy.specific.versions))} is served now")
 

@@ -1,4 +1,4 @@
-"""tritonserver and the gateway as one service: up together, down together."""
+"""tritonserver and the gateway as one service: up together, kept up, down together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from .errors import ServingError
 from .gateway import Settings, Workers
 from .ports import listening
 from .repository_watch import RepositoryWatch
-from .triton_process import TritonProcess
+from .supervisor import Supervisor
+from .systemd import Systemd
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -30,7 +31,7 @@ class Addresses:
 
 def serve(
     settings: Settings,
-    triton: TritonProcess | None,
+    triton: Supervisor | None,
     announce: Callable[[Addresses], None],
     say: Callable[[str], None],
     *,
@@ -41,10 +42,11 @@ def serve(
     `announce` is called once requests are served, `say` with what becomes of a version that is exported meanwhile.
 
     Raises:
-        ServingError: a port is taken, or tritonserver or the gateway could not be started, or tritonserver died.
+        ServingError: a port is taken, or tritonserver or the gateway could not be started.
     """
     # Before the server reads the repository: what changes while it starts is taken up too.
     watch = RepositoryWatch(triton.repository, triton.models, say) if triton else None
+    systemd = Systemd()
     with (
         _until_signal(),
         listening(settings.host, settings.port, "--host, --port") as listener,
@@ -55,17 +57,21 @@ def serve(
             triton.wait_ready()
             settings = settings.model_copy(update={"url": triton.grpc_url})
         addresses = _addresses(listener, settings, triton)
+
+        def ready() -> None:
+            systemd.ready()
+            announce(addresses)
+
+        def ending() -> None:
+            systemd.stopping()
+            if triton is not None:
+                triton.drain()
+
         workers = Workers(
-            settings,
-            listener,
-            lambda: announce(addresses),
-            lambda: triton is None or triton.alive,
-            access_log=access_log,
+            settings, listener, triton.status_path if triton else None, ready, systemd.alive, ending, access_log=access_log
         )
-        with watch.watching(triton.grpc_url) if triton and watch else nullcontext():
+        with watch.watching(triton.load) if triton and watch else nullcontext():
             workers.run()
-        if triton is not None:
-            triton.check_alive()
         if workers.failed:
             raise ServingError("the REST gateway did not start, as told above")
 
@@ -99,11 +105,12 @@ def _undisturbed_end() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _addresses(listener: socket.socket, settings: Settings, triton: TritonProcess | None) -> Addresses:
+def _addresses(listener: socket.socket, settings: Settings, triton: Supervisor | None) -> Addresses:
+    http, metrics = (triton.url(interface) if triton else None for interface in ("http", "metrics"))
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return Addresses(
         rest=f"http://{host}:{listener.getsockname()[1]}",
         grpc=settings.url,
-        http=f"http://{triton.http_url}" if triton else None,
-        metrics=f"http://{triton.metrics_url}/metrics" if triton else None,
+        http=f"http://{http}" if http else None,
+        metrics=f"http://{metrics}/metrics" if metrics else None,
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO
 
 _FATAL = re.compile(r"error: (.*)")
 _REMARK = re.compile(r"[IW]\d{4} ")
+# What model_lifecycle.cc writes when an entry, of whichever version, could not be loaded. Quotes come with a backslash.
+_NOT_LOADED = re.compile(r"failed to load \\?'([^'\\]+)\\?'(?: version \d+)?: (.*?)\"?$")
 _ERROR = re.compile(r'E\d{4} \S+ \d+ \S+ "(.*?)"?$')
 
 
@@ -18,14 +20,21 @@ class TritonLog:
     def __init__(self, on_line: Callable[[str], None] | None = None) -> None:
         self._lines: deque[str] = deque(maxlen=1000)
         self._on_line = on_line
+        self._not_loaded: dict[str, list[str]] = {}
 
     def read(self, lines: IO[str]) -> None:
         """Read until the server closes its end."""
         with lines:
             for line in lines:
                 self._lines.append(line.rstrip())
+                if (failure := _NOT_LOADED.search(line.rstrip())) is not None:
+                    self._not_loaded.setdefault(failure[1], []).append(failure[2].partition("\\n")[0])
                 if self._on_line is not None:
                     self._on_line(line.rstrip())
+
+    def load_failures(self, name: str) -> Sequence[str]:
+        """Why a model could not be loaded, each time since the server's start."""
+        return tuple(self._not_loaded.get(name, ()))
 
     def clear(self) -> None:
         """Forget what has been read."""

@@ -1,185 +1,128 @@
-"""A tritonserver of our own: started, watched, and stopped with nothing left behind."""
+"""One run of tritonserver: started, asked whether it lives, and stopped with nothing left behind."""
 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
-from .client import Client
-from .conversation import NOT_YET, TINY_IMAGE
-from .errors import SemsegError, ServingError
-from .lifetime import end_with_parent
-from .ports import free_ports
-from .repository import check_exported
+from .errors import ServingError
+from .shared_memory import Keeper, SharedMemory
 from .triton_log import TritonLog
 
 HOST = "127.0.0.1"
-_EXIT_TIMEOUT = 10  # s, that tritonserver gives to requests under way; twice that, and it is killed
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (where Triton's Python backend keeps it)
+EXIT_TIMEOUT = 10  # s, that tritonserver gives to requests under way; twice that, and it is killed
 
-
-@dataclass(frozen=True)
-class _Running:
-    process: subprocess.Popen[str]
-    reader: threading.Thread
+# What nobody has to call. Triton asks callers for a header here, and these two cannot be sent: HTTP ends a header's name at
+# the end of the line, and HTTP/2 forbids capital letters in one. So there is no secret that could be found out. Loading and
+# unloading models Triton refuses by itself while it polls its repository; the list of models stays open.
+_CLOSED = "shared-memory,trace,logging"
+RESTRICTIONS = (f"--http-restricted-api={_CLOSED}:\nclosed=1", f"--grpc-restricted-protocol={_CLOSED}:CLOSED=1")
 
 
 class TritonProcess:
-    """tritonserver with some models of a repository, on loopback; port 0 stands for a free one.
+    """tritonserver on the models in `repository`, on loopback; `ports` by interface: "grpc", "http", "metrics". What has none
+    is off. What it leaves in shared memory has the prefix of `memory`.
 
-    The server goes down with the thread that started it, however that ends. `on_line`, if given, is called from another
-    thread with each line of the server's log.
+    It is killed if this process dies. It runs in a session of its own: Ctrl-C at a terminal reaches us alone.
+
+    Raises:
+        ServingError: there is no tritonserver.
     """
 
     def __init__(
         self,
         repository: Path,
-        models: Sequence[str],
-        *,
-        grpc_port: int = 0,
-        http_port: int = 0,
-        metrics_port: int = 0,
-        on_line: Callable[[str], None] | None = None,
+        ports: Mapping[str, int],
+        memory: SharedMemory,
+        log: TritonLog,
+        environment: Mapping[str, str],
     ) -> None:
-        self.repository = repository
-        self.models = list(models)
-        self._wanted = {"--grpc-port": grpc_port, "--http-port": http_port, "--metrics-port": metrics_port}
-        self._ports: dict[str, int] = {}
-        self._log = TritonLog(on_line)
-        self._prefix = f"semseg_{os.getpid()}_{secrets.token_hex(4)}_"
-        self._running: _Running | None = None
-
-    @property
-    def grpc_url(self) -> str:
-        """`host:port` for clients."""
-        return f"{HOST}:{self._ports['--grpc-port']}"
-
-    @property
-    def http_url(self) -> str:
-        """`host:port` of Triton's own HTTP interface."""
-        return f"{HOST}:{self._ports['--http-port']}"
-
-    @property
-    def metrics_url(self) -> str:
-        """`host:port` of Triton's metrics."""
-        return f"{HOST}:{self._ports['--metrics-port']}"
-
-    def start(self) -> None:
-        """Start the server, once; `wait_ready` tells when it serves.
-
-        Raises:
-            ServingError: there is no tritonserver, a port is taken, or a model is not in the repository.
-        """
-        for model in self.models:
-            check_exported(self.repository, model)
-        program = _program()
-        self._ports = free_ports(HOST, self._wanted)
-        process = subprocess.Popen(
-            [program, *self._arguments()],
+        self._memory = memory
+        self._log = log
+        self._process = subprocess.Popen(
+            [program(), *_arguments(repository, ports, memory.prefix)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,  # Ctrl-C at a terminal reaches us alone: the order of stopping is ours
+            env={**os.environ, **environment},
+            start_new_session=True,
             restore_signals=False,  # SIGPIPE stays ignored: writing its log with us gone, the server could not clean up
-            preexec_fn=end_with_parent,
         )
-        reader = threading.Thread(target=self._log.read, args=[process.stdout], daemon=True)
-        reader.start()
-        self._running = _Running(process, reader)
+        self._keeper = Keeper(self._process.pid, memory)
+        self._reader = threading.Thread(target=log.read, args=[self._process.stdout], daemon=True)
+        self._reader.start()
 
-    def wait_ready(self, timeout: float = 600.0, given_up: threading.Event | None = None) -> None:
-        """Wait until every model has answered a real inference, or `given_up` is set.
-
-        Raises:
-            ServingError: the server died, or a model did not answer within `timeout` seconds.
-        """
-        deadline = time.monotonic() + timeout
-        given_up = given_up or threading.Event()
-        with Client(self.grpc_url) as client:
-            for model in self.models:
-                while (reason := _unready(client, model)) is not None:
-                    self.check_alive()
-                    if time.monotonic() >= deadline:
-                        raise ServingError(f"{model} did not answer within {timeout:g} s: {reason}")
-                    if given_up.wait(0.2):
-                        return
-        self._log.clear()  # without a GPU, a start that goes well writes errors too
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
         """Whether the server runs."""
-        return self._running is not None and self._running.process.poll() is None
+        return self._process.poll() is None
 
-    def check_alive(self) -> None:
-        """Raise ServingError, with what the server's log tells, if it has died."""
-        if self._running is not None and not self.alive:
-            self._running.reader.join(1.0)
-            code = self._running.process.returncode
-            how = f"ended with exit code {code}" if code >= 0 else f"was killed by signal {-code}"
-            raise ServingError(f"tritonserver {how}. {self._log.reason()}".strip())
+    def check_keeper(self) -> None:
+        """Start the keeper again if somebody has killed it."""
+        if not self._keeper.alive:
+            self._keeper.dismiss()
+            self._keeper = Keeper(self.pid, self._memory)
+
+    def death(self) -> str:
+        """How the server ended, and why, as far as its log tells."""
+        self._reader.join(1.0)
+        code = self._process.wait()
+        if code < 0:  # of its death the log knows nothing
+            return f"tritonserver was killed by {signal.Signals(-code).name}."
+        return f"tritonserver ended with exit code {code}. {self._log.reason()}".strip()
 
     def stop(self) -> None:
-        """Stop the server and take away whatever it may have left."""
-        if self._running is None:
-            return
-        process = self._running.process
-        process.terminate()
-        try:
-            process.wait(2 * _EXIT_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        # A server that was killed, by us or by others, leaves its Python processes and their shared memory.
+        """Stop the server; its Python processes go with it."""
+        self._process.terminate()
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        for leftover in _SHARED_MEMORY.glob(f"{self._prefix}*"):
-            leftover.unlink(missing_ok=True)
-        self._running.reader.join(1.0)
-        self._running = None
-
-    def __enter__(self) -> TritonProcess:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
-
-    def _arguments(self) -> list[str]:
-        return [
-            f"--model-repository={self.repository}",
-            "--model-control-mode=explicit",
-            *(f"--load-model={model}" for model in self.models),
-            *(f"{option}={port}" for option, port in self._ports.items()),
-            *(f"--{interface}-address={HOST}" for interface in ("grpc", "http", "metrics")),
-            f"--exit-timeout-secs={_EXIT_TIMEOUT}",
-            f"--backend-config=python,shm-region-prefix-name={self._prefix}",
-        ]
+            os.kill(self.pid, signal.SIGCONT)  # a stopped process takes no SIGTERM
+        try:
+            self._process.wait(2 * EXIT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        # A server that was killed leaves its Python processes.
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._keeper.dismiss()
+        self._reader.join(1.0)
 
 
-def _program() -> str:
+def program() -> str:
+    """The tritonserver command of this environment, else the first on the PATH.
+
+    Raises:
+        ServingError: there is none.
+    """
     beside = Path(sys.executable).with_name("tritonserver")
-    program = str(beside) if beside.is_file() else shutil.which("tritonserver")
-    if program is None:
+    found = str(beside) if beside.is_file() else shutil.which("tritonserver")
+    if found is None:
         raise ServingError("there is no tritonserver command here; install one: pip install 'paddle-semseg-triton[server]'")
-    return program
+    return found
 
 
-def _unready(client: Client, model: str) -> SemsegError | None:
-    try:
-        client.segment(TINY_IMAGE, model)
-    except NOT_YET as error:
-        return error
-    return None
+def _arguments(repository: Path, ports: Mapping[str, int], prefix: str) -> Sequence[str]:
+    interfaces = ("grpc", "http", "metrics")
+    return [
+        f"--model-repository={repository}",
+        "--model-control-mode=poll",
+        "--repository-poll-secs=1",
+        *RESTRICTIONS,
+        *(f"--{each}-port={ports[each]}" if each in ports else f"--allow-{each}=false" for each in interfaces),
+        *(f"--{each}-address={HOST}" for each in interfaces if each in ports),
+        f"--exit-timeout-secs={EXIT_TIMEOUT}",
+        f"--backend-config=python,shm-region-prefix-name={prefix}",
+    ]

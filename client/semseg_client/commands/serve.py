@@ -33,7 +33,16 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="REST port (SEMSEG_PORT); 0: a free one.", show_default="8080")
     ] = None,
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's gRPC port; 0: a free one.")] = 8001,
-    http_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's HTTP port; 0: a free one.")] = 8000,
+    http_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Open Triton's own HTTP port too, for callers that you trust: whoever reaches it, web pages in a browser on"
+            " this machine included, can stop the server for a few seconds. Triton's is 8000; 0: a free one.",
+            show_default="closed",
+        ),
+    ] = None,
     metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's metrics port; 0: a free one.")] = 8002,
     url: Annotated[
         str | None,
@@ -86,7 +95,7 @@ def serve(
         from ..gateway import Settings
         from ..repository import exported_models, plain_name
         from ..serving import serve as run
-        from ..triton_process import TritonProcess
+        from ..supervisor import Supervisor
     except ModuleNotFoundError as error:
         sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-triton[gateway]'")
 
@@ -117,13 +126,14 @@ def serve(
         if plain := [name for name in models if name not in asked]:
             typer.echo(f'"(slice)" is no part of a name: serving {", ".join(plain)}')
         settings = settings.model_copy(update={"model": models[0]})
-        triton = TritonProcess(
+        triton = Supervisor(
             model_repository,
             models,
             grpc_port=grpc_port,
             http_port=http_port,
             metrics_port=metrics_port,
             on_line=typer.echo if verbose else None,
+            say=typer.echo,
         )
         typer.echo(f"Starting tritonserver with {', '.join(models)}")
 
@@ -152,7 +162,9 @@ def _announcement(addresses: Addresses, model: str | None) -> str:
         f"gRPC     {addresses.grpc}",
     ]
     if addresses.http is not None:
-        lines += [f"HTTP     {addresses.http}", f"Metrics  {addresses.metrics}"]
+        lines.append(f"HTTP     {addresses.http}")
+    if addresses.metrics is not None:
+        lines.append(f"Metrics  {addresses.metrics}")
     body = json.dumps({"image": b64encode(TINY_IMAGE).decode()})
     lines.append(f"Try      curl -s {addresses.rest}/semantic-segmentation -d '{body}'")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 
 from ..client import AsyncClient
+from ..status import Status, StatusFile
 from . import batch, description, infer, models
 from .envelope import answer_errors, envelope, failed
 from .failures import UNHEALTHY, Failed
@@ -19,11 +20,12 @@ from .segmenter import Segmenter
 from .settings import Settings
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The gateway to the tritonserver at `settings.url`."""
+def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
+    """The gateway to the tritonserver at `settings.url`. `status` is told by who supervises that server, if anybody does."""
+    read_status = status.read if status is not None else Status
     client = AsyncClient(settings.url, settings.timeout)
-    health = Health(client, settings.model)
-    segmenter = Segmenter(client, settings.model, health, settings.timeout)
+    health = Health(AsyncClient(settings.url, settings.timeout, patience=0), settings.model, read_status)
+    segmenter = Segmenter(client, settings.model, health, read_status, settings.timeout)
     remote = Remote(settings.image_hosts, settings.max_body_bytes, settings.image_timeout)
 
     @asynccontextmanager
@@ -71,17 +73,29 @@ def create_app(settings: Settings) -> FastAPI:
     async def _(request: Request) -> Response:
         return envelope(request, 200, "Success", result=models.told(await client.models_now(), settings))
 
+    async def _ready(request: Request) -> Response:
+        reason = await health.check()
+        if reason is not None:
+            return failed(request, Failed(UNHEALTHY, reason=reason))
+        return envelope(request, 200, "Healthy")
+
+    for path, name in (("/health", "checkHealth"), ("/readyz", "checkReadiness")):
+        app.get(
+            path,
+            operation_id=name,
+            summary="Whether every model answers",
+            response_model=None,
+            **description.plain(HealthResponse, "They do", 503),
+        )(_ready)
+
     @app.get(
-        "/health",
-        operation_id="checkHealth",
-        summary="Whether the model answers",
+        "/livez",
+        operation_id="checkLife",
+        summary="Whether the gateway itself answers, whatever becomes of the models",
         response_model=None,
-        **description.plain(HealthResponse, "It does", 503),
+        **description.plain(HealthResponse, "It does"),
     )
     async def _(request: Request) -> Response:
-        error = await health.check()
-        if error is not None:
-            return failed(request, Failed(UNHEALTHY, reason=error))
-        return envelope(request, 200, "Healthy")
+        return envelope(request, 200, "Alive")
 
     return app

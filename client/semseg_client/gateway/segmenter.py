@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 from ..client import AsyncClient
 from ..conversation import TargetSize
-from ..errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Unavailable
+from ..errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded, Unavailable
 from ..polygons import borders
 from ..segmentation import Drawing, Segmentation
+from ..status import Fault, Status
 from .failures import invalid
 from .health import Health
 from .request import Asked
@@ -20,6 +22,7 @@ from .schemas import Output
 
 Found = Segmentation | Drawing
 
+_PAUSE = 0.1  # s, between two attempts
 _AFTER_ALL = 3  # times the time that an image may take, it keeps its place while Triton has not answered
 MOST_BORDERS = (
     500_000  # sides of pixels between classes; a street of two megapixels has a tenth, a megapixel of noise two million
@@ -29,10 +32,13 @@ MOST_BORDERS = (
 class Segmenter:
     """`model` answers where a request names none. An image has its answer within `timeout` seconds, or none."""
 
-    def __init__(self, client: AsyncClient, model: str | None, health: Health, timeout: float) -> None:
+    def __init__(
+        self, client: AsyncClient, model: str | None, health: Health, status: Callable[[], Status], timeout: float
+    ) -> None:
         self._client = client
         self._model = model
         self._health = health
+        self._status = status
         self._timeout = timeout
         self._rooms: defaultdict[str, Room] = defaultdict(Room)
 
@@ -66,11 +72,62 @@ class Segmenter:
     async def _in_turn(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
         until = asyncio.get_running_loop().time() + self._timeout
         served = await self._client.model(model)
+        self._check(served.name)
         if served.concurrency is None:
             return await self._ask(asked, model, outputs)
         pixels = max(asked.pixels, most_pixels(asked.options.target_size or served.target_size))
         room = self._rooms[served.name]
-        return await room.answer(pixels, served.concurrency, until, lambda: self._ask(asked, model, outputs))
+        return await room.answer(
+            pixels, served.concurrency, until, lambda: self._ask_when_well(asked, served.name, outputs, until)
+        )
+
+    def _check(self, model: str) -> Fault | None:
+        """What is being mended about the model.
+
+        Raises:
+            Unavailable: it is not being mended.
+        """
+        fault = self._status().faults.get(model)
+        if fault is not None and fault.final:
+            raise Unavailable(fault.reason)
+        return fault
+
+    async def _ask_when_well(self, asked: Asked, model: str, outputs: AbstractSet[Output], until: float) -> Found:
+        """A request to a process that has died takes a second to fail, and those behind it wait for that. So none is sent to one
+        that is known to be dead, and who has waited for one asks again as soon as it has been replaced."""
+        while True:
+            await self._well(model, until)
+            asking = asyncio.create_task(self._ask(asked, model, outputs))
+            asking.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs one that nobody asks for
+            replaced = asyncio.create_task(self._fault(model))
+            try:
+                await asyncio.wait((asking, replaced), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                replaced.cancel()
+            if not asking.done():
+                continue
+            try:
+                return asking.result()
+            except Overloaded:  # callers of gRPC have filled Triton's queue; in ours, this one has its turn
+                if asyncio.get_running_loop().time() + _PAUSE >= until:
+                    raise
+            await asyncio.sleep(_PAUSE)
+
+    async def _well(self, model: str, until: float) -> None:
+        """Wait until nothing is being mended about the model.
+
+        Raises:
+            Unavailable: that is not so at the time `until`, or it is not being mended.
+        """
+        while (fault := self._check(model)) is not None:
+            if asyncio.get_running_loop().time() >= until:
+                raise Unavailable(fault.reason)
+            await asyncio.sleep(_PAUSE)
+
+    async def _fault(self, model: str) -> None:
+        """Wait until something is being mended about the model."""
+        while model not in self._status().faults:
+            await asyncio.sleep(_PAUSE)
 
     async def _ask(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
         image, size, longest = asked.image, asked.options.target_size, _AFTER_ALL * self._timeout
@@ -78,8 +135,8 @@ class Segmenter:
             return await self._client.draw(image, model, target_size=size, timeout=longest)
         picture = "image" in outputs
         segmentation = await self._client.segment(image, model, target_size=size, picture=picture, timeout=longest)
-        if picture and model == self._model:  # otherwise one of the processes was not asked
-            self._health.answered()
+        if picture:  # otherwise one of the processes was not asked
+            self._health.answered(segmentation.model)
         return segmentation
 
 

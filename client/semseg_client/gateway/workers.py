@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from ..lifetime import end_with_parent
+from ..status import StatusFile
+from ..stubs import stopped
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -23,26 +29,30 @@ _GRACE = 10  # s, for requests under way
 # For the processes that are started. Each thread would keep the memory of its largest answer to itself; and the kernel would
 # clear the megabytes of every answer anew, which doubles what a process takes for it.
 _MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
+_LOOK = 0.5  # s, between two looks for stopped processes
 _PATIENCE = 60  # s, after which a process that does not answer, be the machine ever so busy, counts as hung
 
 
 class Workers(Multiprocess):
-    """Serves until SIGINT or SIGTERM, or until `healthy` says no; requests under way are finished then.
+    """Serves until SIGINT or SIGTERM; requests under way are finished then.
 
-    `announce` is called once every process serves.
+    `status` is the file with the supervised server's Status, if there is one. `ready` is called once, when every process serves,
+    `alive` twice a second from then on, and `ending` when a signal has come.
     """
 
     def __init__(
         self,
         settings: Settings,
         listener: socket.socket,
-        announce: Callable[[], None],
-        healthy: Callable[[], bool],
+        status: Path | None,
+        ready: Callable[[], None],
+        alive: Callable[[], None],
+        ending: Callable[[], None],
         *,
         access_log: bool,
     ) -> None:
         config = uvicorn.Config(
-            partial(_worker, settings),
+            partial(_worker, settings, status),
             factory=True,
             workers=settings.workers,
             loop="uvloop",
@@ -55,29 +65,45 @@ class Workers(Multiprocess):
         for name, value in _MALLOC.items():
             os.environ.setdefault(name, value)
         super().__init__(config, [listener])
-        self._announce = announce
-        self._announced = False
-        self._healthy = healthy
+        self._ready = ready
+        self._alive = alive
+        self._ending = ending
+        self._served = False
         self.failed = False  # whether it has ended because a process could not start, which has told why
+
+    def run(self) -> None:
+        threading.Thread(target=self._resume, name="semseg-resume", daemon=True).start()
+        super().run()
 
     def keep_subprocess_alive(self) -> None:
         if self.should_exit.is_set():
             return
         for each in self.processes:
             each.child_conn.close()  # the other end is the process's alone: its death is seen while its answer is waited for
-        if not self._healthy():
-            self.should_exit.set()
-        elif self._announced:
+        if self._served:
             super().keep_subprocess_alive()
+            self._alive()
         elif any(each.exitcode is not None for each in self.processes):
             self.failed = True
             self.should_exit.set()
         elif all(each.is_ready() for each in self.processes):
-            self._announced = True
-            self._announce()
+            self._served = True
+            self._ready()
+
+    def terminate_all(self) -> None:
+        self._ending()
+        super().terminate_all()
+
+    def _resume(self) -> None:
+        """Let a process go on that somebody has stopped. It cannot answer, and waiting for it would hold up the others."""
+        while not self.should_exit.wait(_LOOK):
+            for each in list(self.processes):
+                if each.pid is not None and stopped(each.pid):
+                    with suppress(ProcessLookupError):
+                        os.kill(each.pid, signal.SIGCONT)
 
 
-def _worker(settings: Settings) -> FastAPI:
+def _worker(settings: Settings, status: Path | None) -> FastAPI:
     """The application, in a process of its own; the one that started it does without what the application is made of."""
     end_with_parent()
     parent = multiprocessing.parent_process()
@@ -87,4 +113,4 @@ def _worker(settings: Settings) -> FastAPI:
         from .app import create_app
     except ModuleNotFoundError as error:
         sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-triton[gateway]'")
-    return create_app(settings)
+    return create_app(settings, StatusFile(status) if status else None)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf import text_format
 from google.protobuf.json_format import ParseDict
 from PIL import Image
 from tritonclient.grpc import InferResult, service_pb2
@@ -16,7 +17,17 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.utils import serialize_byte_tensor
 
 from semseg_client import DeadlineExceeded, InvalidRequest, Model, ModelNotFound, Unavailable
-from semseg_client.conversation import TINY_IMAGE, Call, Conversation, Pause, Steps, concurrency, described, inference
+from semseg_client.conversation import (
+    OUR_POLICY,
+    TINY_IMAGE,
+    Call,
+    Conversation,
+    Pause,
+    Steps,
+    concurrency,
+    described,
+    inference,
+)
 
 ANSWERS = {"A": ["road", "car"], "B": ["sky"]}
 VERSIONS: dict[str, str] = {}
@@ -72,7 +83,7 @@ def play(steps: Steps[Any], states: dict[str, str], answer: Any = None) -> tuple
 
 
 def conversation() -> Conversation:
-    return Conversation("localhost:8001", 60.0)
+    return Conversation("localhost:8001", 60.0, 15.0)
 
 
 def test_models_are_the_ready_ensembles_that_carry_class_names() -> None:
@@ -244,6 +255,33 @@ def test_models_asked_for_anew_are_those_of_now(monkeypatch: pytest.MonkeyPatch)
     play(talk.models(), {"A": "READY"})
     monkeypatch.setitem(VERSIONS, "A", "2")
     assert [model.version for model in play(talk.models_now(), {"A": "READY"})[0]] == ["2"]
+
+
+def test_an_inference_is_asked_for_again_while_a_part_of_the_server_is_replaced() -> None:
+    talk = conversation()
+    play(talk.models(), {"A": "READY"})
+    steps = talk.segment(b"image", "A")
+    assert isinstance(next(steps), Call)
+    assert isinstance(steps.throw(Unavailable("Stub process 'draw_0_0' is not healthy.")), Pause)
+    again = steps.send(None)
+    assert isinstance(again, Call)
+    assert again.method == "infer"
+
+
+def test_who_has_no_patience_is_told_at_once_that_a_part_has_died() -> None:
+    talk = Conversation("localhost:8001", 60.0, 0.0)
+    play(talk.models(), {"A": "READY"})
+    steps = talk.segment(b"image", "A")
+    next(steps)
+    with pytest.raises(Unavailable):
+        steps.throw(Unavailable("Stub process 'draw_0_0' is not healthy."))
+
+
+def test_a_queue_policy_of_the_server_does_not_count_as_its_owners() -> None:
+    network = text_format.Parse("dynamic_batching { default_queue_policy { max_queue_size: 9 } }", ModelConfig())
+    assert concurrency(network) is None
+    network.parameters[OUR_POLICY].string_value = "1"
+    assert concurrency(network) == 2
 
 
 def test_the_tiny_image_is_a_png_of_32_pixels_square() -> None:

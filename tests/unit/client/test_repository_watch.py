@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
-from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from semseg_client import ServingError
 from semseg_client.repository_watch import RepositoryWatch
 
 ENSEMBLE = """
@@ -22,33 +19,23 @@ ensemble_scheduling { step { model_name: "A_network" model_version: -1 } }
 NETWORK = 'backend: "onnxruntime" version_policy { specific { versions: VERSION } }'
 
 
-class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+class Server:
     """Keeps the names that it was told to load; those in `broken` it refuses."""
 
     def __init__(self) -> None:
         self.loaded: list[str] = []
         self.broken: set[str] = set()
 
-    def RepositoryModelLoad(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        self.loaded.append(request.model_name)
-        if request.model_name in self.broken:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "load failed\nTraceback")
-        return service_pb2.RepositoryModelLoadResponse()
+    def load(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.loaded.append(name)
+            if name in self.broken:
+                raise ServingError("load failed")
 
 
 @pytest.fixture
-def triton() -> Triton:
-    return Triton()
-
-
-@pytest.fixture
-def url(triton: Triton) -> Iterator[str]:
-    server = grpc.server(ThreadPoolExecutor(2))
-    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"127.0.0.1:{port}"
-    server.stop(None).wait()
+def server() -> Server:
+    return Server()
 
 
 def write(repository: Path, version: int) -> None:
@@ -64,47 +51,47 @@ def wait_for(said: list[str]) -> str:
     return said.pop()
 
 
-def test_a_new_version_is_loaded_the_ensemble_last(url: str, triton: Triton, tmp_path: Path) -> None:
+def test_a_new_version_is_loaded_the_ensemble_last(server: Server, tmp_path: Path) -> None:
     write(tmp_path, 1)
     said: list[str] = []
-    with RepositoryWatch(tmp_path, ["A"], said.append).watching(url):
+    with RepositoryWatch(tmp_path, ["A"], said.append).watching(server.load):
         write(tmp_path, 2)
         assert wait_for(said) == "A: version 2 is served now"
-        assert triton.loaded == ["A_network", "A"]
+        assert server.loaded == ["A_network", "A"]
         (tmp_path / "A_network" / "config.pbtxt").write_text("{")  # somebody is editing it
         time.sleep(1.5)
-        assert triton.loaded == ["A_network", "A"]
+        assert server.loaded == ["A_network", "A"]
         write(tmp_path, 1)
         assert wait_for(said) == "A: version 1 is served now"
 
 
-def test_a_version_that_cannot_be_loaded_is_told_and_its_ensemble_left_alone(url: str, triton: Triton, tmp_path: Path) -> None:
+def test_a_version_that_cannot_be_loaded_is_told_and_its_ensemble_left_alone(server: Server, tmp_path: Path) -> None:
     write(tmp_path, 1)
     said: list[str] = []
-    triton.broken = {"A_network"}
-    with RepositoryWatch(tmp_path, ["A"], said.append).watching(url):
+    server.broken = {"A_network"}
+    with RepositoryWatch(tmp_path, ["A"], said.append).watching(server.load):
         write(tmp_path, 2)
         assert wait_for(said) == "A: the change was not taken up, what was served goes on (make rollback MODEL=A): load failed"
-        assert triton.loaded == ["A_network"]
+        assert server.loaded == ["A_network"]
 
 
-def test_what_changed_while_the_server_started_is_loaded(url: str, triton: Triton, tmp_path: Path) -> None:
+def test_what_changed_while_the_server_started_is_loaded(server: Server, tmp_path: Path) -> None:
     write(tmp_path, 1)
     said: list[str] = []
     watch = RepositoryWatch(tmp_path, ["A"], said.append)
     write(tmp_path, 2)
-    with watch.watching(url):
+    with watch.watching(server.load):
         assert wait_for(said) == "A: version 2 is served now"
-    assert triton.loaded == ["A_network", "A"]
+    assert server.loaded == ["A_network", "A"]
 
 
-def test_a_change_that_is_half_done_is_waited_for(url: str, triton: Triton, tmp_path: Path) -> None:
+def test_a_change_that_is_half_done_is_waited_for(server: Server, tmp_path: Path) -> None:
     write(tmp_path, 1)
     said: list[str] = []
-    with RepositoryWatch(tmp_path, ["A"], said.append).watching(url):
+    with RepositoryWatch(tmp_path, ["A"], said.append).watching(server.load):
         (tmp_path / "A_network" / "config.pbtxt").write_text(NETWORK.replace("VERSION", "2"))
         time.sleep(2.5)
-        assert triton.loaded == []
+        assert server.loaded == []
         write(tmp_path, 2)
         assert wait_for(said) == "A: version 2 is served now"
-    assert triton.loaded == ["A_network", "A"]
+    assert server.loaded == ["A_network", "A"]

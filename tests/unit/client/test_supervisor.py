@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from semseg_client import ServingError
-from semseg_client.triton_process import TritonProcess
+from semseg_client.supervisor import Supervisor
 
 ENSEMBLE = 'platform: "ensemble" parameters { key: "class_names" value { string_value: "[]" } } a_field_of_a_newer_triton: 1'
 
@@ -18,7 +18,7 @@ def add(repository: Path, name: str, config: str) -> None:
 
 def test_a_model_that_is_not_exported_is_told_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ServingError, match="make export MODEL=SegFormer-B0"):
-        TritonProcess(tmp_path, ["SegFormer-B0"]).start()
+        Supervisor(tmp_path, ["SegFormer-B0"]).start()
 
 
 def test_without_tritonserver_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,8 +26,8 @@ def test_without_tritonserver_it_says_how_to_get_it(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ServingError, match="pip install"):
-        TritonProcess(tmp_path, ["A"]).start()
+        Supervisor(tmp_path, ["A"]).start()
 
 
 def test_what_was_not_started_can_be_stopped(tmp_path: Path) -> None:
-    TritonProcess(tmp_path, ["A"]).stop()
+    Supervisor(tmp_path, ["A"]).stop()

@@ -1,0 +1,26 @@
+"""How soon to replace something that has died, when it dies again and again."""
+
+from __future__ import annotations
+
+_FORGIVEN = 30.0  # s without a death, after which the earlier ones are forgotten
+_LONGEST = 60.0  # s
+
+
+class Backoff:
+    """The first `free` deaths in a row cost no time. After them the pause is 1 s, 2 s, 4 s, up to a minute."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._deaths = 0
+        self.retry_at = float("-inf")  # by the caller's clock, in s
+
+    def died(self, now: float) -> None:
+        """Count a death. `retry_at` says when to replace what died."""
+        forgotten = now - self.retry_at > _FORGIVEN
+        self._deaths = 1 if forgotten else self._deaths + 1
+        excess = self._deaths - self._free
+        self.retry_at = now + (min(2.0 ** (excess - 1), _LONGEST) if excess > 0 else 0.0)
+
+    def waiting(self, now: float) -> bool:
+        """Whether the pause still lasts."""
+        return now < self.retry_at

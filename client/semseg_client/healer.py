@@ -1,0 +1,110 @@
+"""Which entries of a served repository have lost a process, and what is done about it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from .backoff import Backoff
+from .served_repository import ServedRepository
+from .status import Fault
+from .stubs import Stub
+
+_FREE = 5  # deaths in a row that are mended at once
+_LOADING = 120.0  # s, after which an entry that is still not loaded counts as dead again
+
+Say = Callable[[str], None]
+
+
+class Loading(Protocol):
+    """What Triton tells about loading."""
+
+    def loaded(self, name: str, revision: str) -> bool:
+        """Whether it has loaded that revision of an entry."""
+
+    def failures(self, name: str) -> int:
+        """How often it could not load an entry."""
+
+
+@dataclass(frozen=True)
+class _Load:
+    since: float
+    failures_before: int
+    after_restart: bool = False
+
+
+class Healer:
+    """Has Triton load an entry anew when one of its processes has died. `wanted` tells how many processes an entry needs."""
+
+    def __init__(self, served: ServedRepository, triton: Loading, wanted: Callable[[str], int], say: Say) -> None:
+        self._served = served
+        self._triton = triton
+        self._wanted = wanted
+        self._say = say
+        self._loading: dict[str, _Load] = {}
+        self._down: set[str] = set()  # entries whose turn to be loaded anew has not come
+        self._in_stubs: set[str] = set()  # entries that run in Python processes; NVIDIA's own ONNX Runtime backend needs none
+        self._backoffs: dict[str, Backoff] = {}
+        self.spared: set[str] = set()  # entries that somebody else is having loaded
+
+    def restarted(self, now: float) -> None:
+        """Note that a new server is loading everything."""
+        self._down.clear()
+        self._loading = {name: _Load(now, self._triton.failures(name), after_restart=True) for name in self._served.revisions}
+
+    def look(self, living: Sequence[Stub], now: float) -> None:
+        """Heal what has lost a process. `living` are all that there are, `now` is in seconds.
+
+        Raises:
+            ServingError, OSError: an entry cannot be copied now.
+        """
+        self._in_stubs |= {stub.entry for stub in living}
+        for name, revision in self._served.revisions.items():
+            if name in self._loading:
+                self._check(name, revision, now)
+            elif name in self._in_stubs - self.spared and self._lacks_one(name, living):
+                self._heal(name, now)
+
+    def faults(self) -> dict[str, Fault]:
+        """The entries that do not answer, and why."""
+        loading = {name: Fault(f"{name} is being loaded anew after a process of it died") for name in self._loading}
+        return {**loading, **{name: Fault(f"{name} dies again and again", final=True) for name in self._down}}
+
+    def _heal(self, name: str, now: float) -> None:
+        backoff = self._backoffs.setdefault(name, Backoff(_FREE))
+        if name not in self._down:
+            self._down.add(name)
+            backoff.died(now)
+            when = f"in {backoff.retry_at - now:.0f} s, since it dies again and again" if backoff.waiting(now) else "now"
+            self._say(f"a process of {name} has died; it is loaded anew {when}")
+        if not backoff.waiting(now):
+            self._served.renew(name)
+            self._loading[name] = _Load(now, self._triton.failures(name))
+            self._down.discard(name)
+
+    def _lacks_one(self, name: str, living: Sequence[Stub]) -> bool:
+        return sum(stub.entry == name for stub in living) < self._wanted(name)
+
+    def _check(self, name: str, revision: str, now: float) -> None:
+        load = self._loading[name]
+        if self._triton.loaded(name, revision):
+            del self._loading[name]
+            if not load.after_restart:
+                self._say(f"{name} answers again, {now - load.since:.1f} s after its death was noticed")
+            elif not any(other.after_restart for other in self._loading.values()):
+                self._say(f"tritonserver serves again, {now - load.since:.1f} s after it was started")
+        elif self._triton.failures(name) > load.failures_before or now - load.since > _LOADING:
+            del self._loading[name]
+            self._heal(name, now)
+
+
+def resume(living: Sequence[Stub]) -> None:
+    """Let processes go on that somebody has stopped: after a second Triton takes them for dead, for good."""
+    for stub in living:
+        if stub.stopped:
+            with suppress(ProcessLookupError):
+                os.kill(stub.pid, signal.SIGCONT)

@@ -1,0 +1,97 @@
+"""What one tritonserver keeps in /dev/shm, and how it goes away however the server ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+ROOT = Path("/dev/shm")  # noqa: S108  (where Triton's Python backend keeps its regions)
+_FOLDER = "folder"
+
+# Waits until the pipe on its standard input breaks, as it does when its parent dies by whatever signal. It then ends the
+# server's process group ($p) and removes what it left. The first line that it reads is that group's number.
+_KEEPER = 'read -r p; read -r _; [ -n "$p" ] && kill -9 -"$p" 2>/dev/null; rm -rf "$0"*'
+
+
+class SharedMemory:
+    """Everything in /dev/shm whose name begins with `prefix`. `folder` is there for small files of ours.
+
+    A lock on the folder tells whether the process that made it still lives, also across PID namespaces.
+    """
+
+    def __init__(self, root: Path = ROOT) -> None:
+        _remove_stale(root)
+        self._root = root
+        self.prefix = f"semseg_{os.getpid()}_{secrets.token_hex(4)}_"
+        self.folder = root / f"{self.prefix}{_FOLDER}"
+        unlocked = root / f".{self.folder.name}"
+        unlocked.mkdir(mode=0o700)
+        self._lock = os.open(unlocked, os.O_RDONLY)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        unlocked.rename(self.folder)  # nobody ever sees it without its lock
+
+    def clear(self) -> None:
+        """Remove the server's regions. The folder stays."""
+        _remove(path for path in self._root.glob(f"{self.prefix}*") if path != self.folder)
+
+    def remove(self) -> None:
+        """Remove all of it. Nothing happens the second time."""
+        if self._lock >= 0:
+            _remove(self._root.glob(f"{self.prefix}*"))
+            os.close(self._lock)
+            self._lock = -1
+
+
+class Keeper:
+    """A shell that kills a process group and removes its shared memory once this process has died."""
+
+    def __init__(self, group: int, memory: SharedMemory) -> None:
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", _KEEPER, memory.folder.with_name(memory.prefix)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C at a terminal and signals to our group do not reach it
+        )
+        assert self._process.stdin is not None  # noqa: S101
+        self._process.stdin.write(f"{group}\n".encode())
+        self._process.stdin.flush()
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def dismiss(self) -> None:
+        """End it with nothing done."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+
+
+def _remove_stale(root: Path) -> None:
+    """Remove what servers left whose owners are dead."""
+    for folder in root.glob(f"semseg_*_{_FOLDER}"):
+        with suppress(OSError):  # it is another user's, or its owner is just removing it
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(root.glob(f"{folder.name.removesuffix(_FOLDER)}*"))
+            finally:
+                os.close(descriptor)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()

@@ -1,0 +1,303 @@
+"""A tritonserver that is kept alive: what dies, hangs or is stopped is noticed and replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from tritonclient.grpc import InferenceServerClient
+from tritonclient.utils import InferenceServerException
+
+from .backoff import Backoff
+from .client import Client, channel_options
+from .conversation import NOT_YET, TINY_IMAGE
+from .errors import SemsegError, ServingError
+from .healer import Healer, resume
+from .ports import free_ports
+from .repository import configuration
+from .served_configuration import adjust, instances
+from .served_repository import REVISION, ServedRepository
+from .shared_memory import SharedMemory
+from .status import Fault, Status, StatusFile
+from .stubs import stopped, stubs
+from .triton_log import TritonLog
+from .triton_process import HOST, TritonProcess, program
+
+_PERIOD = 0.5  # s, between two looks
+_LOADING = 600.0  # s, that a model may take to load
+_CALL = 1.0  # s, that Triton may take to tell a configuration
+_FREE_STARTS = 2  # deaths of the server in a row that are mended at once
+
+_CRASHES = "crashes"  # folder in which preprocess notes what crashed it
+
+Say = Callable[[str], None]
+
+
+class Supervisor:
+    """tritonserver with some models of a repository, on loopback, until `stop`.
+
+    Port 0 stands for a free one, None for an interface that is off. `on_line` is called with each line of the server's log,
+    `say` with what is healed or cannot be, both from other threads.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        models: Sequence[str],
+        *,
+        grpc_port: int = 0,
+        http_port: int | None = None,
+        metrics_port: int | None = None,
+        on_line: Say | None = None,
+        say: Say | None = None,
+    ) -> None:
+        self.repository = repository
+        self.models = list(models)
+        self._wanted = {"grpc": grpc_port, "http": http_port, "metrics": metrics_port}
+        self._ports: dict[str, int] = {}
+        self._log = TritonLog(on_line)
+        self._say = say or (lambda _: None)
+        self._memory: SharedMemory | None = None  # what else `start` makes is there when this is
+        self._served: ServedRepository
+        self._status: StatusFile
+        self._triton: _Triton
+        self._healer: Healer
+        self._process: TritonProcess
+        self._told = Status()
+        self._draining = False
+        self._down = False  # whether the server has died and is not started again yet
+        self._backoff = Backoff(_FREE_STARTS)
+        self._lock = threading.RLock()  # of the served repository and all that tells of it
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the server, once; `wait_ready` tells when it serves.
+
+        Raises:
+            ServingError: there is no tritonserver, a port is taken, or a model is not in the repository.
+        """
+        program()
+        memory = SharedMemory()
+        try:
+            self._served = ServedRepository(self.repository, memory.folder, adjust)
+            for model in self.models:
+                self._served.add(model)
+            wanted = {f"--{each}-port": port for each, port in self._wanted.items() if port is not None}
+            self._ports = {option[2:-5]: port for option, port in free_ports(HOST, wanted).items()}
+            self._status = StatusFile(memory.folder / "status.json")
+            self._triton = _Triton(self.grpc_url, self._log)
+            self._healer = Healer(self._served, self._triton, self._instances, self._say)
+            (memory.folder / _CRASHES).mkdir()
+            self._process = self._run(memory)
+        except BaseException:
+            memory.remove()
+            raise
+        self._memory = memory
+
+    def wait_ready(self, timeout: float = 600.0, given_up: threading.Event | None = None) -> None:
+        """Wait until every model has answered a real inference, or `given_up` is set. From then on, the server is kept alive.
+
+        Raises:
+            ServingError: the server died, or a model did not answer within `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        given_up = given_up or threading.Event()
+        with Client(self.grpc_url, patience=0) as client:
+            for model in self.models:
+                while (reason := _unready(client, model)) is not None:
+                    if not self._process.alive:
+                        raise ServingError(self._process.death())
+                    if time.monotonic() >= deadline:
+                        raise ServingError(f"{model} did not answer within {timeout:g} s: {reason}")
+                    if given_up.wait(0.2):
+                        return
+        self._log.clear()  # without a GPU, a start that goes well writes errors too
+        self._thread = threading.Thread(target=self._supervise, name="semseg-supervisor", daemon=True)
+        self._thread.start()
+
+    def load(self, names: Sequence[str]) -> None:
+        """Have the server take up how entries of the repository are now, one after the other.
+
+        Raises:
+            ServingError: one cannot be loaded; what was served before goes on.
+        """
+        for name in names:
+            failures = self._triton.failures(name)
+            with self._lock:
+                self._healer.spared.add(name)
+                revision = self._served.renew(name)
+            try:
+                self._wait_loaded(name, revision, failures)
+            except ServingError:
+                with self._lock:
+                    self._served.restore(name)
+                raise
+            finally:
+                self._healer.spared.discard(name)
+
+    def add(self, model: str) -> None:
+        """Serve a model as it is in the repository now, and wait until it answers.
+
+        Raises:
+            ServingError: it is not exported, or cannot be loaded.
+        """
+        if model in self.models:
+            steps = [step.model_name for step in configuration(self.repository, model).ensemble_scheduling.step]
+            self.load([*(step for step in steps if step.startswith(f"{model}_")), model])
+        else:
+            self._add(model)
+        with Client(self.grpc_url) as client:
+            client.wait_ready(model=model)
+
+    def drain(self) -> None:
+        """Tell those that answer requests that the service is about to end."""
+        with self._lock:
+            self._draining = True
+            self._tell()
+
+    def stop(self) -> None:
+        """Stop the server and remove whatever it may have left."""
+        if self._memory is None:
+            return
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._process.stop()
+        self._triton.close()
+        self._memory.remove()
+        self._memory = None
+
+    def url(self, interface: str) -> str | None:
+        """`host:port` of "grpc", "http" or "metrics"; None if it is off."""
+        return f"{HOST}:{self._ports[interface]}" if interface in self._ports else None
+
+    @property
+    def grpc_url(self) -> str:
+        """`host:port` for clients."""
+        return f"{HOST}:{self._ports['grpc']}"
+
+    @property
+    def status_path(self) -> Path:
+        """The file with the server's Status."""
+        return self._status.path
+
+    @property
+    def lost(self) -> bool:
+        """Whether the server was stopped, or died before it was ready."""
+        return self._memory is None or (self._thread is None and not self._process.alive)
+
+    def __enter__(self) -> Supervisor:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _run(self, memory: SharedMemory) -> TritonProcess:
+        environment = {"SEMSEG_CRASH_FOLDER": str(memory.folder / _CRASHES)}
+        return TritonProcess(self._served.path, self._ports, memory, self._log, environment)
+
+    def _add(self, model: str) -> None:
+        with self._lock:
+            fresh = self._served.add(model)
+        for name in fresh:
+            self._wait_loaded(name, self._served.revisions[name], 0)
+        self.models.append(model)
+
+    def _instances(self, name: str) -> int:
+        return instances(configuration(self._served.path, name))
+
+    def _wait_loaded(self, name: str, revision: str, failures_before: int) -> None:
+        deadline = time.monotonic() + _LOADING
+        while not self._triton.loaded(name, revision):
+            if self._triton.failures(name) > failures_before:
+                raise ServingError(f"{name} could not be loaded: {self._log.load_failures(name)[-1]}")
+            if time.monotonic() >= deadline:
+                raise ServingError(f"{name} was not loaded within {_LOADING:g} s")
+            if self._ended.wait(0.1):
+                raise ServingError("the server is being stopped")
+
+    def _supervise(self) -> None:
+        while not self._ended.wait(_PERIOD):
+            with self._lock, suppress(OSError, ServingError):  # no room in /dev/shm, or a configuration is being edited
+                if self._process.alive:
+                    self._look()
+                else:
+                    self._restart(time.monotonic())
+                self._tell()
+
+    def _look(self) -> None:
+        self._process.check_keeper()
+        if stopped(self._process.pid):
+            os.kill(self._process.pid, signal.SIGCONT)
+        living = stubs(self._process.pid)
+        resume(living)
+        self._healer.look(living, time.monotonic())
+
+    def _restart(self, now: float) -> None:
+        if not self._down:
+            self._down = True
+            self._backoff.died(now)
+            self._say(f"{self._process.death()} It is started again.")
+            self._process.stop()  # what is left of it
+            if self._memory is not None:
+                self._memory.clear()
+        if self._memory is not None and not self._backoff.waiting(now):
+            self._down = False
+            self._process = self._run(self._memory)
+            self._healer.restarted(now)
+
+    def _tell(self) -> None:
+        """Write the status, if it has changed."""
+        faults = {} if self._down else self._healer.faults()
+        told: dict[str, Fault] = {}
+        for model in self.models:
+            steps = configuration(self._served.path, model).ensemble_scheduling.step
+            entries = [model, *(step.model_name for step in steps)]
+            fault = (
+                Fault("tritonserver is being started again")
+                if self._down
+                else next((faults[entry] for entry in entries if entry in faults), None)
+            )
+            if fault is not None:
+                told[model] = fault
+        status = Status(told, self._draining)
+        if status != self._told:
+            self._status.write(status)
+            self._told = status
+
+
+class _Triton:
+    """What a server tells about loading: its configurations by gRPC, its failures in its log."""
+
+    def __init__(self, url: str, log: TritonLog) -> None:
+        self._connection = InferenceServerClient(url, channel_args=channel_options(url))
+        self._log = log
+
+    def loaded(self, name: str, revision: str) -> bool:
+        try:
+            config = self._connection.get_model_config(name, client_timeout=_CALL).config
+        except InferenceServerException:
+            return False
+        return bool(config.parameters[REVISION].string_value == revision)
+
+    def failures(self, name: str) -> int:
+        return len(self._log.load_failures(name))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _unready(client: Client, model: str) -> SemsegError | None:
+    try:
+        client.segment(TINY_IMAGE, model)
+    except NOT_YET as error:
+        return error
+    return None

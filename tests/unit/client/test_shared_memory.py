@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from semseg_client.shared_memory import SharedMemory
+
+OWNER = """
+import subprocess, sys, time
+from pathlib import Path
+from semseg_client.shared_memory import Keeper, SharedMemory
+memory = SharedMemory(Path(sys.argv[1]))
+child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+Keeper(child.pid, memory)
+memory.folder.with_name(memory.prefix + "region").write_bytes(b"x")
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def gone(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_what_an_owner_leaves_goes_with_it_however_it_dies(tmp_path: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, tmp_path], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    child = int(owner.stdout.readline())
+    assert len(list(tmp_path.iterdir())) == 2
+    owner.kill()
+    owner.communicate()
+    deadline = time.monotonic() + 10
+    while list(tmp_path.iterdir()) or not gone(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_what_a_dead_owner_left_is_cleared_by_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / "semseg_1_ab_folder").mkdir()
+    (tmp_path / "semseg_1_ab_region").write_bytes(b"x")
+    (tmp_path / "others").write_bytes(b"x")
+    alive = SharedMemory(tmp_path)
+    another = SharedMemory(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"others", alive.folder.name, another.folder.name}
+    for each in (alive, another, another):
+        each.remove()
+    assert [path.name for path in tmp_path.iterdir()] == ["others"]
+
+
+def test_the_regions_of_a_dead_server_go_and_the_folder_stays(tmp_path: Path) -> None:
+    memory = SharedMemory(tmp_path)
+    (tmp_path / f"{memory.prefix}region").write_bytes(b"x")
+    memory.clear()
+    assert list(tmp_path.iterdir()) == [memory.folder]
+    memory.remove()
