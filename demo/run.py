@@ -45,10 +45,10 @@ def timed(step: str) -> Iterator[None]:
 
 @contextmanager
 def serving(repository: Path, *flags: str) -> Iterator[dict[str, str]]:
-    """`semseg serve` on free ports until the block ends; gives the addresses `rest`, `grpc`, `http` and `metrics`."""
+    """`semseg serve` on free ports until the block ends; gives the addresses `rest`, `grpc` and `metrics`."""
     with TemporaryDirectory(prefix="semseg-demo-") as folder:
         ready = Path(folder, "ready.json")
-        ports = [f"--{name}=0" for name in ("port", "grpc-port", "http-port", "metrics-port")]
+        ports = [f"--{name}=0" for name in ("port", "grpc-port", "metrics-port")]
         command: list[str | Path] = [
             SERVING / "semseg",
             "serve",

@@ -35,5 +35,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Path
 
 @pytest.fixture(scope="session")
 def service(repository: Path) -> Iterator[Service]:
-    with serving(repository, *(f"--model={name}" for name in (DEMO, "PP-LiteSeg-T", "PP-LiteSeg-T-legacy"))) as addresses:
+    models = (f"--model={name}" for name in (DEMO, "PP-LiteSeg-T", "PP-LiteSeg-T-legacy"))
+    with serving(repository, "--http-port=0", *models) as addresses:
         yield Service(**addresses)

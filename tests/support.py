@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import psutil
 import pytest
 import requests
 
 from demo.scenes import scene
+from semseg_client.stubs import stubs
 
 ROOT = Path(__file__).parents[1]
 EXPORT_PYTHON = Path(os.environ.get("SEMSEG_EXPORT_PYTHON", Path(sys.prefix, "export", "bin", "python")))
@@ -26,12 +28,26 @@ STREET = ROOT / "demo" / "images" / "street.jpg"
 
 @dataclass(frozen=True)
 class Service:
-    """`semseg serve`, running; `rest`, `http` and `metrics` are URLs, `grpc` is host:port."""
+    """`semseg serve`, running; `rest`, `http` and `metrics` are URLs, `grpc` is host:port. Triton's HTTP may be off."""
 
     rest: str
     grpc: str
-    http: str
+    http: str | None
     metrics: str
+
+
+def server_of(grpc: str) -> psutil.Process:
+    """The tritonserver that listens at that address."""
+    port = int(grpc.rpartition(":")[2])
+    [pid] = {
+        each.pid for each in psutil.net_connections("tcp") if each.laddr and each.laddr.port == port and each.status == "LISTEN"
+    }
+    return psutil.Process(pid)
+
+
+def processes_of(grpc: str, entry: str) -> list[psutil.Process]:
+    """The processes in which the server at that address runs an entry of its repository."""
+    return [psutil.Process(stub.pid) for stub in stubs(server_of(grpc).pid) if stub.entry == entry]
 
 
 def counted(service: Service, counter: str) -> int:

@@ -119,6 +119,7 @@ class Supervisor:
                     if given_up.wait(0.2):
                         return
         self._log.clear()  # without a GPU, a start that goes well writes errors too
+        self._look()  # which entries run in processes is known before one can be missed
         self._thread = threading.Thread(target=self._supervise, name="semseg-supervisor", daemon=True)
         self._thread.start()
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-import requests
 
 from demo.run import SERVING, serving
 from semseg_client import Client
@@ -31,7 +30,7 @@ def test_tritonserver_on_the_repository_serves_every_model(repository: Path, tmp
 def test_serve_leaves_no_process_port_or_shared_memory(repository: Path, tmp_path: Path, number: signal.Signals) -> None:
     temporary, ready = tmp_path / "temporary", tmp_path / "ready.json"
     temporary.mkdir()
-    ports = ["--port=0", "--grpc-port=0", "--http-port=0", "--metrics-port=0"]
+    ports = [f"--{each}=0" for each in ("port", "grpc-port", "http-port", "metrics-port")]
     process = subprocess.Popen(
         [SERVING / "semseg", "serve", "--model-repository", repository, "--model", DEMO, "--ready-file", ready, *ports],
         stdout=subprocess.PIPE,
@@ -117,27 +116,6 @@ def test_a_proxy_for_others_is_not_used_on_this_machine(service: Service, monkey
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with Client(service.grpc, timeout=20) as client:
         assert client.segment(STREET, DEMO).model == DEMO
-
-
-def test_health_is_false_when_any_process_of_the_way_has_died(repository: Path) -> None:
-    others = stubs_of(repository / "draw")
-    with serving(repository, "--model", DEMO) as addresses:
-        [draw] = stubs_of(repository / "draw") - others
-        draw.kill()
-        time.sleep(2.5)  # what was found holds for two seconds
-        answer = requests.get(f"{addresses['rest']}/health", timeout=30)
-    assert answer.status_code == 503
-    assert answer.json()["errorMsg"].startswith("Unhealthy")
-
-
-def stubs_of(model: Path) -> set[psutil.Process]:
-    """The processes of Triton's Python backend that run a model of this folder."""
-    commands = {process: process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])}
-    return {
-        process
-        for process, words in commands.items()
-        if words and words[0].endswith("triton_python_backend_stub") and any(word.startswith(f"{model}/") for word in words)
-    }
 
 
 def test_a_terminated_demo_stops_what_it_started(repository: Path, tmp_path: Path) -> None:

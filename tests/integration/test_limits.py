@@ -8,14 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import requests
 import tritonclient.grpc as grpc
 
 from demo.run import serving
 from semseg_client import Client, InvalidImage, InvalidRequest
-from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, encoded, export, street
+from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, encoded, export, processes_of, street
 
 BUDGET = 0.5  # GB: two megapixels for the demo network
 LIMIT = 2 * 2**20  # pixels
@@ -66,7 +65,7 @@ def test_rest_names_its_own_fields(small: Service) -> None:
     assert "3000x2000 is too large, this model takes at most 2 megapixels (2097152 pixels); pass targetSize" in error["msg"]
 
 
-def test_images_are_joined_only_as_far_as_the_memory_goes(client: Client, small: Service, folder: Path) -> None:
+def test_images_are_joined_only_as_far_as_the_memory_goes(client: Client, small: Service) -> None:
     with grpc.InferenceServerClient(small.grpc) as triton, ThreadPoolExecutor(16) as pool:
 
         def executions(image: bytes) -> int:
@@ -78,7 +77,7 @@ def test_images_are_joined_only_as_far_as_the_memory_goes(client: Client, small:
 
         assert executions(street(512, 512)) < 32  # eight of them are two megapixels
         assert executions(street(1024, 1024)) == 32
-    [process] = processes(folder / f"{DEMO}_network")
+    [process] = processes_of(small.grpc, f"{DEMO}_network")
     peak = int(Path(f"/proc/{process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
     print(f"the network's process took {peak / 1e9:.2f} GB at most, of {BUDGET} GB")
     assert peak < 1.2 * BUDGET * 1e9
@@ -87,11 +86,6 @@ def test_images_are_joined_only_as_far_as_the_memory_goes(client: Client, small:
 def counted(triton: grpc.InferenceServerClient) -> tuple[int, int]:
     statistics = triton.get_inference_statistics(f"{DEMO}_network", as_json=True)["model_stats"][0]
     return int(statistics["inference_count"]), int(statistics["execution_count"])
-
-
-def processes(model: Path) -> list[psutil.Process]:
-    found = psutil.process_iter(["cmdline"])
-    return [each for each in found if any(word.startswith(f"{model}/") for word in each.info["cmdline"] or [])]
 
 
 def test_a_batch_in_one_request_counts_as_a_whole(small: Service) -> None:
@@ -104,8 +98,8 @@ def test_a_batch_in_one_request_counts_as_a_whole(small: Service) -> None:
         triton.infer(DEMO, [image])
 
 
-def test_a_shape_that_comes_again_takes_no_more_memory(small: Service, folder: Path) -> None:
-    [process] = processes(folder / f"{DEMO}_network")
+def test_a_shape_that_comes_again_takes_no_more_memory(small: Service) -> None:
+    [process] = processes_of(small.grpc, f"{DEMO}_network")
     pixels = grpc.InferInput("pixels", [1, 1024, 2048, 3], "UINT8")
     pixels.set_data_from_numpy(np.zeros((1, 1024, 2048, 3), np.uint8))
 

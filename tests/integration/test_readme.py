@@ -52,7 +52,7 @@ def test_a_block_of_the_readme_runs(service: Service, block: Block) -> None:
     if block.excuse:
         pytest.skip(block.excuse)
     code = block.code.replace("http://localhost:8080", service.rest).replace("localhost:8080", service.rest)
-    code = code.replace("localhost:8000", service.http).replace("localhost:8001", service.grpc)
+    code = code.replace("localhost:8000", str(service.http)).replace("localhost:8001", service.grpc)
     command = [sys.executable, "-c", code] if block.language == "python" else ["bash", "-euo", "pipefail", "-c", code]
     environment = {**os.environ, "SEMSEG_URL": service.grpc, "PATH": f"{SERVING}{os.pathsep}{os.environ['PATH']}"}
     (ROOT / "output").mkdir(exist_ok=True)

@@ -71,8 +71,9 @@ class Segmenter:
 
     async def _in_turn(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
         until = asyncio.get_running_loop().time() + self._timeout
+        if model is not None:  # a server that is being started again knows no model
+            await self._well(model, until)
         served = await self._client.model(model)
-        self._check(served.name)
         if served.concurrency is None:
             return await self._ask(asked, model, outputs)
         pixels = max(asked.pixels, most_pixels(asked.options.target_size or served.target_size))
@@ -110,6 +111,9 @@ class Segmenter:
                 return asking.result()
             except Overloaded:  # callers of gRPC have filled Triton's queue; in ours, this one has its turn
                 if asyncio.get_running_loop().time() + _PAUSE >= until:
+                    raise
+            except (ModelNotFound, Unavailable):
+                if self._check(model) is None:
                     raise
             await asyncio.sleep(_PAUSE)
 

@@ -14,10 +14,10 @@ def test_systemd_is_told_of_readiness_life_and_the_end(tmp_path: Path, monkeypat
         listener.setblocking(False)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "4000000")
-        now = 0.0
-        systemd = Systemd(lambda: now)
+        clock = iter((0.0, 1.0, 2.5, 2.5, 3.0, 4.6, 4.6))
+        systemd = Systemd(lambda: next(clock))
         systemd.ready()
-        for now in (1.0, 2.5, 3.0, 4.6):
+        for _ in range(4):
             systemd.alive()
         systemd.stopping()
         assert [listener.recv(99) for _ in range(4)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1", b"STOPPING=1"]

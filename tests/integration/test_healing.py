@@ -1,0 +1,160 @@
+"""What dies, hangs or is stopped while requests come in: nobody's request fails, and nothing stays broken."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import requests
+
+from demo.run import serving
+from semseg_client import Client, create_pipeline
+from tests.support import DEMO, STREET, Service, encoded, processes_of, server_of
+
+CALLERS = 8
+PATIENCE = 30  # s
+HEALED = 5  # s, within which a stage answers again
+
+
+@dataclass
+class Calls:
+    """What callers got, and when the last right answer of the longest gap came."""
+
+    right: int = 0
+    wrong: list[str] = field(default_factory=list)
+    longest_gap: float = 0.0  # s
+    last: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answered(self, failure: str | None) -> None:
+        with self.lock:
+            now = time.monotonic()
+            if failure is not None:
+                self.wrong.append(failure)
+                return
+            self.right += 1
+            self.longest_gap = max(self.longest_gap, now - self.last)
+            self.last = now
+
+
+@pytest.fixture(scope="module")
+def service(repository: Path) -> Iterator[Service]:
+    with serving(repository, "--model", DEMO) as addresses:
+        yield Service(**addresses)
+
+
+@pytest.fixture(scope="module")
+def expected(service: Service) -> list[int]:
+    return list(label_map(service))
+
+
+def label_map(service: Service) -> list[int]:
+    answer = requests.post(f"{service.rest}/semantic-segmentation", json={"image": encoded(STREET.read_bytes())}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["result"]["labelMap"])
+
+
+@contextmanager
+def callers(service: Service, expected: list[int]) -> Iterator[Calls]:
+    """Half of them call by REST, half by gRPC, until the block has ended."""
+    calls, over = Calls(), threading.Event()
+    shape = Client(service.grpc).segment(STREET).label_map.shape
+    wanted = np.array(expected, np.uint8).reshape(shape)
+
+    def by_rest() -> None:
+        while not over.is_set():
+            try:
+                calls.answered(None if label_map(service) == expected else "another label map")
+            except Exception as error:  # noqa: BLE001, PERF203 - whatever it is, it is counted
+                calls.answered(repr(error))
+
+    def by_grpc() -> None:
+        with Client(service.grpc) as client:
+            while not over.is_set():
+                try:
+                    same = np.array_equal(client.segment(STREET).label_map, wanted)
+                    calls.answered(None if same else "another label map")
+                except Exception as error:  # noqa: BLE001, PERF203
+                    calls.answered(repr(error))
+
+    threads = [threading.Thread(target=call) for call in [by_rest, by_grpc] * (CALLERS // 2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield calls
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def wait_until_ready(service: Service) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while requests.get(f"{service.rest}/readyz", timeout=10).status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("entry", ["preprocess", f"{DEMO}_network", "postprocess", "draw"])
+def test_a_killed_process_costs_no_request(service: Service, expected: list[int], entry: str) -> None:
+    with callers(service, expected) as calls:
+        time.sleep(0.5)
+        [process] = processes_of(service.grpc, entry)
+        process.kill()
+        time.sleep(1.0)
+        assert requests.get(f"{service.rest}/readyz", timeout=2).status_code == 503
+        wait_until_ready(service)
+        time.sleep(0.5)
+    assert calls.wrong == []
+    assert calls.longest_gap < HEALED
+    print(f"{entry}: {calls.right} right answers, none wrong; longest gap {calls.longest_gap:.1f} s")
+
+
+def test_a_stopped_process_goes_on(service: Service, expected: list[int]) -> None:
+    [process] = processes_of(service.grpc, f"{DEMO}_network")
+    with callers(service, expected) as calls:
+        process.suspend()
+        time.sleep(2.0)
+        server_of(service.grpc).suspend()
+        time.sleep(2.0)
+    assert processes_of(service.grpc, f"{DEMO}_network") == [process]
+    assert calls.wrong == []
+    assert calls.longest_gap < 2.0
+
+
+def test_a_killed_server_is_started_again(service: Service, expected: list[int]) -> None:
+    before = server_of(service.grpc)
+    with callers(service, expected) as calls:
+        time.sleep(1.0)
+        before.kill()
+        before.wait(10)
+        time.sleep(1.0)
+        wait_until_ready(service)
+    assert server_of(service.grpc) != before
+    assert calls.wrong == []
+    assert calls.longest_gap < 2 * HEALED
+    print(f"tritonserver: {calls.right} right answers, none wrong; longest gap {calls.longest_gap:.1f} s")
+
+
+def test_a_pipelines_own_server_heals_alike(repository: Path) -> None:
+    me = psutil.Process()
+    before = set(me.children(recursive=True))
+    with create_pipeline(model=DEMO, repository=repository) as pipeline:
+        [first] = list(pipeline.predict(STREET))
+        stages = [each for each in set(me.children(recursive=True)) - before if "backend_stub" in each.cmdline()[0]]
+        os.kill(stages[0].pid, signal.SIGKILL)
+        [second] = list(pipeline.predict(STREET))
+        np.testing.assert_array_equal(second.label_map, first.label_map)
+        server = next(each for each in me.children() if each.name() == "tritonserver")
+        server.kill()
+        [third] = list(pipeline.predict(STREET))
+        np.testing.assert_array_equal(third.label_map, first.label_map)
