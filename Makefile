@@ -16,7 +16,13 @@ ONE      = $(if $(filter 1,$(words $(SERVED))),$(SERVED),$(error a version is th
 VENV   := .venv
 SERVE  := $(VENV)/bin
 EXPORT := $(VENV)/export/bin
+TOOLS  := $(VENV)/tools/bin
 PINS   := constraints.txt
+
+# What an environment installs is in its file in locks/, with the hashes of PyPI's files. Nothing is built from source, so no setup.py runs.
+LOCKED := -q --no-deps --only-binary :all: --require-hashes -r
+OURS   := -q --no-deps --no-build-isolation -e .
+PADDLESEG := paddleseg==2.8.0
 BENCH  := .bench
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -89,13 +95,23 @@ format: $(VENV)/.test ## put the code into the project's style
 train-demo: $(VENV)/.test ## train the demo network anew (an hour on two cores)
 	@OMP_NUM_THREADS=1 $(EXPORT)/python -m demo.train $(ARGS)
 
-lock: ## resolve the newest versions that pyproject.toml admits into constraints.txt
-	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install -q uv
-	@$(VENV)/lock/bin/uv pip compile -q --upgrade --universal --python-version 3.10 --all-extras --no-header --no-annotate pyproject.toml -o $(PINS)
+# Paddle2ONNX asks for onnxoptimizer, which has no wheel for arm64, and imports it only in a function that we never call.
+lock: $(VENV)/.tools ## pin what pyproject.toml and locks/*.in ask for, in constraints.txt and locks/ (ARGS=--upgrade: the newest versions of all)
+	@$(RESOLVE) $(ARGS) -c locks/limits.in --all-extras pyproject.toml -o $(PINS)
+	@echo setuptools | $(HASH) --extra server --extra gateway --extra pipeline pyproject.toml - -o locks/serve.txt
+	@echo setuptools | $(HASH) --extra gateway pyproject.toml - -o locks/gateway.txt
+	@$(HASH) --extra export --no-emit-package onnxoptimizer pyproject.toml -o locks/export.txt
+	@echo $(PADDLESEG) | $(HASH) --no-deps - >> locks/export.txt
+	@$(HASH) --extra test pyproject.toml -o locks/test.txt
+	@$(HASH) locks/triton.in -o locks/triton.txt
+	@$(RESOLVE) --generate-hashes $(ARGS) locks/tools.in -o locks/tools.txt
 
 clean: ## remove the environments and caches; exported models and bench's results stay
 	@rm -rf $(VENV) $(filter-out $(BENCH)/results,$(wildcard $(BENCH)/* $(BENCH)/.[a-z]*)) output build .mypy_cache .pytest_cache .ruff_cache client/*.egg-info export/*.egg-info server/*.egg-info *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+RESOLVE = $(TOOLS)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate
+HASH    = $(RESOLVE) --generate-hashes -c $(PINS)
 
 # A model that is asked for and not there yet is exported first; the demo network also when its weights are newer.
 model_repository/%/config.pbtxt:
@@ -105,23 +121,30 @@ model_repository/$(DEMO)/config.pbtxt: $(wildcard demo/$(DEMO)/*)
 	@$(MAKE) --no-print-directory export MODEL=$(DEMO) WEIGHTS=demo/$(DEMO) ARGS=
 
 # The serving environment has no Paddle in it; the exporting environment, inside it, has no Triton.
-$(VENV)/.serve: pyproject.toml $(PINS)
+$(VENV)/.serve: pyproject.toml locks/serve.txt
 	@echo "Setting up the serving environment in $(VENV) (about a minute)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(SERVE)/pip install -q -c $(PINS) -e '.[server,gateway,pipeline]'
+	@$(SERVE)/pip install $(LOCKED) locks/serve.txt
+	@$(SERVE)/pip install $(OURS)
 	@touch $@
 
-$(VENV)/.export: pyproject.toml $(PINS) | $(VENV)/.serve
+$(VENV)/.export: pyproject.toml locks/export.txt | $(VENV)/.serve
 	@echo "Setting up the exporting environment in $(VENV)/export: Paddle and its converter, 1.5 GB (about two minutes)"
 	@$(PYTHON) -m venv $(VENV)/export
-	@$(EXPORT)/pip install -q -c $(PINS) -e '.[export]'
-	@$(EXPORT)/pip install -q --no-deps paddleseg==2.8.0
+	@$(EXPORT)/pip install $(LOCKED) locks/export.txt
+	@$(EXPORT)/pip install $(OURS)
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.serve $(VENV)/.export
+$(VENV)/.test: locks/test.txt $(VENV)/.serve $(VENV)/.export
 	@echo "Adding what the tests need"
-	@$(SERVE)/pip install -q -c $(PINS) -e '.[test]'
-	@$(EXPORT)/pip install -q -c $(PINS) -e '.[test]'
+	@$(SERVE)/pip install $(LOCKED) locks/test.txt
+	@$(EXPORT)/pip install $(LOCKED) locks/test.txt
+	@touch $@
+
+# What locks and audits the other environments stays out of them.
+$(VENV)/.tools: locks/tools.txt
+	@$(PYTHON) -m venv $(VENV)/tools
+	@$(TOOLS)/pip install $(LOCKED) locks/tools.txt
 	@touch $@
 
 # What the languages need from Debian stands in the README of each; what PaddleX's own clients need besides, in a package.json.
