@@ -28,7 +28,7 @@ BENCH  := .bench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo export models rollback prune test test-examples test-zoo test-paddlex bench bench-scale lint format train-demo lock clean
+.PHONY: help setup serve demo export models rollback prune test test-examples test-zoo test-paddlex bench bench-scale lint audit format train-demo lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,13 +80,20 @@ bench-scale: $(BENCH)/.set-up ## measure how the server grows with pixels, clien
 lint: $(VENV)/.test ## check style, types and the Dockerfile
 	@$(SERVE)/ruff check -q .
 	@$(SERVE)/ruff format -q --check .
-	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py examples/python \
+	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py locks/audit.py examples/python \
 	    $(wildcard bench/*.py bench/rivals/*.py bench/rivals/litserve_app/*.py) \
 	    tests/conftest.py tests/integration tests/languages/*.py tests/paddlex/test_paddlex.py tests/paddlex/test_conformance.py
 	@$(EXPORT)/mypy export/semseg_export
 	@for folder in server/semseg_server/backends/*/ model_repository/*/1/ bench/rivals/triton_kit/; do \
 	    [ ! -e $$folder/model.py ] || MYPYPATH=$$folder $(SERVE)/mypy $$folder*.py || exit 1; done
 	@$(SERVE)/hadolint Dockerfile
+
+audit: $(VENV)/.test $(VENV)/.tools ## check for insecure code, write bills of materials (CycloneDX) to build/sbom, ask for known vulnerabilities
+	@$(SERVE)/ruff check -q --select S .
+	@mkdir -p build/sbom
+	@$(TOOLS)/$(BOM) -o build/sbom/serve.json $(VENV)
+	@$(TOOLS)/$(BOM) -o build/sbom/export.json $(VENV)/export
+	@$(TOOLS)/python locks/audit.py $(ARGS)
 
 format: $(VENV)/.test ## put the code into the project's style
 	@$(SERVE)/ruff check -q --fix .
@@ -110,6 +117,7 @@ clean: ## remove the environments and caches; exported models and bench's result
 	@rm -rf $(VENV) $(filter-out $(BENCH)/results,$(wildcard $(BENCH)/* $(BENCH)/.[a-z]*)) output build .mypy_cache .pytest_cache .ruff_cache client/*.egg-info export/*.egg-info server/*.egg-info *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+BOM     = cyclonedx-py environment --gather-license-texts --output-reproducible --pyproject pyproject.toml
 RESOLVE = $(TOOLS)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate
 HASH    = $(RESOLVE) --generate-hashes -c $(PINS)
 
