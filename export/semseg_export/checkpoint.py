@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import pickled
-from .errors import UnpackError, WeightsError
+from .errors import UnpackError, WeightsError, printable
 
 Values = dict[str, npt.NDArray[np.float32]]
 
@@ -29,7 +29,7 @@ def read(file: Path) -> Values:
     except pickled.Refused as error:
         raise UnpackError(f"{file.name} was refused: it {error}") from None
     except pickled.BROKEN as error:
-        told = "a zip archive, as PyTorch saves weights" if zipfile.is_zipfile(file) else pickled.printable(str(error))
+        told = "a zip archive, as PyTorch saves weights" if zipfile.is_zipfile(file) else printable(str(error))
         raise UnpackError(f"{file.name} is not a whole .pdparams of Paddle ({told}): get it again, or pass another") from error
     if not isinstance(content, dict):
         raise UnpackError(f"{file.name} holds a {type(content).__name__}, not parameters by name: pass the .pdparams of training")
@@ -65,7 +65,7 @@ def _whole(arrays: dict[str, npt.NDArray[Any]], sliced: Any) -> dict[str, npt.ND
             parts = [arrays.pop(part) for part in how["slices"]]
             arrays[_name(name)] = np.concatenate(parts).reshape(how["OriginShape"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"misses slices of its large parameters ({pickled.printable(str(error))})") from error
+        raise WeightsError(f"misses slices of its large parameters ({printable(str(error))})") from error
     return arrays
 
 

@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from .errors import printable
+
 # What a damaged file, or one that claims more than there is, makes of the reading.
 BROKEN = (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError, MemoryError, OverflowError)
 
@@ -111,8 +113,3 @@ def _weigh(stream: BinaryIO) -> None:
         tuples += code.name.startswith("TUPLE")
         if step > STEPS or tuples > TUPLES:
             raise Refused(f"takes more than {STEPS} steps or {TUPLES} tuples, which no network needs")
-
-
-def printable(text: str) -> str:
-    """In one line that no terminal obeys, and short."""
-    return "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))[:200]
