@@ -8,10 +8,10 @@ FROM nvcr.io/nvidia/tritonserver:26.07-py3 AS triton
 # As server/semseg_server/bundle.py has them, with the reasons.
 ENV ORT_DISABLE_TELEMETRY=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=134217728 \
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1
-COPY constraints.txt /tmp/constraints.txt
 # What model_repository/*/1/model.py import.
-RUN pip install --no-cache-dir --break-system-packages -c /tmp/constraints.txt numpy opencv-python-headless \
-    && rm /tmp/constraints.txt
+COPY locks/triton.txt /tmp/locked.txt
+RUN pip install --no-cache-dir --break-system-packages --no-deps --only-binary :all: --require-hashes -r /tmp/locked.txt \
+    && rm /tmp/locked.txt
 USER 1000:1000
 EXPOSE 8000 8001 8002
 HEALTHCHECK --interval=10s --start-period=60s \
@@ -21,12 +21,14 @@ CMD ["tritonserver", "--model-repository=/models", "--backend-config=python,shm-
 
 FROM python:3.12-slim AS gateway
 WORKDIR /app
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY locks/gateway.txt /tmp/locked.txt
+RUN pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes -r /tmp/locked.txt && rm /tmp/locked.txt
+COPY pyproject.toml README.md LICENSE ./
 COPY client client
 COPY export export
 COPY server server
 COPY model_repository model_repository
-RUN pip install --no-cache-dir -c constraints.txt '.[gateway]'
+RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 USER 1000:1000
 EXPOSE 8080
 HEALTHCHECK --interval=10s --start-period=60s \

@@ -16,13 +16,19 @@ ONE      = $(if $(filter 1,$(words $(SERVED))),$(SERVED),$(error a version is th
 VENV   := .venv
 SERVE  := $(VENV)/bin
 EXPORT := $(VENV)/export/bin
+TOOLS  := $(VENV)/tools/bin
 PINS   := constraints.txt
+
+# What an environment installs is in its file in locks/, with the hashes of PyPI's files. Nothing is built from source, so no setup.py runs.
+LOCKED := -q --no-deps --only-binary :all: --require-hashes -r
+OURS   := -q --no-deps --no-build-isolation -e .
+PADDLESEG := paddleseg==2.8.0
 BENCH  := .bench
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo export models rollback prune test test-examples test-zoo test-paddlex bench bench-scale lint format train-demo lock clean
+.PHONY: help setup serve demo export models rollback prune test test-examples test-zoo test-paddlex bench bench-scale lint audit format train-demo lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,13 +80,20 @@ bench-scale: $(BENCH)/.set-up ## measure how the server grows with pixels, clien
 lint: $(VENV)/.test ## check style, types and the Dockerfile
 	@$(SERVE)/ruff check -q .
 	@$(SERVE)/ruff format -q --check .
-	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py examples/python \
+	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py locks/audit.py examples/python \
 	    $(wildcard bench/*.py bench/rivals/*.py bench/rivals/litserve_app/*.py) \
 	    tests/conftest.py tests/integration tests/languages/*.py tests/paddlex/test_paddlex.py tests/paddlex/test_conformance.py
 	@$(EXPORT)/mypy export/semseg_export
 	@for folder in server/semseg_server/backends/*/ model_repository/*/1/ bench/rivals/triton_kit/; do \
 	    [ ! -e $$folder/model.py ] || MYPYPATH=$$folder $(SERVE)/mypy $$folder*.py || exit 1; done
 	@$(SERVE)/hadolint Dockerfile
+
+audit: $(VENV)/.test $(VENV)/.tools ## check for insecure code, write bills of materials (CycloneDX) to build/sbom, ask for known vulnerabilities
+	@$(SERVE)/ruff check -q --select S .
+	@mkdir -p build/sbom
+	@$(TOOLS)/$(BOM) -o build/sbom/serve.json $(VENV)
+	@$(TOOLS)/$(BOM) -o build/sbom/export.json $(VENV)/export
+	@$(TOOLS)/python locks/audit.py $(ARGS)
 
 format: $(VENV)/.test ## put the code into the project's style
 	@$(SERVE)/ruff check -q --fix .
@@ -89,13 +102,24 @@ format: $(VENV)/.test ## put the code into the project's style
 train-demo: $(VENV)/.test ## train the demo network anew (an hour on two cores)
 	@OMP_NUM_THREADS=1 $(EXPORT)/python -m demo.train $(ARGS)
 
-lock: ## resolve the newest versions that pyproject.toml admits into constraints.txt
-	@$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install -q uv
-	@$(VENV)/lock/bin/uv pip compile -q --upgrade --universal --python-version 3.10 --all-extras --no-header --no-annotate pyproject.toml -o $(PINS)
+# Paddle2ONNX asks for onnxoptimizer, which has no wheel for arm64, and imports it only in a function that we never call.
+lock: $(VENV)/.tools ## pin what pyproject.toml and locks/*.in ask for, in constraints.txt and locks/ (ARGS=--upgrade: the newest versions of all)
+	@$(RESOLVE) $(ARGS) -c locks/limits.in --all-extras pyproject.toml -o $(PINS)
+	@echo setuptools | $(HASH) --extra server --extra gateway --extra pipeline pyproject.toml - -o locks/serve.txt
+	@echo setuptools | $(HASH) --extra gateway pyproject.toml - -o locks/gateway.txt
+	@$(HASH) --extra export --no-emit-package onnxoptimizer pyproject.toml -o locks/export.txt
+	@echo $(PADDLESEG) | $(HASH) --no-deps - >> locks/export.txt
+	@$(HASH) --extra test pyproject.toml -o locks/test.txt
+	@$(HASH) locks/triton.in -o locks/triton.txt
+	@$(RESOLVE) --generate-hashes $(ARGS) locks/tools.in -o locks/tools.txt
 
 clean: ## remove the environments and caches; exported models and bench's results stay
 	@rm -rf $(VENV) $(filter-out $(BENCH)/results,$(wildcard $(BENCH)/* $(BENCH)/.[a-z]*)) output build .mypy_cache .pytest_cache .ruff_cache client/*.egg-info export/*.egg-info server/*.egg-info *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+BOM     = cyclonedx-py environment --gather-license-texts --output-reproducible --pyproject pyproject.toml
+RESOLVE = $(TOOLS)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate
+HASH    = $(RESOLVE) --generate-hashes -c $(PINS)
 
 # A model that is asked for and not there yet is exported first; the demo network also when its weights are newer.
 model_repository/%/config.pbtxt:
@@ -105,23 +129,30 @@ model_repository/$(DEMO)/config.pbtxt: $(wildcard demo/$(DEMO)/*)
 	@$(MAKE) --no-print-directory export MODEL=$(DEMO) WEIGHTS=demo/$(DEMO) ARGS=
 
 # The serving environment has no Paddle in it; the exporting environment, inside it, has no Triton.
-$(VENV)/.serve: pyproject.toml $(PINS)
+$(VENV)/.serve: pyproject.toml locks/serve.txt
 	@echo "Setting up the serving environment in $(VENV) (about a minute)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(SERVE)/pip install -q -c $(PINS) -e '.[server,gateway,pipeline]'
+	@$(SERVE)/pip install $(LOCKED) locks/serve.txt
+	@$(SERVE)/pip install $(OURS)
 	@touch $@
 
-$(VENV)/.export: pyproject.toml $(PINS) | $(VENV)/.serve
+$(VENV)/.export: pyproject.toml locks/export.txt | $(VENV)/.serve
 	@echo "Setting up the exporting environment in $(VENV)/export: Paddle and its converter, 1.5 GB (about two minutes)"
 	@$(PYTHON) -m venv $(VENV)/export
-	@$(EXPORT)/pip install -q -c $(PINS) -e '.[export]'
-	@$(EXPORT)/pip install -q --no-deps paddleseg==2.8.0
+	@$(EXPORT)/pip install $(LOCKED) locks/export.txt
+	@$(EXPORT)/pip install $(OURS)
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.serve $(VENV)/.export
+$(VENV)/.test: locks/test.txt $(VENV)/.serve $(VENV)/.export
 	@echo "Adding what the tests need"
-	@$(SERVE)/pip install -q -c $(PINS) -e '.[test]'
-	@$(EXPORT)/pip install -q -c $(PINS) -e '.[test]'
+	@$(SERVE)/pip install $(LOCKED) locks/test.txt
+	@$(EXPORT)/pip install $(LOCKED) locks/test.txt
+	@touch $@
+
+# What locks and audits the other environments stays out of them.
+$(VENV)/.tools: locks/tools.txt
+	@$(PYTHON) -m venv $(VENV)/tools
+	@$(TOOLS)/pip install $(LOCKED) locks/tools.txt
 	@touch $@
 
 # What the languages need from Debian stands in the README of each; what PaddleX's own clients need besides, in a package.json.

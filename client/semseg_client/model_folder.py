@@ -157,7 +157,7 @@ def _export(folder: Path, weights: _Weights, architecture: str | None, repositor
             command += ["--classes", weights.classes.resolve()]
         if weights.trained and architecture is not None:
             command += ["--architecture", architecture]
-        with subprocess.Popen(
+        with subprocess.Popen(  # noqa: S603 - our exporter, its arguments a list
             command,
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr if watched else subprocess.DEVNULL,

@@ -52,7 +52,7 @@ class Keeper:
     """A shell that kills a process group and removes its shared memory once this process has died."""
 
     def __init__(self, group: int, memory: SharedMemory) -> None:
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - our script, its arguments a list
             ["/bin/sh", "-c", _KEEPER, memory.folder.with_name(memory.prefix)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
+from . import description
 from .errors import DescriptionError, WeightsError
 from .resize import INTERPOLATIONS, Resize
 
@@ -63,10 +63,7 @@ def read_archive(folder: Path) -> Archive:
 def _read_description(file: Path) -> tuple[Normalisation, Resize | None]:
     if not file.is_file():
         raise DescriptionError(f"{file.parent} holds no {DESCRIPTION}: it tells how pixels are prepared; add it")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DescriptionError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    content = description.read(file)
     deploy = content.get("Deploy") if isinstance(content, dict) else None
     transforms = deploy.get("transforms") if isinstance(deploy, dict) else None
     if not isinstance(transforms, list) or not all(isinstance(entry, dict) for entry in transforms):

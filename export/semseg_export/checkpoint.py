@@ -1,8 +1,11 @@
-"""Trained weights, .pdparams, as Paddle saves them: a pickled dictionary of arrays, read so that it cannot run code."""
+"""Trained weights, .pdparams, as Paddle saves them: a pickled dictionary of arrays, read so that it cannot run code.
+
+Nothing of numpy's own is handed to the pickle: `numpy.ndarray` over a buffer of bytes with a dtype of objects, or a dtype with
+a state of one's own, reads and writes memory at will. What a file may name stands in pickled.py, and only numbers come of it.
+"""
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,70 +13,60 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import UnpackError, WeightsError
+from . import pickled
+from .errors import UnpackError, WeightsError, printable
 
 Values = dict[str, npt.NDArray[np.float32]]
-
-# All that arrays and Paddle's tensors, which are pickled as tuple((name, array)), are made of.
-HARMLESS = {
-    ("builtins", "tuple"),
-    ("collections", "OrderedDict"),
-    ("_codecs", "encode"),
-    ("numpy", "dtype"),
-    ("numpy", "ndarray"),
-    *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
-}
 
 NAMES = "StructuredToParameterName@@"
 SLICED = "UnpackBigParamInfor@@"
 
 
-class _Reader(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        # Protocol 2 calls Python 3's modules by the names of Python 2's.
-        module = "builtins" if module == "__builtin__" else module
-        if (module, name) not in HARMLESS:
-            raise WeightsError(f"wants to run {module}.{name}, which no weights need: do not trust it")
-        return super().find_class(module, name)
-
-
 def read(file: Path) -> Values:
     """Every parameter and statistic by name, as float32. Raises UnpackError."""
     try:
-        with file.open("rb") as stream:
-            content = _Reader(stream, encoding="latin1").load()
-    except WeightsError as error:
+        content = pickled.load(file)
+    except pickled.Refused as error:
         raise UnpackError(f"{file.name} was refused: it {error}") from None
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError, KeyError, ImportError) as error:
-        told = "a zip archive, as PyTorch saves weights" if zipfile.is_zipfile(file) else " ".join(str(error).split())
+    except pickled.BROKEN as error:
+        told = "a zip archive, as PyTorch saves weights" if zipfile.is_zipfile(file) else printable(str(error))
         raise UnpackError(f"{file.name} is not a whole .pdparams of Paddle ({told}): get it again, or pass another") from error
     if not isinstance(content, dict):
         raise UnpackError(f"{file.name} holds a {type(content).__name__}, not parameters by name: pass the .pdparams of training")
     try:
-        return {name: _values(name, value) for name, value in _whole(content).items()}
+        arrays = {_name(name): _array(name, value) for name, value in content.items() if name not in (NAMES, SLICED)}
+        if sum(array.nbytes for array in arrays.values()) > file.stat().st_size:
+            raise WeightsError("gives one array several names, and more values than it holds bytes")
+        whole = _whole(arrays, content.get(SLICED, {}))
     except WeightsError as error:
         raise UnpackError(f"{file.name} {error}: pass the .pdparams of training") from None
+    return {name: array.astype(np.float32) for name, array in whole.items()}
 
 
-def _whole(content: dict[str, Any]) -> dict[str, Any]:
-    """Without Paddle's notes: its own names of the parameters, and how it sliced those larger than a gigabyte."""
-    content = dict(content)
-    content.pop(NAMES, None)
-    try:
-        for name, how in content.pop(SLICED, {}).items():
-            parts = [content.pop(part) for part in how["slices"]]
-            content[name] = np.concatenate(parts).reshape(how["OriginShape"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"misses slices of its large parameters ({error})") from error
-    return content
+def _name(name: Any) -> str:
+    if not isinstance(name, str) or not name.isprintable():
+        raise WeightsError(f"holds a {type(name).__name__} where the name of a parameter belongs")
+    return name
 
 
-def _values(name: str, value: Any) -> npt.NDArray[np.float32]:
+def _array(name: str, value: Any) -> npt.NDArray[Any]:
+    """A tensor is pickled as its array, or as (its own name, array)."""
     array = value[1] if isinstance(value, tuple) and len(value) == 2 else value
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-        kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+    if not isinstance(array, pickled.Array) or array.values.dtype.kind != "f":
+        kind = array.values.dtype if isinstance(array, pickled.Array) else type(array).__name__
         raise WeightsError(f"holds {kind} under {name}, not an array of floats")
-    return array.astype(np.float32)
+    return array.values
+
+
+def _whole(arrays: dict[str, npt.NDArray[Any]], sliced: Any) -> dict[str, npt.NDArray[Any]]:
+    """With those parameters put together that Paddle slices because they are larger than a gigabyte."""
+    try:
+        for name, how in sliced.items():
+            parts = [arrays.pop(part) for part in how["slices"]]
+            arrays[_name(name)] = np.concatenate(parts).reshape(how["OriginShape"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"misses slices of its large parameters ({printable(str(error))})") from error
+    return arrays
 
 
 def check(found: dict[str, list[int]], wanted: dict[str, list[int]], architecture: str) -> None:

@@ -17,7 +17,7 @@ def run_module(module: str, arguments: list[str | Path], doing: str) -> None:
     """Run `python -m module` and wait. Raises ConversionError with the end of what it printed if it fails."""
     command = [sys.executable, "-W", "ignore", "-m", module, *map(str, arguments)]
     environment = os.environ | {"GLOG_minloglevel": "2", "PYTHONUNBUFFERED": "1"}
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our Python, our module
         command,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ Show = Callable[[RenderableType], None]
 
 PAUSES = (1.0, 3.0, 9.0)  # seconds before each new attempt
 TIMEOUT = httpx.Timeout(30, connect=10)
+LARGEST = 4 << 30  # bytes; the largest network has 0.3 GB
 
 
 class _BrokenOff(Exception):
@@ -115,6 +116,8 @@ def _transfer(url: str, part: Path, progress: Progress) -> None:
     if part.exists() and validator.exists():
         headers |= {"Range": f"bytes={part.stat().st_size}-", "If-Range": validator.read_text()}
     with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT) as response:
+        if response.url.scheme == "http" and any(step.url.scheme == "https" for step in response.history):
+            raise WeightsError(f"{url} leads from https:// to {response.url}, where anybody may change it: use another address")
         start = _start(response, part)
         if start == 0:
             _remember(response, validator)
@@ -122,6 +125,10 @@ def _transfer(url: str, part: Path, progress: Progress) -> None:
         task = progress.add_task("", completed=start, total=start + int(length) if length else None)
         with part.open("ab" if start else "wb") as stream:
             for block in response.iter_raw():
+                if stream.tell() + len(block) > LARGEST:
+                    part.unlink()
+                    validator.unlink(missing_ok=True)
+                    raise WeightsError(f"{url} sends more than {LARGEST >> 30} GiB, which no network has: check the address")
                 stream.write(block)
                 progress.advance(task, len(block))
     validator.unlink(missing_ok=True)

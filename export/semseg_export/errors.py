@@ -62,3 +62,8 @@ class ClassesError(ExportError):
 
 class RepositoryError(ExportError):
     pass
+
+
+def printable(text: str) -> str:
+    """In one line that no terminal obeys, and short."""
+    return "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))[:200]

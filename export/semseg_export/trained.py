@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from . import checkpoint, zoo
+from . import checkpoint, description, zoo
 from .archive import DESCRIPTION, Archive, read_archive
 from .child import run_module
 from .errors import ConversionError, DescriptionError, UnpackError, WeightsError
@@ -34,8 +34,8 @@ def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
     if find_spec("paddleseg") is None:
         raise WeightsError("trained weights need the architectures of PaddleSeg: pip install --no-deps paddleseg==2.8.0")
     folder.mkdir(parents=True, exist_ok=True)
-    description = {"Deploy": {"transforms": transforms(file.parent)}, "Global": {"model_name": architecture}}
-    (folder / DESCRIPTION).write_text(yaml.safe_dump(description), encoding="utf-8")
+    described = {"Deploy": {"transforms": transforms(file.parent)}, "Global": {"model_name": architecture}}
+    (folder / DESCRIPTION).write_text(yaml.safe_dump(described), encoding="utf-8")
     try:
         run_module("semseg_export.trained", [file, architecture, folder], f"building {architecture} with {file.name}")
     except ConversionError as error:
@@ -111,10 +111,7 @@ def _bases(file: Path, content: dict[str, Any]) -> list[Path]:
 
 
 def _mapping(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DescriptionError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    content = description.read(file)
     return content if isinstance(content, dict) else {}
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import lzma
 import os
-import tarfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from . import download, trained, zoo
+from . import download, tarball, trained, zoo
 from .archive import DESCRIPTION, PARAMETERS, PROGRAMS, Archive, holds_network, read_archive
 from .download import Show, sha256
 from .errors import UnpackError, WeightsError
@@ -56,7 +53,8 @@ def find(model: str, given: str | None, workspace: Path, show: Show, architectur
 
 def _archive(file: Path, architecture: str, workspace: Path, show: Show) -> Archive:
     if file.suffix != trained.SUFFIX:
-        return read_archive(_unpack(file, workspace))
+        tarball.unpack(file, workspace / "archive")
+        return read_archive(_network_folder(workspace / "archive"))
     show(f"Building {architecture}")
     return trained.to_archive(file, architecture, workspace / "archive")
 
@@ -80,30 +78,6 @@ def _public(url: str) -> str:
     """Without what may be secret in it: a password, the signature of a link."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _unpack(file: Path, workspace: Path) -> Path:
-    """Unpack, letting nothing out of the folder; returns the network's folder."""
-    if not hasattr(tarfile, "data_filter"):
-        raise WeightsError("this Python cannot unpack archives safely: use 3.10.12, 3.11.4 or newer, or pass the unpacked folder")
-    folder = workspace / "archive"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with tarfile.open(file) as archive:
-            archive.extractall(folder, filter=_plain)  # noqa: S202 - ours is stricter than the data filter
-    except tarfile.FilterError as error:
-        raise UnpackError(f"{file} was refused, it is not a plain archive: {error}") from error
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        reason = " ".join(str(error).split())
-        raise UnpackError(f"{file} is not a whole tar archive ({reason}): pass a folder, or get the archive again") from error
-    return _network_folder(folder)
-
-
-def _plain(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
-    """The data filter of PEP 706, which would let absolute paths pass as relative ones."""
-    if member.name.startswith("/"):
-        raise tarfile.AbsolutePathError(member)
-    return tarfile.data_filter(member, folder)
 
 
 def _network_folder(folder: Path) -> Path:

@@ -19,7 +19,8 @@ def main() -> None:
         environment = bundle.environment()
     except BundleError as error:
         sys.exit(f"tritonserver: {error}")
-    os.execve(bundle.binary, command, environment)  # one process: signals reach the server itself
+    # One process: signals reach the server itself.
+    os.execve(bundle.binary, command, environment)  # noqa: S606 - there is no shell to do without
 
 
 def additions(arguments: list[str], bundle: Bundle) -> list[str]:

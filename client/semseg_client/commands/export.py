@@ -14,4 +14,5 @@ ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opti
 def export(arguments: typer.Context) -> None:
     """Export a model's weights into the model repository: semseg-export, with all its options."""
     exporter = find_exporter()
-    os.execv(exporter, [str(exporter), *arguments.args])  # signals and the exit code are the exporter's then
+    # Signals and the exit code are the exporter's then.
+    os.execv(exporter, [str(exporter), *arguments.args])  # noqa: S606 - there is no shell to do without

@@ -83,6 +83,31 @@ def test_what_cannot_be_served_is_refused_by_name(tmp_path: Path, transforms: st
         described(tmp_path, transforms)
 
 
+LAUGHS = "a0: &a0 [1]\n" + "".join(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("!!python/object/apply:os.system ['touch trap']", id="call"),
+        pytest.param("!!python/name:os.system", id="name"),
+        pytest.param(LAUGHS + "Deploy: {transforms: [{type: *a9}]}", id="aliases of aliases"),
+        pytest.param("[" * 5000, id="deep"),
+        pytest.param("Deploy: 2026-99-99", id="no date"),
+        pytest.param("Deploy: \0", id="control character"),
+        pytest.param("#" * (2 << 20), id="large"),
+    ],
+)
+def test_a_hostile_description_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "inference.json").touch()
+    (tmp_path / "inference.pdiparams").touch()
+    (tmp_path / "inference.yml").write_text(content)
+    with pytest.raises(DescriptionError, match="is not YAML") as refusal:
+        read_archive(tmp_path)
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 500
+
+
 def test_an_absent_description_is_said(tmp_path: Path) -> None:
     (tmp_path / "inference.pdmodel").touch()
     (tmp_path / "inference.pdiparams").touch()

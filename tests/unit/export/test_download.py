@@ -3,11 +3,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
 
+import httpx
 import pytest
 
+from semseg_export import download
 from semseg_export.download import fetch
 from semseg_export.errors import WeightsError
 from tests.unit.export.archive_server import ArchiveServer
@@ -98,6 +101,25 @@ def test_a_refused_connection_is_said_and_leaves_nothing(tmp_path: Path) -> None
 def test_only_web_addresses_are_followed(server: ArchiveServer, tmp_path: Path, target: str) -> None:
     server.redirect = target
     with pytest.raises(WeightsError, match="use http:// or https://"):
+        get(server, tmp_path)
+    assert leftovers(tmp_path) == []
+
+
+def test_a_body_without_end_is_not_kept(server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "LARGEST", 100_000)
+    with pytest.raises(WeightsError, match="which no network has"):
+        get(server, tmp_path)
+    assert leftovers(tmp_path) == []
+
+
+def test_nothing_leads_from_https_to_http(server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def redirected(*_: object, **__: object) -> httpx.Response:
+        """As httpx answers after a redirect."""
+        first = httpx.Response(302, request=httpx.Request("GET", "https://weights.example/net.tar"))
+        return httpx.Response(200, request=httpx.Request("GET", server.url), history=[first])
+
+    monkeypatch.setattr(download.httpx, "stream", lambda *_, **__: nullcontext(redirected()))
+    with pytest.raises(WeightsError, match="from https:// to http://127"):
         get(server, tmp_path)
     assert leftovers(tmp_path) == []
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from semseg_export import weights
-from semseg_export.errors import WeightsError
+from semseg_export import tarball, weights
+from semseg_export.errors import UnpackError, WeightsError
 from tests.unit.export.archive_server import ArchiveServer
 
 YML = "Deploy: {transforms: [{type: Normalize}]}"
@@ -164,3 +165,81 @@ def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
     assert weights.cache_folder() == Path("/xdg/semseg")
     monkeypatch.setenv("SEMSEG_CACHE", "/own")
     assert weights.cache_folder() == Path("/own")
+
+
+FILES = ("inference.json", "inference.pdiparams")
+NETWORK = [member("net/inference.json"), member("net/inference.pdiparams")]
+
+
+def negative() -> bytes:
+    header = bytearray(member("net").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = b"\xff" * 10 + b"\xfe\x00"  # the size, in base 256
+    header[148:156] = b" " * 8
+    header[148:156] = f"{sum(header[:512]):06o}\0 ".encode()
+    return bytes(header) * 2
+
+
+def large_header() -> bytes:
+    """A name of 64 MiB, in a few kilobytes of gzip."""
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 64 << 20
+    return gzip.compress(name.tobuf() + b"a" * name.size)
+
+
+def large_file() -> bytes:
+    entry = tarfile.TarInfo("inference.json")
+    entry.size = 1 << 40
+    return entry.tobuf(tarfile.GNU_FORMAT) + bytes(10240)
+
+
+def of(*entries: tarfile.TarInfo) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for entry in entries:
+            archive.addfile(entry, io.BytesIO(b"x" * entry.size))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(of(*NETWORK, member("net/link", tarfile.SYMTYPE, "inference.json")), id="link inside"),
+        pytest.param(of(*NETWORK, member("net/link", tarfile.LNKTYPE, "net/inference.json")), id="hard link inside"),
+        pytest.param(of(member("link", tarfile.LNKTYPE, "../../outside")), id="hard link out"),
+        pytest.param(of(member("pipe", tarfile.FIFOTYPE)), id="pipe"),
+        pytest.param(of(member("device", tarfile.BLKTYPE)), id="device"),
+        pytest.param(of(member("net/../../outside")), id="out by a detour"),
+        pytest.param(of(*NETWORK, NETWORK[0]), id="a name twice"),
+        pytest.param(of(*NETWORK, member("net/./inference.json")), id="a name twice, written otherwise"),
+        pytest.param(of(member("net"), *NETWORK), id="a file in a file"),
+        pytest.param(of(member("n" * 300)), id="a name too long for the disk"),
+        pytest.param(of(member("a\x1b[2J/../../../b")), id="a name that a terminal obeys"),
+        pytest.param(large_file(), id="a file of a terabyte"),
+        pytest.param(large_header(), id="a header that fills the memory"),
+        pytest.param(negative(), id="a negative size"),
+    ],
+)
+def test_an_archive_that_is_not_plain_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "hostile.tar"
+    file.write_bytes(content)
+    with pytest.raises(UnpackError) as refusal:
+        weights.find("net", str(file), tmp_path / "work" / "deep", show)
+    assert str(refusal.value).isprintable()
+    assert {entry.name for entry in tmp_path.rglob("*")} <= {file.name, "work", "deep", "archive", "net", "a", *FILES}
+
+
+def test_an_archive_of_too_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tarball, "FILES", 3)
+    file = tmp_path / "many.tar"
+    file.write_bytes(of(*NETWORK, *(member(f"net/{number}") for number in range(9))))
+    with pytest.raises(UnpackError, match="more than 4 GiB or 3 files"):
+        weights.find("net", str(file), tmp_path / "work", show)
+
+
+def test_no_right_but_to_read_and_write_is_unpacked(tmp_path: Path) -> None:
+    entries = [member("net/inference.json"), member("net/inference.pdiparams")]
+    for entry in entries:
+        entry.mode, entry.uid = 0o6777, 0
+    (tmp_path / "net.tar").write_bytes(of(*entries))
+    tarball.unpack(tmp_path / "net.tar", tmp_path / "net")
+    assert all(not file.stat().st_mode & 0o7022 for file in (tmp_path / "net").rglob("*.*"))
