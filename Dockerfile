@@ -12,12 +12,18 @@ ENV ORT_DISABLE_TELEMETRY=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOL
 COPY locks/triton.txt /tmp/locked.txt
 RUN pip install --no-cache-dir --break-system-packages --no-deps --only-binary :all: --require-hashes -r /tmp/locked.txt \
     && rm /tmp/locked.txt
+COPY server/healthcheck.py /opt/semseg/healthcheck.py
 USER 1000:1000
-EXPOSE 8000 8001 8002
-HEALTHCHECK --interval=10s --start-period=60s \
-    CMD ["python3", "-c", "from urllib.request import urlopen; urlopen('http://localhost:8000/v2/health/ready', timeout=5)"]
+EXPOSE 8001 8002
+# A real inference of every model. What has died stays dead until the container is started again.
+HEALTHCHECK --interval=10s --timeout=30s --start-period=60s CMD ["python3", "/opt/semseg/healthcheck.py"]
+# Triton's HTTP port is for the health check alone: one malformed request there can end the server. Models cannot be loaded by
+# callers, and what else nobody has to call asks for headers that cannot be sent (server/semseg_server/tritonserver.py).
 # 16 MiB of shared memory for each Python model to start with: room for a 2048x1024 image without growing.
-CMD ["tritonserver", "--model-repository=/models", "--backend-config=python,shm-default-byte-size=16777216"]
+CMD ["tritonserver", "--model-repository=/models", "--model-control-mode=none", "--http-address=127.0.0.1", \
+     "--http-restricted-api=shared-memory,trace,logging:\nclosed=1", \
+     "--grpc-restricted-protocol=shared-memory,trace,logging:CLOSED=1", \
+     "--backend-config=python,shm-default-byte-size=16777216"]
 
 FROM python:3.12-slim AS gateway
 WORKDIR /app
@@ -32,5 +38,5 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 USER 1000:1000
 EXPOSE 8080
 HEALTHCHECK --interval=10s --start-period=60s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://localhost:8080/health', timeout=10)"]
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://localhost:8080/readyz', timeout=5)"]
 CMD ["semseg", "serve", "--url", "triton:8001", "--host", "0.0.0.0"]

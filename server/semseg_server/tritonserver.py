@@ -1,4 +1,4 @@
-"""The `tritonserver` command: every flag goes through; only what the bundle needs is added."""
+"""The `tritonserver` command: every flag goes through. What the bundle needs is added, and what keeps strangers out."""
 
 from __future__ import annotations
 
@@ -8,10 +8,21 @@ from itertools import pairwise
 
 from semseg_server.bundle import Bundle, BundleError
 
+# Nobody has to call these. Triton asks callers for a header, and these two cannot be sent: HTTP ends a header's name at the end
+# of the line, and HTTP/2 forbids capital letters in one. semseg_client.triton_process has the same.
+CLOSED = "shared-memory,trace,logging"
+GUARDS = {
+    "--http-restricted-api": f"{CLOSED}:\nclosed=1",
+    "--grpc-restricted-protocol": f"{CLOSED}:CLOSED=1",
+    "--http-address": "127.0.0.1",
+    "--grpc-address": "127.0.0.1",
+    "--metrics-address": "127.0.0.1",
+}
+
 
 def main() -> None:
     arguments = sys.argv[1:]
-    for note in unhonoured(arguments):
+    for note in (*unhonoured(arguments), *warnings(arguments)):
         print(f"tritonserver: {note}", file=sys.stderr)
     try:
         bundle = Bundle.find()
@@ -24,10 +35,20 @@ def main() -> None:
 
 
 def additions(arguments: list[str], bundle: Bundle) -> list[str]:
-    """The flags that a server outside NVIDIA's image needs and the caller did not give."""
-    if any(argument.split("=")[0] in ("--backend-directory", "--help") for argument in arguments):
+    """The flags that a server outside NVIDIA's image needs, and those that keep strangers out, as far as the caller gave none."""
+    given = {argument.split("=")[0] for argument in arguments}
+    if given & {"--help", "-h"}:
         return []
-    return [f"--backend-directory={bundle.backends()}"]
+    backends = [] if "--backend-directory" in given else [f"--backend-directory={bundle.backends()}"]
+    return [*backends, *(f"{flag}={value}" for flag, value in GUARDS.items() if flag not in given)]
+
+
+def warnings(arguments: list[str]) -> list[str]:
+    """What a stranger who reaches the ports could do, as the caller has it."""
+    told = []
+    if "explicit" in (argument.rpartition("=")[2] for argument in arguments):
+        told.append("--model-control-mode=explicit lets whoever reaches the ports load models, and so run code of their own")
+    return told
 
 
 def unhonoured(arguments: list[str]) -> list[str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from semseg_client.triton_process import RESTRICTIONS
 from semseg_server.bundle import PYTHON, Bundle
-from semseg_server.tritonserver import additions, unhonoured
+from semseg_server.tritonserver import GUARDS, additions, unhonoured, warnings
 
 COMMAND = Path(sys.executable).parent / "tritonserver"
 
@@ -21,11 +22,25 @@ def test_the_backends_directory_has_all_that_triton_looks_for() -> None:
         assert (backends / "python" / part).is_file()
 
 
-def test_a_given_backend_directory_is_left_alone() -> None:
+def test_what_the_caller_gives_is_left_alone() -> None:
     bundle = Bundle.find()
-    assert additions(["--model-repository", "m"], bundle) == [f"--backend-directory={bundle.backends()}"]
-    assert additions(["--backend-directory=/elsewhere"], bundle) == []
-    assert additions(["--backend-directory", "/elsewhere"], bundle) == []
+    guards = [f"{flag}={value}" for flag, value in GUARDS.items()]
+    assert additions(["--model-repository", "m"], bundle) == [f"--backend-directory={bundle.backends()}", *guards]
+    assert additions(["--backend-directory=/elsewhere"], bundle) == guards
+    assert additions(["--backend-directory", "/elsewhere", "--grpc-address", "10.0.0.1"], bundle) == [
+        guard for guard in guards if not guard.startswith("--grpc-address")
+    ]
+    assert additions(["--help"], bundle) == []
+
+
+def test_both_ways_to_start_a_server_close_the_same() -> None:
+    assert list(RESTRICTIONS) == [f"{flag}={GUARDS[flag]}" for flag in ("--http-restricted-api", "--grpc-restricted-protocol")]
+
+
+def test_who_lets_strangers_load_models_is_told_so() -> None:
+    for flag in (["--model-control-mode=explicit"], ["--model-control-mode", "explicit"]):
+        assert "run code of their own" in warnings(flag)[0]
+    assert warnings(["--model-control-mode=poll"]) == []
 
 
 @pytest.mark.parametrize("value", ["onnxruntime,a=b", "default-max-batch-size=16"])
