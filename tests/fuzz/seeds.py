@@ -7,6 +7,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 HEIGHT, WIDTH = 40, 60
+Pixels = NDArray[np.integer[Any]]
 
 
-def scene(height: int = HEIGHT, width: int = WIDTH, channels: int = 3, depth: type = np.uint8) -> NDArray[np.generic]:
+def scene(height: int = HEIGHT, width: int = WIDTH, channels: int = 3, depth: type = np.uint8) -> Pixels:
     rng = np.random.default_rng(7)
-    coarse = rng.integers(0, np.iinfo(depth).max, (5, 6, channels)).astype(depth)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, channels)
+    coarse: Pixels = rng.integers(0, np.iinfo(depth).max, (5, 6, channels)).astype(depth)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, channels)  # type: ignore
 
 
 def pillow(picture: Image.Image, kind: str, **options: object) -> bytes:
@@ -28,7 +30,7 @@ def pillow(picture: Image.Image, kind: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def encoded(suffix: str, pixels: NDArray[np.generic], *flags: int) -> bytes:
+def encoded(suffix: str, pixels: Pixels, *flags: int) -> bytes:
     return bytes(cv2.imencode(suffix, pixels, list(flags))[1])
 
 

@@ -32,13 +32,15 @@ class Unreadable(ValueError):
 class Header:
     """`width` and `height`, in pixels, are the file's: EXIF may turn the image yet.
 
-    `memory` is what a decoder takes at most, in bytes, beside the pixels that it gives.
+    `memory` is what a decoder takes at most, in bytes, beside the pixels that it gives. `animation` is where the name of the
+    chunk stands that makes an animation of a PNG; 0: it is none.
     """
 
     kind: str
     width: int
     height: int
     memory: int = 0
+    animation: int = 0
 
 
 def read(data: bytes) -> Header:
@@ -150,12 +152,12 @@ _DEFLATE_RATIO = 1032  # of zlib, at most
 
 
 def _png(data: bytes) -> Header:
-    """W3C PNG, third edition, with its animations, of which OpenCV reads the first frame."""
+    """W3C PNG, third edition."""
     width, height, bits, colour, compression, filtering, interlace = unpack_from(">IIBBBBB", data, 16)
     depths, samples = _PNG_KINDS.get(colour, ((), 0))
     if data[8:16] != b"\0\0\0\x0dIHDR" or bits not in depths or compression or filtering or interlace > 1:
         raise _broken("PNG", "its header is wrong")
-    taken, texts, animated, first = 0, 0, False, b""
+    taken, texts, animation, first = 0, 0, 0, b""
     for name, start, length in _png_chunks(data):
         least, most = _PNG_SIZES.get(name, (0, length))
         if not least <= length <= most:
@@ -166,17 +168,14 @@ def _png(data: bytes) -> Header:
         elif name in (b"zTXt", b"iTXt", b"iCCP"):
             texts += 1
         elif name == b"acTL":
-            animated = True
-        elif name == b"fcTL":
-            across, down, left, top = unpack_from(">IIII", data, start + 4)
-            if not across or not down or left + across > width or top + down > height:
-                raise _broken("PNG", "a frame of its animation lies outside of it")
+            if animation:
+                raise _broken("PNG", "it has two animations")
+            animation = start - 4
     if texts > MOST_TEXTS:
         raise _odd("PNG", f"with more than {MOST_TEXTS} compressed texts")
     if not first or first[0] & 15 != 8 or height * (width * samples * bits // 8) > taken * _DEFLATE_RATIO:
         raise _broken("PNG", f"its {taken} bytes of pixels do not make {width}x{height}")
-    canvases = 16 * (2 if bits == 16 else 1) if animated else 0  # four of them, of four samples a pixel
-    return Header("PNG", width, height, width * height * canvases)
+    return Header("PNG", width, height, animation=animation)
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
