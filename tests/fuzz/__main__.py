@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from .run import MEMORY, SLOW, Run
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=float(os.environ.get("SECONDS_TO_FUZZ", 600)))
+    parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--first", type=int, default=time.time_ns() // 10**6, help="number of the first image")
     parser.add_argument("--keep", type=Path, default=Path("output/fuzz"), help="folder for what is found")
     asked = parser.parse_args()

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import triton_python_backend_utils as pb
 from crashes import Convicted, Crashes
-from image import MOST_PIXELS, BadRequest, Resize, decode, look, target
+from image import MOST_PIXELS, BadRequest, Resize, decode, look, rgb, target
 from numpy.typing import NDArray
 
 MEGAPIXEL = 2**20
@@ -81,7 +81,7 @@ class TritonPythonModel:
             sizes[index] = image.shape[:2]
             if (sizes[index] != sizes[0]).any():  # as EXIF turns them
                 raise BadRequest(ONE_SIZE)
-            images.append(resize(image))
+            images.append(rgb(resize(image)))
         pixels = images[0][np.newaxis] if len(images) == 1 else np.stack(images)
         lane = np.zeros((len(images), self.lane(images[0], limit)), np.int8)
         others = [pb.Tensor("source_size", sizes), pb.Tensor("lane", lane)]

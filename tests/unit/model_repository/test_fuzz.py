@@ -1,4 +1,4 @@
-"""Some of the damaged images of `make fuzz`, always the same, given to a decoder that may die of them; and those that once did harm."""
+"""Damaged images, always the same, of those that `make fuzz` tries without end; and those that once did harm."""
 
 from __future__ import annotations
 

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
-from tests.fuzz.seeds import encoded, oriented, scene, seeds
+from tests.fuzz.seeds import encoded, oriented, pillow, scene, seeds
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,7 +26,7 @@ FILES = {**seeds(), "png, one pixel": encoded(".png", scene(1, 1)), "pnm, one pi
 
 
 def decoded(data: bytes) -> NDArray[np.uint8]:
-    return image.decode(data, image.look(data))  # type: ignore[no-any-return]
+    return image.rgb(image.decode(data, image.look(data)))  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -92,6 +93,20 @@ def test_target_size_keeps_proportions_and_rounds_up_to_32(
 )
 def test_a_models_own_resize_is_width_by_height(resize: Any, expected: tuple[int, int]) -> None:
     assert resize(np.zeros((40, 60, 3), np.uint8)).shape == (*expected, 3)
+
+
+@pytest.mark.parametrize("interp", image.INTERPOLATIONS)
+def test_colours_may_be_turned_after_the_resize(interp: str) -> None:
+    resize = image.Resize((96, 64), keep_ratio=False, interp=interp)
+    np.testing.assert_array_equal(image.rgb(resize(scene())), resize(image.rgb(scene())))
+
+
+@pytest.mark.parametrize("kind", ["png, animated", "png, animated with alpha"])
+def test_of_an_animated_png_the_first_picture_is_read(kind: str) -> None:
+    """As the OpenCV 4.10 does that PaddleX 3.7.2 asks for, which knows no animations."""
+    frames = [Image.fromarray(scene(channels=4 if "alpha" in kind else 3)).rotate(90 * turn) for turn in (0, 1)]
+    data = pillow(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(decoded(data), decoded(pillow(frames[0], "PNG")))
 
 
 @pytest.mark.parametrize("interp", image.INTERPOLATIONS)
