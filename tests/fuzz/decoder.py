@@ -19,7 +19,7 @@ LARGEST = 2**26  # bytes of a file
 
 
 def main() -> None:
-    """Reads length and bytes of each image; a line answers: seconds of a processor, bytes of memory at most, and what came of it."""
+    """Reads length and bytes of each image; a line answers: seconds of a processor, most bytes of memory, what came of it."""
     cv2.setNumThreads(1)
     limit = int(sys.argv[1]) + int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
