@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import psutil
 import pytest
 import requests
 
@@ -39,6 +41,17 @@ def counted(service: Service, counter: str) -> int:
     lines = requests.get(service.metrics, timeout=10).text.splitlines()
     [line] = [line for line in lines if line.startswith(f'{counter}{{model="{DEMO}_network"')]
     return int(float(line.rpartition(" ")[2]))
+
+
+def stubs(*models: str) -> list[psutil.Process]:
+    """The processes of those models, of all services that the tests have started."""
+    found = []
+    for each in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error, IndexError):
+            program, model, *_ = each.cmdline()
+            if program.endswith("triton_python_backend_stub") and Path(model).parts[-3] in models:
+                found.append(each)
+    return found
 
 
 def semseg(folder: Path, *arguments: str | Path, given: bytes | None = None) -> subprocess.CompletedProcess[str]:

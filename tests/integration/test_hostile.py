@@ -19,7 +19,7 @@ from tritonclient.utils import InferenceServerException
 from tests.fuzz import seeds
 from tests.fuzz.run import REGRESSIONS
 from tests.fuzz.seeds import pillow, png, png_chunk
-from tests.support import DEMO, STREET, Service
+from tests.support import DEMO, STREET, Service, stubs
 
 EDGE = 13_377  # pixels: 178.9 megapixels
 SMALL = seeds.encoded(".png", seeds.scene())
@@ -40,18 +40,9 @@ def triton(service: Service) -> Iterator[grpc.InferenceServerClient]:
         yield client
 
 
-def stubs(repository: Path) -> list[psutil.Process]:
-    """The processes of the models that callers reach."""
-    folders = [f"{repository / name}/" for name in ("preprocess", "postprocess", "draw")]
-    everyone = psutil.process_iter(["cmdline"])
-    return [
-        each for each in everyone if any(word.startswith(folder) for word in each.info["cmdline"] or [] for folder in folders)
-    ]
-
-
 @pytest.fixture(autouse=True)
-def _nothing_dies_or_grows(service: Service, repository: Path) -> Iterator[None]:
-    processes = stubs(repository)
+def _nothing_dies_or_grows(service: Service) -> Iterator[None]:
+    processes = stubs("preprocess", "postprocess", "draw")
     before = [peak(each) for each in processes]
     assert len(before) >= 3
     yield
