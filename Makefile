@@ -3,7 +3,7 @@
 PYTHON  ?= python3
 DEMO    := PP-LiteSeg-Demo
 # What the environment may carry for others counts on the command line only.
-$(foreach name,MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR,$(if $(filter command,$(firstword $(origin $(name)))),,$(eval $(name) :=)))
+$(foreach name,MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR SECONDS,$(if $(filter command,$(firstword $(origin $(name)))),,$(eval $(name) :=)))
 MODEL   := $(or $(MODEL),$(DEMO))
 WEIGHTS := $(or $(WEIGHTS),$(wildcard demo/$(MODEL)))
 # What int8 is quantised by: folder of images like those to come.
@@ -28,7 +28,7 @@ BENCH  := .bench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo export models rollback prune test test-examples test-zoo test-paddlex bench bench-scale lint audit format train-demo lock clean
+.PHONY: help setup serve demo export models rollback prune test test-examples test-zoo test-paddlex bench bench-scale lint audit format fuzz chaos train-demo lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ test-zoo: $(VENV)/.test ## prove the export of all eighteen networks against Pad
 
 test-paddlex: $(VENV)/.test $(VENV)/.paddlex ## train a network, serve it, and compare it with PaddleX itself (four minutes)
 	@$(SERVE)/python -m pytest tests/paddlex -s
+
+fuzz: $(VENV)/.test ## damage images and decode them, for SECONDS=600, in a process that may die; what kills it, hangs or takes memory is kept in output/fuzz
+	@$(SERVE)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(ARGS)
 
 bench: $(BENCH)/.set-up ## measure against PaddleX, its Triton kit, LitServe and bare ONNX Runtime (ARGS=--help; all of it takes hours)
 	@$(BENCH)/harness/bin/python -m bench $(ARGS)

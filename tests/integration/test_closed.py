@@ -16,7 +16,7 @@ import h2.events
 import pytest
 import requests
 
-from semseg_client.stubs import stubs
+from demo.run import serving
 from tests.integration.triton import tritonserver
 from tests.support import DEMO, ROOT, Service, processes_of, server_of
 
@@ -134,8 +134,6 @@ def test_no_secret_stands_in_the_command_line(service: Service) -> None:
 
 
 def test_triton_http_is_off_unless_it_is_asked_for(repository: Path) -> None:
-    from demo.run import serving
-
     with serving(repository, "--model", DEMO) as addresses:
         assert addresses["http"] is None
         server = server_of(addresses["grpc"])
@@ -155,8 +153,8 @@ def test_the_bare_server_is_closed_alike_and_its_health_is_a_real_inference(repo
         answer = requests.post(f"{server.http}/v2/repository/models/evil/load", json.dumps(EVIL), timeout=5)
         assert answer.status_code == 503
         assert healthy(server.http).stdout.startswith(f"healthy: {DEMO}")
-        [draw] = [stub for stub in stubs(server_of(server.grpc).pid) if stub.entry == "draw"]
-        subprocess.run(["kill", "-9", str(draw.pid)], check=True)
+        [draw] = processes_of(server.grpc, "draw")
+        draw.kill()
         broken = healthy(server.http)
         assert (broken.returncode, broken.stdout) == (1, "")
         assert broken.stderr.startswith("not healthy: ")

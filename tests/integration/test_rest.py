@@ -15,6 +15,7 @@ import requests
 from PIL import Image
 
 from semseg_client import Client
+from tests.fuzz.seeds import png
 from tests.support import DEMO, STREET, Service, encoded
 
 
@@ -93,7 +94,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "a text file": (json.dumps(text("not an image at all")).encode(), "cannot be decoded"),
     "a truncated image": (json.dumps({"image": encoded(JPEG[: len(JPEG) // 2])}).encode(), "not a whole image"),
     "an image of too many pixels": (
-        json.dumps({"image": encoded(b"P6 20000 20000 255 ")}).encode(),
+        json.dumps({"image": encoded(png(20000, 20000, 1, 0))}).encode(),
         "more than 178956970 pixels",
     ),
     "an image too long for a JPEG": (json.dumps({"image": encoded(LONG)}).encode(), "too long for a JPEG"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import cv2
 import numpy as np
 import triton_python_backend_utils as pb
@@ -9,6 +11,11 @@ from numpy.typing import NDArray
 
 JPEG_QUALITY = 75  # what PaddleX sends: Pillow's default, 4:2:0
 LONGEST_SIDE = 65500  # pixels, of a JPEG
+MOST_PIXELS = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970"))  # of a request; PaddleX's limit
+
+
+class BadRequest(ValueError):
+    """What the caller can mend; the message begins with the name of the field."""
 
 
 def palette() -> NDArray[np.uint8]:
@@ -30,16 +37,16 @@ class TritonPythonModel:
         return [self.answer(request) for request in requests]
 
     def answer(self, request: pb.InferenceRequest) -> pb.InferenceResponse:
-        ids = pb.get_input_tensor_by_name(request, "ids").as_numpy()
-        height, width = pb.get_input_tensor_by_name(request, "source_size").as_numpy()[0].tolist()
-        if max(height, width) > LONGEST_SIDE:
-            message = (
-                f"image: a side of {max(height, width)} pixels is too long for a JPEG ({LONGEST_SIDE}); ask without the picture"
-            )
-            return pb.InferenceResponse(error=pb.TritonError(message, pb.TritonError.INVALID_ARG))
         try:
-            pictures = [self.jpeg(each, (width, height)) for each in ids]
-        except cv2.error as error:  # the other requests of the batch get their answers
+            ids, size = sized(request)
+            if max(size) > LONGEST_SIDE:
+                raise BadRequest(
+                    f"image: a side of {max(size)} pixels is too long for a JPEG ({LONGEST_SIDE}); ask without the picture"
+                )
+            pictures = [self.jpeg(each, size) for each in ids]
+        except BadRequest as error:
+            return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.INVALID_ARG))
+        except (cv2.error, MemoryError) as error:  # the other requests of the batch get their answers
             return pb.InferenceResponse(error=pb.TritonError(f"draw: {error}"))
         return pb.InferenceResponse([pb.Tensor("picture", np.array(pictures, np.object_).reshape(-1, 1))])
 
@@ -49,3 +56,17 @@ class TritonPythonModel:
         picture = cv2.applyColorMap(ids, self.palette_bgr)
         _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         return encoded.tobytes()
+
+
+def sized(request: pb.InferenceRequest) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Class ids, uint8 [N, H, W], and the width and height that they are to get. Raises BadRequest."""
+    ids = pb.get_input_tensor_by_name(request, "ids").as_numpy()
+    sizes = pb.get_input_tensor_by_name(request, "source_size").as_numpy()
+    if not ids.size or ids.ndim != 3:
+        raise BadRequest(f"ids: must be [N, H, W] of at least one pixel, not {list(ids.shape)}")
+    if sizes.shape != (len(ids), 2) or (sizes != sizes[0]).any():
+        raise BadRequest("source_size: must be one height and width, the same for all ids of the request")
+    height, width = sizes[0].tolist()
+    if min(height, width) < 1 or len(ids) * height * width > MOST_PIXELS:
+        raise BadRequest(f"source_size: {len(ids)} of {width}x{height} pixels are none, or more than {MOST_PIXELS}")
+    return ids, (width, height)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -17,12 +18,14 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970")
 import cv2
 import numpy as np
 import triton_python_backend_utils as pb
-from image import BadRequest, Resize, decode, target
+from crashes import Convicted, Crashes
+from image import MOST_PIXELS, BadRequest, Resize, decode, look, rgb, target
 from numpy.typing import NDArray
 
 MEGAPIXEL = 2**20
 LIMIT = re.compile(r"pixels_(\d+)mp")  # an output of ours
 MAX_BATCH_SIZE = 8  # of every model
+ONE_SIZE = "image: the images of one request must be of one size; send one image a request"
 # Of a whole batch, without a GPU: on a CPU, images of 128x256 gain a quarter by being joined, from 512x1024 they gain nothing,
 # answers come late, and a batch takes as much more memory. On a GPU the model's own limit is the only one.
 CPU_BATCH = MEGAPIXEL  # pixels
@@ -36,6 +39,8 @@ class TritonPythonModel:
         parameters = told(json.loads(args["model_config"]))
         self.resize = configured(parameters)
         self.batch = largest_batch(parameters)
+        folder = os.environ.get("SEMSEG_CRASH_FOLDER")
+        self.noted = Crashes(Path(folder)).noted if folder else lambda _: nullcontext()
         self.lanes = cycle(sample(range(2, 1024), 1022))  # shuffled: other instances go their own way
 
     def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
@@ -44,7 +49,7 @@ class TritonPythonModel:
     def answer(self, request: pb.InferenceRequest) -> pb.InferenceResponse:
         try:
             return pb.InferenceResponse(self.tensors(request))
-        except BadRequest as error:
+        except (BadRequest, Convicted) as error:
             return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.INVALID_ARG))
         except (cv2.error, MemoryError) as error:  # the other requests of the batch get their answers
             return pb.InferenceResponse(error=pb.TritonError(f"preprocess: {error}"))
@@ -53,16 +58,30 @@ class TritonPythonModel:
         encoded = pb.get_input_tensor_by_name(request, "image").as_numpy().reshape(-1)
         wanted = json.loads(request.parameters()).get("target_size")
         resize = self.resize if wanted is None else replace(self.resize, target_size=target(wanted))
-        images = [decode(data) for data in encoded]
-        sizes = np.array([image.shape[:2] for image in images], np.int32)
-        if (sizes != sizes[0]).any():
-            raise BadRequest("image: the images of one request must be of one size; send one image a request")
-        images = [resize(image) for image in images]
         outputs = [found for found in map(LIMIT.fullmatch, request.requested_output_names()) if found]
         if not outputs:
             raise BadRequest("pixels: ask for one of the outputs pixels_<N>mp")
         limit = min(int(output[1]) for output in outputs) * MEGAPIXEL
-        check_size(images, limit, sizes[0].tolist(), wanted)
+        headers = [look(data) for data in encoded]
+        width, height = headers[0].width, headers[0].height
+        if any({each.width, each.height} != {width, height} for each in headers):
+            raise BadRequest(ONE_SIZE)
+        if len(headers) * width * height > MOST_PIXELS:
+            raise BadRequest(
+                f"image: {len(headers)} images of {width}x{height} have more than {MOST_PIXELS} pixels; send one a request"
+            )
+        check_size(len(headers), resize.size(width, height), limit, (width, height), wanted)
+        sizes = np.empty((len(headers), 2), np.int32)
+        images = []
+        for index, (data, header) in enumerate(
+            zip(encoded, headers, strict=True)
+        ):  # one after the other, each scaled down at once
+            with self.noted(data):
+                image = decode(data, header)
+            sizes[index] = image.shape[:2]
+            if (sizes[index] != sizes[0]).any():  # as EXIF turns them
+                raise BadRequest(ONE_SIZE)
+            images.append(rgb(resize(image)))
         pixels = images[0][np.newaxis] if len(images) == 1 else np.stack(images)
         lane = np.zeros((len(images), self.lane(images[0], limit)), np.int8)
         others = [pb.Tensor("source_size", sizes), pb.Tensor("lane", lane)]
@@ -75,17 +94,16 @@ class TritonPythonModel:
         return 1 if rows * columns * MAX_BATCH_SIZE <= min(limit, self.batch) else next(self.lanes)
 
 
-def check_size(images: list[NDArray[np.uint8]], limit: int, source: list[int], wanted: object) -> None:
-    """Raises BadRequest if the network would get more than `limit` pixels at once."""
-    rows, columns = images[0].shape[:2]
-    if len(images) * rows * columns <= limit:
+def check_size(images: int, size: tuple[int, int], limit: int, source: tuple[int, int], wanted: object) -> None:
+    """Raises BadRequest if the network would get more than `limit` pixels at once. Sizes are width and height."""
+    (columns, rows), (width, height) = size, source
+    if images * rows * columns <= limit:
         return
-    height, width = source
     most = f"this model takes at most {limit // MEGAPIXEL} megapixels ({limit} pixels)"
-    if len(images) > 1:
-        raise BadRequest(f"image: {len(images)} images of {columns}x{rows} at once are too many, {most}; send one a request")
+    if images > 1:
+        raise BadRequest(f"image: {images} images of {columns}x{rows} at once are too many, {most}; send one a request")
     if wanted is None:
-        what = f"{width}x{height}" if (rows, columns) == (height, width) else f"{width}x{height}, resized to {columns}x{rows},"
+        what = f"{width}x{height}" if size == source else f"{width}x{height}, resized to {columns}x{rows},"
         raise BadRequest(f"image: {what} is too large, {most}; pass target_size to have it scaled down")
     raise BadRequest(f"target_size: makes {columns}x{rows} of a {width}x{height} image, {most}; pass a smaller one")
 

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import warnings
-
-from PIL import Image, UnidentifiedImageError
-
 from ...errors import InvalidImage
-
-Image.MAX_IMAGE_PIXELS = None  # Pillow would warn by a number of its own
-# Of what is odd in a caller's file, Pillow tells in the log, in words that the file decides.
-logging.getLogger("PIL").addHandler(logging.NullHandler())
-warnings.filterwarnings("ignore", module="PIL")
-
-# Those that the server reads, too: others' readers may fail of a damaged file with errors of any kind.
-_FORMATS = ("BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+from ...header import Unreadable, read
 
 
-def checked_pixels(image: bytes, limit: int) -> int | None:
-    """The image's number of pixels, as far as its header tells.
-
-    What Pillow cannot read, the server may: it has a limit too. Of a large file without a picture, it takes seconds.
+def checked_pixels(image: bytes, limit: int) -> int:
+    """The image's number of pixels, by its header.
 
     Raises:
-        InvalidImage: they are more than `limit`.
+        InvalidImage: they are more than `limit`, or the server would not read the image.
     """
     try:
-        with Image.open(io.BytesIO(image), formats=_FORMATS) as opened:
-            width, height = opened.size
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        return None
-    if width * height > limit:
-        raise InvalidImage(f"image has more than {limit} pixels: {width}x{height}")
-    return width * height
+        header = read(image)
+    except Unreadable as error:
+        raise InvalidImage(f"image {error}") from None
+    pixels = header.width * header.height
+    if pixels > limit:
+        raise InvalidImage(f"image has more than {limit} pixels: {header.width}x{header.height}")
+    return pixels

@@ -58,9 +58,7 @@ async def of_text(sent: SegmentationRequest, settings: Settings, remote: Remote,
 async def of_file(asked: Asked, settings: Settings) -> Asked:
     """`asked`, if its image is one that the gateway takes."""
     try:
-        if not asked.image:
-            raise InvalidImage("image is empty")
         pixels = await asyncio.to_thread(checked_pixels, asked.image, settings.max_pixels)
     except InvalidImage as error:
         raise asked.refused(error) from None
-    return asked if pixels is None else replace(asked, pixels=pixels)
+    return replace(asked, pixels=pixels)

@@ -105,7 +105,7 @@ async def test_every_error_carries_the_log_id_that_was_sent(gateway: httpx.Async
 
 
 async def test_without_a_server_it_is_503_and_try_again(gateway: httpx.AsyncClient) -> None:
-    response = await gateway.post(PATH, json={"image": "aGk="})
+    response = await gateway.post(PATH, content=TINY_IMAGE, headers={"Content-Type": "image/png"})
     assert (response.status_code, response.json()["errorCode"], response.headers["retry-after"]) == (503, 503, "1")
 
 

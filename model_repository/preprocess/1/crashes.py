@@ -1,0 +1,100 @@
+"""Images that crashed the decoder: what a process leaves behind for those that come after it.
+
+While it decodes, a process has the digest of the image in a file of its own. If it dies, faulthandler writes into a second file.
+A digest with such evidence beside it convicts the image; that of a process that was killed from outside convicts nobody.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import fcntl
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from mmap import mmap
+from pathlib import Path
+from uuid import uuid4
+
+REFUSED_FOR = 3600.0  # s
+LOOK_EVERY = 1.0  # s
+LONGEST = 30.0  # s of a processor's time that an image may be decoded for
+NOTHING = bytes(sha256().digest_size)
+
+
+class Convicted(ValueError):
+    """The image crashed the decoder, or kept it busy, not long ago; the message begins with the name of the field."""
+
+
+class Crashes:
+    """`folder` is shared by all processes that decode. There may be one of these in a process: it takes signal handlers."""
+
+    def __init__(self, folder: Path, longest: float = LONGEST, clock: Callable[[], float] = time.time) -> None:
+        self.folder, self.longest, self.clock = folder, longest, clock
+        folder.mkdir(parents=True, exist_ok=True)
+        self.convict()
+        name = folder / uuid4().hex
+        self._file = name.open("w+b")
+        self._file.truncate(len(NOTHING))
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # as long as this process lives
+        self._note = mmap(self._file.fileno(), len(NOTHING))
+        self._evidence = name.with_suffix(".evidence").open("w")
+        name.rename(name.with_suffix(".note"))  # only now, when it is locked
+        faulthandler.enable(self._evidence, all_threads=False)
+        faulthandler.register(
+            signal.SIGPROF, self._evidence, all_threads=False, chain=True
+        )  # and then dies, as of SIGPROF one does
+        self._refused: dict[str, float] = {}
+        self._looked, self._changed = -LOOK_EVERY, 0
+
+    @contextmanager
+    def noted(self, image: bytes) -> Iterator[None]:
+        """Decode the image inside this block. Raises Convicted."""
+        digest = sha256(image)
+        if self._is_refused(digest.hexdigest()):
+            raise Convicted("image: crashed the decoder before; it is refused for an hour")
+        self._note[:] = digest.digest()
+        signal.setitimer(signal.ITIMER_PROF, self.longest)  # time of the processor, of which a stopped process takes none
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            self._note[:] = NOTHING
+
+    def convict(self) -> None:
+        """Judges what dead processes have left, and takes it away."""
+        for note in self.folder.glob("*.note"):
+            with suppress(BlockingIOError, FileNotFoundError):  # its process lives, or another one was here first
+                self._judge(note)
+        for file, since in self._found().items():
+            if self.clock() - since >= REFUSED_FOR:
+                (self.folder / f"{file}.refused").unlink(missing_ok=True)
+
+    def _judge(self, note: Path) -> None:
+        with note.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            digest, evidence = file.read(), note.with_suffix(".evidence")
+            if digest != NOTHING and evidence.exists() and evidence.stat().st_size:
+                (self.folder / f"{digest.hex()}.refused").touch()
+            evidence.unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
+
+    def _found(self) -> dict[str, float]:
+        """When each digest was convicted."""
+        found = {}
+        for file in self.folder.glob("*.refused"):
+            with suppress(FileNotFoundError):
+                found[file.stem] = file.stat().st_mtime
+        return found
+
+    def _is_refused(self, digest: str) -> bool:
+        now = self.clock()
+        if not 0 <= now - self._looked < LOOK_EVERY:
+            self._looked = now
+            changed = self.folder.stat().st_mtime_ns
+            if changed != self._changed:
+                self._changed = changed
+                self._refused = self._found()
+        since = self._refused.get(digest)
+        return since is not None and now - since < REFUSED_FOR

@@ -1,0 +1,453 @@
+"""What the header of an image file tells, read before any decoder sees the file.
+
+A file of a few kilobytes can claim a gigapixel, a chunk of 4 GB or a million scans, and decoders believe it. Here nothing is
+decoded and nothing is believed: lengths are held against the file's own, and the steps are bounded.
+`preprocess` and the client package each have a copy of this file; a test keeps them equal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from struct import calcsize, error, unpack_from
+
+FORMATS = "JPEG, PNG, BMP, WebP, TIFF, PNM, Sun raster"
+LONGEST_SIDE = 2**20  # pixels; OpenCV's limit
+MOST_MEMORY = 2**30  # bytes of a decoder, beside the pixels that it gives: six for each of the 178,956,970 that OpenCV takes
+MOST_SEGMENTS = 2**16  # chunks, segments, strips or tiles of a file; they cost a decoder up to 50 us each
+MOST_SCANS = 100  # of a JPEG; a common one has 10. Each takes time for the whole image, in as little as 250 bytes
+MOST_WORK = 2**32  # pixels times scans: half a minute
+MOST_TEXTS = 32  # of a PNG, compressed: libpng makes up to 8 MB of each
+MOST_PAGES = 10_000
+MOST_TAGS = 4096  # libtiff's limit
+MOST_TILE = 2**22  # pixels of a TIFF's tile that need not be in proportion to the image
+
+
+class Unreadable(ValueError):
+    """No decoder may see this; the message goes behind "image"."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """`width` and `height`, in pixels, are the file's: EXIF may turn the image yet.
+
+    `memory` is what a decoder takes at most, in bytes, beside the pixels that it gives. `animation` is where the name of the
+    chunk stands that makes an animation of a PNG; 0: it is none.
+    """
+
+    kind: str
+    width: int
+    height: int
+    memory: int = 0
+    animation: int = 0
+
+
+def read(data: bytes) -> Header:
+    """The header of an encoded image.
+
+    Raises Unreadable if it is of no kind in FORMATS, not whole as far as its lengths tell, or takes too much to decode.
+    """
+    if not data:
+        raise Unreadable("is empty (0 bytes)")
+    reader = next((reader for start, reader in _READERS if start.match(data)), None)
+    if reader is None:
+        raise Unreadable(f"cannot be decoded: it is {_other_kind(data)}; send one of {FORMATS}")
+    try:
+        header = reader(data)
+    except (error, OverflowError):  # it points behind the file's end
+        raise Unreadable(f"cannot be decoded: the {len(data)} bytes are not a whole image: its header is cut off") from None
+    if not 1 <= header.width <= LONGEST_SIDE or not 1 <= header.height <= LONGEST_SIDE:
+        raise _broken(header.kind, f"its size is {header.width}x{header.height}; sides are from 1 to {LONGEST_SIDE} pixels")
+    if header.memory > MOST_MEMORY:
+        raise Unreadable(f"cannot be decoded: this {header.kind} of {header.width}x{header.height} would take too much memory")
+    return header
+
+
+def _broken(kind: str, why: str) -> Unreadable:
+    return Unreadable(f"cannot be decoded: not a whole image, or no right {kind}: {why}")
+
+
+def _odd(kind: str, what: str) -> Unreadable:
+    return Unreadable(f"cannot be decoded: a {kind} {what} is not read here")
+
+
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
+_JPEG_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_JPEG_STRETCH = 2**20  # bytes
+_JPEG_SCAN = 0xDA
+_JPEG_ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_JPEG_READ = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # by rows and progressive, in Huffman's codes and arithmetic ones
+_JPEG_PROGRESSIVE = {0xC2, 0xCA}
+
+
+def _jpeg(data: bytes) -> Header:
+    """ITU-T T.81, annex B."""
+    frame, scans = None, 0
+    for marker, start in _jpeg_segments(data):
+        if marker in _JPEG_FRAMES:
+            if frame is not None:
+                raise _broken("JPEG", "it has two frames")
+            frame = _jpeg_frame(data, marker, start)
+        elif marker == _JPEG_SCAN:
+            if frame is None:
+                raise _broken("JPEG", "its pixels come before its size")
+            scans += 1
+            header, components, progressive = frame
+            if not progressive and data[start : start + 1] == bytes([components]):
+                return replace(header, memory=0)  # decoded row by row; what comes after is not read
+            if scans > MOST_SCANS or scans * header.width * header.height > MOST_WORK:
+                raise _odd("JPEG", f"of {header.width}x{header.height} in {scans} scans or more")
+    if frame is None or not scans:
+        raise _broken("JPEG", "it ends before its pixels")
+    return frame[0]
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Marker and where its content starts. The data of a scan is passed over."""
+    position, marker = 2, 0
+    for _ in range(MOST_SEGMENTS):
+        found = _jpeg_marker(data, position, marker == _JPEG_SCAN)
+        if found is None or found[0] == b"\xff\xd9":
+            return
+        marker, position = found[0][1], found.end()
+        if marker not in _JPEG_ALONE:
+            yield marker, position + 2
+            position += max(2, int.from_bytes(data[position : position + 2], "big"))
+    raise _broken("JPEG", f"it has more than {MOST_SEGMENTS} segments")
+
+
+def _jpeg_marker(data: bytes, position: int, after_scan: bool) -> re.Match[bytes] | None:
+    """The next marker, sought by the megabyte, so that other threads have their turn. Segments have no megabyte between them."""
+    for start in range(position, len(data) if after_scan else min(len(data), position + 1), _JPEG_STRETCH):
+        found = (_JPEG_AFTER_SCAN if after_scan else _JPEG_MARKER).search(data, start, start + _JPEG_STRETCH + 1)
+        if found is not None:
+            return found
+    return None
+
+
+def _jpeg_frame(data: bytes, marker: int, start: int) -> tuple[Header, int, bool]:
+    """The header, with the memory for decoding all of it at once; the number of components; whether it is progressive."""
+    bits, height, width, components = unpack_from(">BHHB", data, start)
+    if marker not in _JPEG_READ:
+        raise _odd("JPEG", "without loss or with differences")
+    if bits != 8:
+        raise _odd("JPEG", f"of {bits} bits a sample")
+    if not 1 <= components <= 4:
+        raise _broken("JPEG", f"it has {components} components")
+    sampling = [(each >> 4, each & 15) for each in unpack_from(">" + "xBx" * components, data, start + 6)]
+    if not all(1 <= across <= 4 and 1 <= down <= 4 for across, down in sampling):
+        raise _broken("JPEG", "its components are sampled in no known way")
+    columns = -(-width // (8 * max(across for across, _ in sampling)))
+    rows = -(-height // (8 * max(down for _, down in sampling)))
+    blocks = columns * rows * sum(across * down for across, down in sampling)
+    return Header("JPEG", width, height, blocks * 128), components, marker in _JPEG_PROGRESSIVE
+
+
+# Bits a sample that a colour type may have, and its samples.
+_PNG_KINDS = {0: ((1, 2, 4, 8, 16), 1), 2: ((8, 16), 3), 3: ((1, 2, 4, 8), 1), 4: ((8, 16), 2), 6: ((8, 16), 4)}
+_PNG_SIZES = {b"IHDR": (13, 13), b"acTL": (8, 8), b"fcTL": (26, 26), b"PLTE": (3, 768), b"tRNS": (1, 256)}
+_DEFLATE_RATIO = 1032  # of zlib, at most
+
+
+def _png(data: bytes) -> Header:
+    """W3C PNG, third edition."""
+    width, height, bits, colour, compression, filtering, interlace = unpack_from(">IIBBBBB", data, 16)
+    depths, samples = _PNG_KINDS.get(colour, ((), 0))
+    if data[8:16] != b"\0\0\0\x0dIHDR" or bits not in depths or compression or filtering or interlace > 1:
+        raise _broken("PNG", "its header is wrong")
+    taken, texts, animation, first = 0, 0, 0, b""
+    for name, start, length in _png_chunks(data):
+        least, most = _PNG_SIZES.get(name, (0, length))
+        if not least <= length <= most:
+            raise _broken("PNG", f"its {name.decode()} has {length} bytes")
+        if name == b"IDAT":
+            taken += length
+            first = first or data[start : start + min(length, 1)]
+        elif name in (b"zTXt", b"iTXt", b"iCCP"):
+            texts += 1
+        elif name == b"acTL":
+            if animation:
+                raise _broken("PNG", "it has two animations")
+            animation = start - 4
+    if texts > MOST_TEXTS:
+        raise _odd("PNG", f"with more than {MOST_TEXTS} compressed texts")
+    if not first or first[0] & 15 != 8 or height * (width * samples * bits // 8) > taken * _DEFLATE_RATIO:
+        raise _broken("PNG", f"its {taken} bytes of pixels do not make {width}x{height}")
+    return Header("PNG", width, height, animation=animation)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and length of the content of each chunk after the header, up to the last."""
+    position = 33
+    for _ in range(MOST_SEGMENTS):
+        length, name = unpack_from(">I4s", data, position)
+        if length + 12 > len(data) - position:
+            told = name.decode() if name.isalnum() else "?"
+            raise _broken("PNG", f"its chunk {told} claims {length} bytes, of which the file has {len(data) - position - 8}")
+        if name == b"IEND":
+            return
+        yield name, position + 8, length
+        position += length + 12
+    raise _broken("PNG", f"it has more than {MOST_SEGMENTS} chunks")
+
+
+_BMP_DEPTHS = {0: (1, 4, 8, 16, 24, 32), 1: (8,), 2: (4,), 3: (16, 32)}  # by compression: none, RLE8, RLE4, masks
+
+
+def _bmp(data: bytes) -> Header:
+    """BITMAPCOREHEADER, BITMAPINFOHEADER and its successors."""
+    offset, size = unpack_from("<II", data, 10)
+    if size == 12:
+        width, height, bits = unpack_from("<HHxxH", data, 18)
+        compression = colours = 0
+    elif 36 <= size <= 256:
+        width, height, bits, compression, colours = unpack_from("<iixxHI12xI", data, 18)
+    else:
+        raise _broken("BMP", f"its header has {size} bytes")
+    depths = _BMP_DEPTHS.get(compression, ())
+    if bits not in depths:
+        raise _odd("BMP", f"of {bits} bits a pixel and compression {compression}")
+    palette = (colours or 1 << bits) * (3 if size == 12 else 4) if bits <= 8 else 0
+    if (bits <= 8 and colours > 256) or 14 + size + palette > len(data) or offset > len(data):
+        raise _broken("BMP", "its palette or its pixels lie outside of the file")
+    pitch = -(-width * bits // 32) * 4
+    if compression in (0, 3) and offset + pitch * abs(height) > len(data):
+        raise _broken("BMP", f"{pitch * abs(height)} bytes of pixels are claimed, of which the file has {len(data) - offset}")
+    return Header("BMP", width, abs(height))
+
+
+def _webp(data: bytes) -> Header:
+    """Google's WebP Container Specification (RFC 9649). Of animations, OpenCV reads the first frame."""
+    name, start, length = next(_webp_chunks(data, 12, len(data)), (b"", 0, 0))
+    if name != b"VP8X":
+        width, height = _webp_bitstream(data, name, start, length)
+        return Header("WebP", width, height, width * height * 8)
+    canvas = _webp_size(data, start + 4)
+    animated = bool(unpack_from("B", data, start)[0] & 2)
+    for name, at, taken in _webp_chunks(data, start + length, len(data)):
+        if name in (b"VP8 ", b"VP8L") and not animated:
+            if _webp_bitstream(data, name, at, taken) != canvas:
+                raise _broken("WebP", "its picture is of another size than its canvas")
+            return Header("WebP", *canvas, canvas[0] * canvas[1] * 8)
+        if name == b"ANMF" and animated:
+            left, top, size = 2 * _u24(data, at), 2 * _u24(data, at + 3), _webp_size(data, at + 6)
+            inner = [each for each in _webp_chunks(data, at + 16, at + taken) if each[0] in (b"VP8 ", b"VP8L")]
+            if not inner or _webp_bitstream(data, *inner[0]) != size or left + size[0] > canvas[0] or top + size[1] > canvas[1]:
+                raise _broken("WebP", "a frame of its animation is not of its size or lies outside of it")
+            return Header("WebP", *canvas, canvas[0] * canvas[1] * 16)
+    raise _broken("WebP", "it has no picture")
+
+
+def _webp_chunks(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and length of the content of each chunk."""
+    for _ in range(MOST_SEGMENTS):
+        if position + 8 > end:
+            return
+        name, length = unpack_from("<4sI", data, position)
+        if length > end - position - 8:
+            told = name.decode() if name.isalnum() else "?"
+            raise _broken("WebP", f"its chunk {told} claims {length} bytes, of which {end - position - 8} are there")
+        yield name, position + 8, length
+        position += 8 + length + length % 2
+    raise _broken("WebP", f"it has more than {MOST_SEGMENTS} chunks")
+
+
+def _webp_bitstream(data: bytes, name: bytes, start: int, length: int) -> tuple[int, int]:
+    """Width and height that a chunk of pixels tells itself."""
+    if name == b"VP8 " and length >= 10 and data[start + 3 : start + 6] == b"\x9d\x01\x2a":
+        width, height = unpack_from("<HH", data, start + 6)
+        return width & 0x3FFF, height & 0x3FFF
+    if name == b"VP8L" and length >= 5 and data[start] == 0x2F:
+        (sides,) = unpack_from("<I", data, start + 1)
+        return (sides & 0x3FFF) + 1, (sides >> 14 & 0x3FFF) + 1
+    raise _broken("WebP", "its pixels do not begin as they should")
+
+
+def _webp_size(data: bytes, start: int) -> tuple[int, int]:
+    return _u24(data, start) + 1, _u24(data, start + 3) + 1
+
+
+def _u24(data: bytes, start: int) -> int:
+    low, high = unpack_from("<HB", data, start)
+    return int(low | high << 16)
+
+
+_TIFF_TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "Q", 6: "B", 7: "B", 8: "H", 9: "I", 10: "Q", 11: "I", 12: "Q"}
+_TIFF_TYPES |= {13: "I", 16: "Q", 17: "Q", 18: "Q"}
+_TIFF_COMPRESSIONS = {
+    1,
+    2,
+    3,
+    4,
+    5,
+    7,
+    8,
+    32773,
+    32946,
+}  # none, CCITT's three, LZW, JPEG, Deflate, PackBits, Deflate's old number
+_TIFF_DEPTHS = (1, 4, 8, 16)
+
+
+def _tiff(data: bytes) -> Header:
+    """TIFF 6.0 and BigTIFF. OpenCV reads the first page, through libtiff's RGBA interface."""
+    tags = _TiffTags(data)
+    width, height = tags.one(256), tags.one(257)
+    bits, samples = tags.one(258, 1), tags.one(277, 1)
+    compression = tags.one(259, 1)
+    if compression not in _TIFF_COMPRESSIONS:
+        raise _odd("TIFF", f"of compression {compression}")
+    if bits not in _TIFF_DEPTHS or tags.one(339, 1) not in (1, 2) or not 1 <= samples <= 4:
+        kind = "of floating-point samples" if tags.one(339, 1) == 3 else f"of {samples} samples of {bits} bits a pixel"
+        raise _odd("TIFF", kind)
+    tiled = 322 in tags or 323 in tags
+    across, down = (tags.one(322), tags.one(323)) if tiled else (width, min(tags.one(278, height), height))
+    if not across or not down or (tiled and (across < 16 or down < 16 or across * down > max(MOST_TILE, 2 * width * height))):
+        raise _broken("TIFF", f"its parts are of {across}x{down} pixels")
+    planes = samples if tags.one(284, 1) == 2 else 1
+    parts = -(-width // across) * -(-height // down) * planes
+    if parts > MOST_SEGMENTS:
+        raise _odd("TIFF", f"of {parts} strips or tiles")
+    offsets = tags.all(324 if 324 in tags else 273, parts)
+    counts = tags.all(325 if 325 in tags else 279, parts)
+    if len(offsets) < parts or any(map(len(data).__lt__, map(int.__add__, offsets, counts))):
+        raise _broken("TIFF", f"a strip or tile of its {parts} lies outside of the file's {len(data)} bytes")
+    return Header("TIFF", width, height, across * down * (4 + -(-samples * bits // 8)))
+
+
+class _TiffTags:
+    """The first directory. Looking at it costs no more than the file is long."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.order = "<" if data[:2] == b"II" else ">"
+        self.big = data[2:4] in (b"+\0", b"\0+")
+        self.entries: dict[int, tuple[str, int, int]] = {}
+        (at,) = self._unpack("Q", 8) if self.big else self._unpack("I", 4)
+        following = self._directory(at)
+        pages = {at}
+        while following and following < len(data):
+            if following in pages or len(pages) == MOST_PAGES:
+                raise _broken("TIFF", f"its pages follow each other in a circle, or are more than {MOST_PAGES}")
+            pages.add(following)
+            following = self._following(following)
+
+    def __contains__(self, tag: int) -> bool:
+        return tag in self.entries
+
+    def one(self, tag: int, default: int | None = None) -> int:
+        if tag not in self.entries and default is None:
+            raise _broken("TIFF", f"its tag {tag} is missing")
+        return self.all(tag, 1)[0] if tag in self.entries else int(default or 0)
+
+    def all(self, tag: int, most: int) -> tuple[int, ...]:
+        """The first values, not more than `most`; none if the tag is missing."""
+        kind, count, at = self.entries.get(tag, ("B", 0, 0))
+        if tag in self.entries and not count:
+            raise _broken("TIFF", f"its tag {tag} is empty")
+        return self._unpack(f"{min(count, most)}{kind}", at)
+
+    def _unpack(self, kinds: str, at: int) -> tuple[int, ...]:
+        return unpack_from(self.order + kinds, self.data, at)
+
+    def _directory(self, at: int) -> int:
+        """Takes the entries of a directory, and gives where the next one is."""
+        (number,) = self._unpack("Q" if self.big else "H", at)
+        if number > MOST_TAGS:
+            raise _broken("TIFF", f"it has {number} tags")
+        start, size, count_kind, inline = (at + 8, 20, "Q", 8) if self.big else (at + 2, 12, "I", 4)
+        held = 0
+        for entry in range(start, start + number * size, size):
+            tag, type_number, count = self._unpack("HH" + count_kind, entry)
+            kind = _TIFF_TYPES.get(type_number, "B")
+            length = count * calcsize("=" + kind)
+            (outside,) = self._unpack(count_kind, entry + size - inline)
+            value = entry + size - inline if length <= inline else outside
+            self.entries.setdefault(tag, (kind, count, value))
+            held += min(length, len(self.data))
+        if held > 2 * len(self.data) + 2**16:  # libtiff keeps a copy of each
+            raise _broken("TIFF", "its tags claim more than the file holds")
+        return self._following(at)
+
+    def _following(self, at: int) -> int:
+        """Where the directory behind the one at `at` is; 0: there is none, or its place is cut off."""
+        try:
+            (number,) = self._unpack("Q" if self.big else "H", at)
+            (following,) = self._unpack("Q", at + 8 + 20 * number) if self.big else self._unpack("I", at + 2 + 12 * number)
+        except (error, OverflowError):
+            return 0
+        return following
+
+
+_PNM_GAP = rb"\s(?:\s|#[^\r\n]*[\r\n])*"
+_PNM_BITS = re.compile(rb"P([14])" + 2 * (_PNM_GAP + rb"0*(\d{1,10})") + rb"\s?")
+_PNM_VALUES = re.compile(rb"P([2356])" + 3 * (_PNM_GAP + rb"0*(\d{1,10})") + rb"\s?")
+_PNM_HEADER = 2**16  # bytes, with its comments
+
+
+def _pnm(data: bytes) -> Header:
+    """Netpbm's PBM, PGM and PPM, plain and raw."""
+    start = data[:_PNM_HEADER]
+    found = _PNM_BITS.match(start) or _PNM_VALUES.match(start)
+    if found is None:
+        raise _broken("PNM", "its header is wrong")
+    kind, width, height, most = (int(number) for number in (*found.groups(), b"1")[:4])
+    if not 1 <= most <= 65535:
+        raise _broken("PNM", f"its largest value is {most}")
+    samples = width * height * (3 if kind in (3, 6) else 1)
+    needed = {1: samples, 4: -(-width // 8) * height}.get(
+        kind, samples * (2 if most > 255 else 1) if kind > 3 else 2 * samples - 1
+    )
+    if needed > len(data) - found.end():
+        raise _broken("PNM", f"{width}x{height} need {needed} bytes, of which the file has {len(data) - found.end()}")
+    return Header("PNM", width, height)
+
+
+def _sun(data: bytes) -> Header:
+    """rasterfile.h of SunOS."""
+    width, height, bits, _, encoding, map_kind, map_length = unpack_from(">7I", data, 4)
+    if encoding not in (0, 1) or bits not in (1, 8, 24, 32):
+        raise _odd("Sun raster", f"of encoding {encoding} and {bits} bits a pixel")
+    if (map_kind, map_length) != (0, 0) and (map_kind != 1 or bits > 8 or not 1 <= map_length <= 3 << bits):
+        raise _broken("Sun raster", "its colour map is wrong")
+    needed = 32 + map_length + (-(-width * bits // 8) + 1) // 2 * 2 * height
+    if needed > len(data):
+        raise _broken("Sun raster", f"{width}x{height} need {needed} bytes, of which the file has {len(data)}")
+    return Header("Sun raster", width, height)
+
+
+_READERS = (
+    (re.compile(rb"\xff\xd8\xff"), _jpeg),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), _png),
+    (re.compile(rb"BM"), _bmp),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), _webp),
+    (re.compile(rb"II[*+]\0|MM\0[*+]"), _tiff),
+    (re.compile(rb"P[1-6]\s"), _pnm),
+    (re.compile(rb"\x59\xa6\x6a\x95"), _sun),
+)
+_OTHER_KINDS = (
+    (re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "JPEG 2000"),
+    (re.compile(rb"\0\0\0\x0cJXL |\xff\x0a"), "JPEG XL"),
+    (re.compile(rb"GIF8"), "GIF"),
+    (re.compile(rb"....ftypavi[fs]", re.DOTALL), "AVIF"),
+    (re.compile(rb"....ftyp(?:hei|hev|mif1|msf1)", re.DOTALL), "HEIF (HEIC)"),
+    (re.compile(rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI ", re.DOTALL), "a video"),
+    (re.compile(rb"\x76\x2f\x31\x01"), "OpenEXR"),
+    (re.compile(rb"#\?R(?:ADIANCE|GBE)"), "Radiance HDR"),
+    (re.compile(rb"P7\s"), "PAM"),
+    (re.compile(rb"P[Ff]\s"), "PFM"),
+    (re.compile(rb"%PDF"), "PDF"),
+    (re.compile(rb"8BPS"), "a Photoshop file"),
+    (re.compile(rb"DDS "), "DDS"),
+    (re.compile(rb"\0\0[\x01\x02]\0"), "an icon"),
+    (re.compile(rb"\0{128}DICM|.{128}DICM", re.DOTALL), "DICOM"),
+    (re.compile(rb"PK\x03\x04|\x1f\x8b"), "an archive"),
+    (re.compile(rb"\s*<(?:[!?]|svg|html)", re.IGNORECASE), "XML, SVG or HTML"),
+    (re.compile(rb"[\t\n\r\x20-\x7e]+\Z"), "text"),
+)
+
+
+def _other_kind(data: bytes) -> str:
+    start = data[:256]
+    return next((kind for first, kind in _OTHER_KINDS if first.match(start)), "no image of a known kind")

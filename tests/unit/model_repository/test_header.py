@@ -1,0 +1,297 @@
+"""Headers of hostile files: refused before a decoder sees them, in milliseconds; what is right is read (test_image.py)."""
+
+from __future__ import annotations
+
+import io
+import struct
+import sys
+import time
+import zlib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.fuzz import seeds
+from tests.fuzz.seeds import picture, pillow, png, png_chunk, tiff
+
+ROOT = Path(__file__).parents[3]
+sys.path.insert(0, str(ROOT / "model_repository/preprocess/1"))  # as Triton does
+header = import_module("header")
+
+SEEDS = seeds.seeds()
+MEGABYTES = 64 * 2**20  # what the gateway takes
+
+
+def read_or_refused(data: bytes) -> str:
+    """Why it is refused, or nothing; what else is raised fails the test."""
+    try:
+        header.read(data)
+    except header.Unreadable as error:
+        return str(error)
+    return ""
+
+
+def test_preprocess_and_the_client_read_headers_alike() -> None:
+    copies = ("model_repository/preprocess/1/header.py", "client/semseg_client/header.py")
+    assert len({(ROOT / copy).read_bytes() for copy in copies}) == 1
+
+
+def jpeg_frame(width: int = 60, height: int = 40, marker: int = 0xC0, bits: int = 8, sampling: int = 0x11) -> bytes:
+    components = b"".join(bytes((number, sampling, 0)) for number in (1, 2, 3))
+    return struct.pack(">BBHBHHB", 0xFF, marker, 17, bits, height, width, 3) + components
+
+
+SCAN = b"\xff\xda\x00\x0c\x03\x01\x00\x02\x00\x03\x00\x00\x3f\x00"
+EDGE = 13_377  # pixels: 178.9 megapixels
+
+
+def with_png_size(data: bytes, width: int, height: int) -> bytes:
+    return data[:16] + struct.pack(">II", width, height) + data[24:]
+
+
+def group4_bomb() -> bytes:
+    return pillow(Image.new("1", (EDGE, EDGE), 1), "TIFF", compression="group4")
+
+
+def tags(**more: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
+    basic = {256: (8,), 257: (8,), 258: (8,), 259: (1,), 262: (1,), 277: (1,), 278: (8,), 279: (64,)}
+    return {**basic, **{int(tag[1:]): value for tag, value in more.items()}}
+
+
+def riff(*chunks: bytes) -> bytes:
+    content = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(content)) + content
+
+
+def riff_chunk(name: bytes, content: bytes) -> bytes:
+    return name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+
+
+def vp8x(width: int, height: int, flags: int = 0) -> bytes:
+    size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    return riff_chunk(b"VP8X", bytes((flags, 0, 0, 0)) + size)
+
+
+def bmp(width: int = 4, height: int = 4, bits: int = 24, compression: int = 0, colours: int = 0, offset: int = 54) -> bytes:
+    fields = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, 0, 0, 0, colours, 0)
+    return b"BM" + struct.pack("<IHHI", 0, 0, 0, offset) + fields + bytes(48)
+
+
+LOSSY = riff_chunk(b"VP8 ", b"\x10\0\0\x9d\x01\x2a\x3c\0\x28\0" + bytes(20))
+
+HOSTILE: dict[str, tuple[bytes, str]] = {
+    "jpeg without pixels": (b"\xff\xd8\xff\xe0\0\x04ab" + jpeg_frame(), "ends before its pixels"),
+    "jpeg of two frames": (b"\xff\xd8" + jpeg_frame() + jpeg_frame(9, 9) + SCAN, "two frames"),
+    "jpeg without a size": (b"\xff\xd8" + SCAN, "pixels come before its size"),
+    "jpeg of no height": (b"\xff\xd8" + jpeg_frame(height=0) + SCAN, "its size is 60x0"),
+    "jpeg of 12 bits": (b"\xff\xd8" + jpeg_frame(bits=12) + SCAN, "12 bits a sample"),
+    "jpeg, lossless": (b"\xff\xd8" + jpeg_frame(marker=0xC3) + SCAN, "without loss"),
+    "jpeg of odd sampling": (b"\xff\xd8" + jpeg_frame(sampling=0x0F) + SCAN, "sampled in no known way"),
+    "jpeg of a thousand scans": (b"\xff\xd8" + jpeg_frame(marker=0xC2) + (SCAN + b"a") * 1000, "in 101 scans or more"),
+    "jpeg, huge, of thirty scans": (b"\xff\xd8" + jpeg_frame(EDGE, EDGE, 0xC2) + (SCAN + b"a") * 30, "in 25 scans or more"),
+    "jpeg that takes gigabytes": (b"\xff\xd8" + jpeg_frame(65535, 65535, 0xC2) + SCAN, "too much memory"),
+    "jpeg of a million segments": (b"\xff\xd8" + b"\xff\xe1\x00\x02" * 2**20 + jpeg_frame() + SCAN, "more than 65536 segments"),
+    "jpeg, only its start": (b"\xff\xd8\xff", "ends before its pixels"),
+    "png chunk of 4 GB": (png(8, 8).replace(struct.pack(">I", 12) + b"IDAT", b"\xff\xff\x7f\x01IDAT"), "claims"),
+    "png of few pixels": (with_png_size(png(8, 8), 9000, 9000), "bytes of pixels do not make 9000x9000"),
+    "png without pixels": (png(8, 8, pixels=b""), "0 bytes of pixels do not make"),
+    "png whose pixels are not compressed": (png(8, 8, pixels=bytes(300)), "do not make"),
+    "png of no height": (png(8, 0), "its size is 8x0"),
+    "png of 24 bits a sample": (png(8, 8).replace(b"\x08\x02\0\0\0", b"\x18\x02\0\0\0"), "header is wrong"),
+    "png, unknown interlacing": (png(8, 8).replace(b"\x08\x02\0\0\0", b"\x08\x02\0\0\2"), "header is wrong"),
+    "png of many bombs of text": (png(8, 8, before=png_chunk(b"zTXt", b"a\0\0") * 33), "more than 32 compressed texts"),
+    "png of a million chunks": (png(8, 8, before=png_chunk(b"prVt", b"") * 2**20), "more than 65536 chunks"),
+    "png, short animation control": (png(8, 8, before=png_chunk(b"acTL", b"\0\0")), "acTL has 2 bytes"),
+    "png, short frame control": (png(8, 8, before=png_chunk(b"fcTL", b"\0\0")), "fcTL has 2 bytes"),
+    "png of two animations": (png(8, 8, before=png_chunk(b"acTL", bytes(8)) * 2), "two animations"),
+    "png, long palette": (png(8, 8, before=png_chunk(b"PLTE", bytes(3000))), "PLTE has 3000 bytes"),
+    "png of Apple's": (png(8, 8)[:8] + png_chunk(b"CgBI", bytes(4)) + png(8, 8)[8:], "header is wrong"),
+    "png, only its start": (png(8, 8)[:20], "cut off"),
+    "bmp of a huge palette": (bmp(bits=8, colours=2**31), "palette"),
+    "bmp, palette outside": (bmp(bits=8), "palette"),
+    "bmp, pixels outside": (bmp(offset=2**31 - 1), "outside"),
+    "bmp, too few pixels": (bmp(4, 5), "60 bytes of pixels are claimed, of which the file has 48"),
+    "bmp, too few pixels from the top": (bmp(4, -5), "60 bytes of pixels are claimed"),
+    "bmp of no width": (bmp(0), "its size is 0x4"),
+    "bmp of negative width": (bmp(-4), "its size is -4x4"),
+    "bmp that holds a JPEG": (bmp(compression=4), "compression 4"),
+    "bmp, RLE of 24 bits": (bmp(compression=1), "24 bits a pixel and compression 1"),
+    "bmp of an odd header": (b"BM" + bytes(8) + struct.pack("<II", 54, 13) + bytes(60), "header has 13 bytes"),
+    "webp, chunk of 4 GB": (riff(b"VP8 \xff\xff\xff\xff" + bytes(40)), "claims 4294967295 bytes"),
+    "webp, canvas unlike its picture": (riff(vp8x(16383, 16383), LOSSY), "another size"),
+    "webp, canvas of a gigapixel": (riff(vp8x(2**24, 2**24), LOSSY), "another size"),
+    "webp, no picture": (riff(vp8x(60, 40)), "no picture"),
+    "webp, an empty file": (riff(), "do not begin"),
+    "webp, frame unlike its picture": (
+        riff(vp8x(60, 40, 2), riff_chunk(b"ANMF", bytes(6) + b"\x09\0\0\x09\0\0" + bytes(4) + LOSSY)),
+        "not of its size",
+    ),
+    "webp, animation that takes gigabytes": (
+        riff(vp8x(16383, 16383, 2), riff_chunk(b"ANMF", bytes(6) + b"\x3b\0\0\x27\0\0" + bytes(4) + LOSSY)),
+        "too much memory",
+    ),
+    "webp, no bitstream": (riff(riff_chunk(b"VP8L", b"\x30" + bytes(20))), "do not begin"),
+    "tiff, strips outside": (tiff(tags(t273=(10**6,)), bytes(64)), "outside"),
+    "tiff, strips of 4 GB": (tiff(tags(t279=(2**32 - 1,)), bytes(64)), "outside"),
+    "tiff, too few strips": (tiff(tags(t278=(1,)), bytes(64)), "outside"),
+    "tiff, no strips": (tiff(tags(t322=(32,), t323=(32,), t324=(8,), t257=(2000,)), bytes(64)), "outside"),
+    "tiff of a million strips": (tiff(tags(t257=(2**20,), t278=(1,)), bytes(64)), "1048576 strips"),
+    "tiff, tile of a gigapixel": (
+        tiff(tags(t322=(2**15,), t323=(2**15,), t324=(8,), t325=(64,)), bytes(64)),
+        "parts are of 32768x32768",
+    ),
+    "tiff, tiles of a pixel": (tiff(tags(t322=(1,), t323=(1,)), bytes(64)), "parts are of 1x1"),
+    "tiff, tiles without height": (tiff(tags(t322=(32,)), bytes(64)), "tag 323 is missing"),
+    "tiff that takes gigabytes": (tiff(tags(t256=(2**15,), t257=(2**15,), t278=(2**32 - 1,)), bytes(64)), "too much memory"),
+    "tiff without a size": (tiff({258: (8,)}, bytes(64)), "tag 256 is missing"),
+    "tiff, JPEG of the old kind": (tiff(tags(t259=(6,)), bytes(64)), "compression 6"),
+    "tiff, ThunderScan": (tiff(tags(t259=(32809,)), bytes(64)), "compression 32809"),
+    "tiff, Zstandard": (tiff(tags(t259=(50000,)), bytes(64)), "compression 50000"),
+    "tiff of 32 bits": (tiff(tags(t258=(32,)), bytes(64)), "1 samples of 32 bits"),
+    "tiff of floats": (tiff(tags(t258=(32,), t339=(3,)), bytes(64)), "floating-point"),
+    "tiff of eight bands": (tiff(tags(t277=(8,)), bytes(64)), "8 samples of 8 bits"),
+    "tiff, empty directory": (b"II*\0\x08\0\0\0\0\0\0\0\0\0", "tag 256 is missing"),
+    "tiff, directory outside": (b"II*\0\xff\xff\xff\xff", "cut off"),
+    "tiff, too many tags": (b"II*\0\x08\0\0\0\xff\xff" + bytes(2**20), "65535 tags"),
+    "tiff, big, directory outside": (b"II+\0\x08\0\0\0" + b"\xff" * 8, "cut off"),
+    "pnm of a gigapixel": (b"P6 99999 99999 255 " + bytes(100), "need 29999400003 bytes"),
+    "pnm of huge numbers": (b"P5 " + b"9" * 5000 + b" 1 255 ", "header is wrong"),
+    "pnm, plain bits": (b"P1 9999 9999 " + b"1" * 100, "need 99980001 bytes"),
+    "pnm, plain colours": (b"P3 999 999 255 1 2 3", "need 5988005 bytes"),
+    "pnm of no width": (b"P5 0 4 255 abcd", "its size is 0x4"),
+    "pnm, largest value of 0": (b"P5 2 2 0 abcd", "largest value is 0"),
+    "pnm, largest value of 65536": (b"P5 2 2 65536 abcdabcd", "largest value is 65536"),
+    "pnm, long comment": (b"P5 #" + b"a" * 2**20 + b"\n2 2 255 abcd", "header is wrong"),
+    "pnm of spaces": (b"P5" + b" " * 2**20, "header is wrong"),
+    "sun raster of a gigapixel": (struct.pack(">8I", 0x59A66A95, 2**15, 2**15, 24, 0, 1, 0, 0), "need 3221225504 bytes"),
+    "sun raster, run lengths": (struct.pack(">8I", 0x59A66A95, 8, 8, 8, 0, 2, 0, 0) + bytes(64), "encoding 2"),
+    "sun raster, huge map": (struct.pack(">8I", 0x59A66A95, 8, 8, 8, 0, 1, 1, 2**31) + bytes(64), "colour map is wrong"),
+    "sun raster, only its start": (b"\x59\xa6\x6a\x95\0\0", "cut off"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_file_is_refused_in_milliseconds_and_told_why(kind: str) -> None:
+    data, why = HOSTILE[kind]
+    begun = time.perf_counter()
+    with pytest.raises(header.Unreadable, match=why):
+        header.read(data)
+    assert time.perf_counter() - begun < 0.5
+
+
+def test_tags_that_all_claim_the_whole_file_are_refused() -> None:
+    """libtiff would keep a copy for each."""
+    entries = b"".join(struct.pack("<HHII", tag, 1, 2**20, 8) for tag in range(40_000, 40_100))
+    data = b"II*\0" + struct.pack("<I", 8 + 2**20) + bytes(2**20) + struct.pack("<H", 100) + entries + bytes(4)
+    with pytest.raises(header.Unreadable, match="claim more than the file holds"):
+        header.read(data)
+
+
+def test_pages_in_a_circle_are_refused() -> None:
+    whole = SEEDS["tiff, little end first"]
+    (first,) = struct.unpack_from("<I", whole, 4)
+    (number,) = struct.unpack_from("<H", whole, first)
+    behind = first + 2 + 12 * number
+    with pytest.raises(header.Unreadable, match="in a circle"):
+        header.read(whole[:behind] + struct.pack("<I", first) + whole[behind + 4 :])
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\xff\x4f\xff\x51\0\x2f", "JPEG 2000"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+        (b"GIF89a\x01\0\x01\0", "GIF"),
+        (b"\0\0\0\x20ftypavif", "AVIF"),
+        (b"\0\0\0\x20ftypheic", "HEIF"),
+        (b"\0\0\0\x20ftypisom", "a video"),
+        (b"\x76\x2f\x31\x01\2\0\0\0", "OpenEXR"),
+        (b"#?RADIANCE\n", "Radiance HDR"),
+        (b"P7\nWIDTH 3\n", "PAM"),
+        (b"PF\n3 3\n-1.0\n", "PFM"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"8BPS\0\1", "a Photoshop file"),
+        (b"PK\3\4\x14\0", "an archive"),
+        (b"<svg xmlns='a'>", "XML, SVG or HTML"),
+        (b"@x.jpg", "text"),
+        (bytes(128) + b"DICM", "DICOM"),
+        (bytes(20), "no image of a known kind"),
+        (b"RIFF\0\0\0\0WAVE", "no image of a known kind"),
+    ],
+)
+def test_other_kinds_are_refused_by_their_name(start: bytes, kind: str) -> None:
+    with pytest.raises(header.Unreadable, match=f"^cannot be decoded: it is {kind}.*; send one of {header.FORMATS}"):
+        header.read(start)
+
+
+@pytest.mark.parametrize(
+    ("make", "size"),
+    [(lambda: png(EDGE, EDGE, 1, 0), 25_000), (group4_bomb, 700_000)],
+    ids=["png", "group 4 tiff"],
+)
+def test_a_bomb_tells_its_size_by_its_header(make: object, size: int) -> None:
+    data = make()  # type: ignore[operator]
+    assert len(data) < size
+    begun = time.perf_counter()
+    found = header.read(data)
+    assert time.perf_counter() - begun < 0.01
+    assert (found.width, found.height) == (EDGE, EDGE)
+
+
+LONG = {
+    "jpeg of fill bytes": b"\xff\xd8" + b"\xff" * MEGABYTES,
+    "jpeg of zeros": b"\xff\xd8\xff\xe0" + bytes(MEGABYTES),
+    "jpeg of escaped bytes in a scan": b"\xff\xd8" + jpeg_frame(marker=0xC2) + SCAN + b"\xff\0" * (MEGABYTES // 2),
+    "jpeg of restart markers": b"\xff\xd8" + jpeg_frame(marker=0xC2) + SCAN + b"\xff\xd0" * (MEGABYTES // 2),
+    "jpeg of empty segments": b"\xff\xd8" + b"\xff\xe1\0\2" * (MEGABYTES // 4),
+    "png of empty chunks": png(8, 8)[:33] + b"\0\0\0\0aaaa\0\0\0\0" * (MEGABYTES // 12),
+    "webp of empty chunks": riff(vp8x(60, 40), b"ALPH\0\0\0\0" * (MEGABYTES // 8)),
+    "tiff of pages": b"II*\0\x08\0\0\0" + b"".join(struct.pack("<HI", 0, 14 + 6 * page) for page in range(10**5)),
+    "pnm of comments": b"P5" + b" #\n" * (MEGABYTES // 3),
+    "spaces": b" " * MEGABYTES,
+    "zeros": bytes(MEGABYTES),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_the_longest_file_takes_less_than_a_second(kind: str) -> None:
+    begun = time.perf_counter()
+    read_or_refused(LONG[kind])
+    print(f"{kind}: {1000 * (time.perf_counter() - begun):.0f} ms")
+    assert time.perf_counter() - begun < 1
+
+
+@pytest.mark.parametrize("kind", SEEDS)
+def test_every_start_of_a_file_is_read_or_refused(kind: str) -> None:
+    """Nothing but Unreadable comes of a cut."""
+    data = SEEDS[kind]
+    for end in [*range(min(len(data), 300)), *range(300, len(data), 97)]:
+        assert read_or_refused(data[:end]).partition(":")[0] in ("", "is empty (0 bytes)", "cannot be decoded")
+
+
+def test_a_pages_tag_behind_the_end_is_let_pass() -> None:
+    """As libtiff does, of writers that end their list with rubbish."""
+    whole = SEEDS["tiff, little end first"]
+    (first,) = struct.unpack_from("<I", whole, 4)
+    (number,) = struct.unpack_from("<H", whole, first)
+    behind = first + 2 + 12 * number
+    assert header.read(whole[:behind] + b"\xff\xff\xff\x7f" + whole[behind + 4 :]).width == seeds.WIDTH
+
+
+def test_pixels_that_are_split_into_many_chunks_are_read() -> None:
+    content = zlib.compress(bytes(40 * 181))
+    parts = b"".join(png_chunk(b"IDAT", content[at : at + 1]) for at in range(len(content)))
+    data = png(60, 40)[:33] + png_chunk(b"IDAT", b"") + parts + png_chunk(b"IEND", b"")
+    assert header.read(data).height == 40
+
+
+def test_a_thumbnails_size_is_not_taken_for_the_images() -> None:
+    exif = Image.Exif()
+    small = io.BytesIO()
+    picture().resize((16, 12)).save(small, "JPEG")
+    exif[0x010E] = "x"
+    data = pillow(picture(), "JPEG", exif=exif.tobytes() + small.getvalue())
+    assert (header.read(data).width, header.read(data).height) == (seeds.WIDTH, seeds.HEIGHT)
