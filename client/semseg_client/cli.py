@@ -12,6 +12,7 @@ import typer
 from .commands import batch, paddlex
 from .commands.config import config
 from .commands.export import ANYTHING, export
+from .commands.key import key
 from .commands.models import models
 from .commands.predict import EXAMPLES, predict
 from .commands.serve import serve
@@ -53,6 +54,7 @@ app.command(epilog=_EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed=
 )
 app.command(epilog=_EXIT_CODES.format(ok="there they are", failed="there is no model, or no server answers"))(models)
 app.command(epilog=_EXIT_CODES.format(ok="it is written, or right", failed="it is there already, or wrong, as told"))(config)
+app.command(epilog=_EXIT_CODES.format(ok="it is printed", failed="it could not be"))(key)
 app.command(context_settings=ANYTHING)(export)
 
 

@@ -31,7 +31,7 @@ def test_what_the_server_does_not_read_is_left_to_it() -> None:
 
 async def test_others_are_answered_while_a_header_is_read() -> None:
     app = create_app(Settings(url="127.0.0.1:1"))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         headers = {"Content-Type": "image/jpeg"}
         long = asyncio.create_task(client.post("/semantic-segmentation", content=LONG_JPEG, headers=headers))
         answered = 0

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from semseg_client.commands.serve import serve
 from semseg_client.gateway import Settings
+from tests.support import ROOT
 
 
 def test_the_gateway_listens_on_loopback_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,12 +31,21 @@ def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
         Settings()
 
 
+OPTIONS = get_type_hints(serve, include_extras=True)
+
+
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_setting_is_an_option_that_tells_its_variable_and_default(name: str) -> None:
-    option = get_type_hints(serve, include_extras=True)[name].__metadata__[0]
+def test_every_setting_stands_in_both_readmes(name: str) -> None:
+    for file in ("README.md", "README.zh.md"):
+        assert f"`SEMSEG_{name.upper()}`" in (ROOT / file).read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name in OPTIONS])
+def test_an_option_tells_its_variable_and_default(name: str) -> None:
+    option = OPTIONS[name].__metadata__[0]
     assert f"(SEMSEG_{name.upper()})" in option.help
     default = Settings.model_fields[name].default
-    if name not in ("url", "model", "image_hosts"):  # without those, other things happen than with a value
+    if default is not None and name not in ("url", "image_hosts"):  # without those, other things happen than with a value
         assert option.show_default == f"{default:g}" if isinstance(default, float) else str(default)
 
 
