@@ -17,6 +17,7 @@ from .ports import listening
 from .repository_watch import RepositoryWatch
 from .supervisor import Supervisor
 from .systemd import Systemd
+from .tls import credentials
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -113,6 +114,7 @@ def _check_files(settings: Settings, say: Callable[[str], None]) -> None:
     """Each process reads them for itself; what is wrong with them is told here, once and before anything has started."""
     if settings.tls_certificate is not None:
         server_context(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+    credentials(settings.url, None)
     file = settings.api_keys_file
     if file is not None and any(key.plain for key in read_keys(file)) and file.stat().st_mode & 0o007:
         say(f"Warning: everybody on this machine can use the keys in {file}: chmod o= it, or have it hold their hashes")

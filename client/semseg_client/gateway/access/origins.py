@@ -38,7 +38,7 @@ class Origins:
         and the proxy that ends TLS may have written `Host` anew; the browser's own word then counts.
         """
         scheme, _, place = origin.partition("://")
-        if scheme not in _PORTS or site in ("cross-site", "same-site"):  # not so: null, or an extension of a browser
+        if scheme not in _PORTS or site in ("cross-site", "same-site"):  # a scheme may be null, or a browser extension
             return False
         same = _with_port(place, scheme) == _with_port(host, scheme)
         if scheme == "https":
