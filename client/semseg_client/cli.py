@@ -31,6 +31,8 @@ semseg predict photos --url localhost:8001      [dim]the same on a server that r
 
 semseg export PP-LiteSeg-T                      [dim]official weights into the model repository[/]
 
+semseg key alice >> keys.yaml                   [dim]an API key; serve asks for one by --api-keys-file[/]
+
 semseg models --url localhost:8001              [dim]what is served, by which names[/]
 
 semseg config --save-path my_path               [dim]the pipeline's configuration, to be changed[/]

@@ -1,4 +1,4 @@
-"""TLS at both of the gateway's ends, with certificates on every side: tritonserver's clients need one, and so do callers of REST."""
+"""TLS at both of the gateway's ends: tritonserver asks its clients for a certificate, and REST its callers."""
 
 from __future__ import annotations
 

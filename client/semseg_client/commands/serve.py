@@ -156,7 +156,7 @@ def serve(
         typer.echo(f"Starting tritonserver with {', '.join(models)}")
 
     def announce(addresses: Addresses) -> None:
-        typer.echo(_announcement(addresses, settings))
+        typer.echo(announcement(addresses, settings))
         if ready_file is not None:
             write_whole(ready_file, json.dumps(asdict(addresses)).encode())
 
@@ -173,7 +173,8 @@ def serve(
             ready_file.unlink(missing_ok=True)
 
 
-def _announcement(addresses: Addresses, settings: Settings) -> str:
+def announcement(addresses: Addresses, settings: Settings) -> str:
+    """What is said once requests are served."""
     lines = [
         f"REST     {addresses.rest}/semantic-segmentation, described at {addresses.rest}/docs",
         f"Model    {settings.model or 'the one that is served'}",
@@ -188,7 +189,7 @@ def _announcement(addresses: Addresses, settings: Settings) -> str:
     lines.append(f"Try      curl -s {addresses.rest}/semantic-segmentation{key} -d '{body}'")
     if not (settings.api_keys_file or settings.tls_client_ca or is_loopback(settings.host)):
         lines.append(
-            f"Open     whoever reaches port {settings.port} on {settings.host} can use REST, for it asks for no key: set"
-            " --api-keys-file, or let only those reach it who may"
+            f"Open     whoever reaches {addresses.rest} can use it, for it asks for no key: set --api-keys-file, or let only"
+            " those reach it who may"
         )
     return "\n".join(lines)

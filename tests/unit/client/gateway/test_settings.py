@@ -61,6 +61,38 @@ def test_a_host_that_no_url_can_match_is_refused(monkeypatch: pytest.MonkeyPatch
         Settings()
 
 
+@pytest.mark.parametrize("host", ["a.example.com:80", "http://a", "a/b", "[::1]:80", "::1", "a b", "10.0.0.0/8"])
+def test_an_allowed_host_is_a_name_or_an_address(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("SEMSEG_ALLOWED_HOSTS", f"localhost,{host}")
+    with pytest.raises(ValidationError, match="allowed_hosts"):
+        Settings()
+
+
+def test_allowed_hosts_and_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMSEG_ALLOWED_HOSTS", "Api.example.com, *.example.org,10.0.0.1,[fe80::1],*")
+    monkeypatch.setenv(
+        "SEMSEG_CORS_ORIGINS", "https://app.example.com, http://localhost:3000,http://[::1]:3000,capacitor://localhost"
+    )
+    assert Settings().allowed_hosts == ("api.example.com", "*.example.org", "10.0.0.1", "[fe80::1]", "*")
+    assert len(Settings().cors_origins) == 4
+
+
+@pytest.mark.parametrize(
+    "origin", ["null", "app.example.com", "https://app.example.com/", "https://*.example.com", "https://a@b"]
+)
+def test_an_origin_is_as_browsers_send_it(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    monkeypatch.setenv("SEMSEG_CORS_ORIGINS", origin)
+    with pytest.raises(ValidationError, match="cors_origins"):
+        Settings()
+
+
+@pytest.mark.parametrize("name", ["TLS_KEY", "TLS_CLIENT_CA"])
+def test_tls_needs_a_certificate(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"SEMSEG_{name}", "file.pem")
+    with pytest.raises(ValidationError, match="SEMSEG_TLS_CERTIFICATE"):
+        Settings()
+
+
 @pytest.mark.parametrize(("cores", "workers"), [(1, 1), (7, 1), (8, 2), (64, 16), (2000, 256)])
 def test_there_is_a_process_for_every_four_cores(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int) -> None:
     monkeypatch.setattr("semseg_client.gateway.settings.cores", lambda: cores)
