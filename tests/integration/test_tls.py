@@ -79,7 +79,7 @@ def test_who_is_not_known_is_told_so(server: Server) -> None:
         (server.url, Tls(server.stranger.certificate), "of no authority that is trusted here"),
         (server.url.replace("127.0.0.1", "127.0.0.2"), server.tls, "for another host"),
     ):
-        with Client(url, 5, tls) as client, pytest.raises(Unavailable, match=told):
+        with Client(url, 5, tls=tls) as client, pytest.raises(Unavailable, match=told):
             client.models()
 
 

@@ -38,7 +38,7 @@ def request(fields: Mapping[str, object], failed: bool, defect: BaseException | 
     """A request that has been answered."""
     level = logging.ERROR if failed else logging.INFO
     if _lines.isEnabledFor(level):
-        _lines.log(level, "request", extra={"fields": fields}, exc_info=defect)
+        _lines.log(level, "%s: %s", fields["log_id"], fields["cause"], extra={"fields": fields}, exc_info=defect)
 
 
 def error(cause: str, log_id: str | None = None, defect: BaseException | None = None) -> None:
@@ -53,7 +53,7 @@ def told(error: BaseException) -> str:
 
 
 def _is_request(record: logging.LogRecord) -> bool:
-    return record.msg == "request"
+    return "status" in getattr(record, "fields", ())
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
