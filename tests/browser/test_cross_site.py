@@ -38,7 +38,10 @@ def browsing(url: str, folder: Path) -> Iterator[None]:
         "--host-resolver-rules=MAP *.example 127.0.0.1",
         url,
     ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    environment = {**os.environ, "TMPDIR": str(folder)}  # killed, it leaves there what it has
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         yield
     finally:
