@@ -85,7 +85,7 @@ lint: $(VENV)/.test ## check style, types and the Dockerfile
 	@$(SERVE)/ruff format -q --check .
 	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py locks/audit.py examples/python \
 	    $(wildcard bench/*.py bench/rivals/*.py bench/rivals/litserve_app/*.py) \
-	    tests/conftest.py tests/integration tests/languages/*.py tests/paddlex/test_paddlex.py tests/paddlex/test_conformance.py
+	    tests/conftest.py tests/certificates.py tests/browser tests/integration tests/languages/*.py tests/paddlex/test_paddlex.py tests/paddlex/test_conformance.py
 	@$(EXPORT)/mypy export/semseg_export
 	@for folder in server/semseg_server/backends/*/ model_repository/*/1/ bench/rivals/triton_kit/; do \
 	    [ ! -e $$folder/model.py ] || MYPYPATH=$$folder $(SERVE)/mypy $$folder*.py || exit 1; done

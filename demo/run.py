@@ -44,8 +44,11 @@ def timed(step: str) -> Iterator[None]:
 
 
 @contextmanager
-def serving(repository: Path, *flags: str) -> Iterator[dict[str, str]]:
-    """`semseg serve` on free ports until the block ends; gives the addresses `rest`, `grpc` and `metrics`."""
+def serving(repository: Path, *flags: str, **settings: str) -> Iterator[dict[str, str]]:
+    """`semseg serve` on free ports until the block ends; gives the addresses `rest`, `grpc` and `metrics`.
+
+    `settings` are variables of its environment.
+    """
     with TemporaryDirectory(prefix="semseg-demo-") as folder:
         ready = Path(folder, "ready.json")
         ports = [f"--{name}=0" for name in ("port", "grpc-port", "metrics-port")]
@@ -61,6 +64,7 @@ def serving(repository: Path, *flags: str) -> Iterator[dict[str, str]]:
         ]
         # The user's own settings are for another service.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SEMSEG_")}
+        environment |= settings
         process = subprocess.Popen(command, env=environment)
         try:
             while not ready.exists():

@@ -24,6 +24,7 @@ from .errors import (
 from .pipeline import Failed, Pipeline, create_pipeline
 from .pipeline_config import PipelineConfig
 from .segmentation import Drawing, Model, Segmentation
+from .tls import Tls
 
 if TYPE_CHECKING:
     from .result import Result
@@ -51,6 +52,7 @@ __all__ = [
     "SemsegError",
     "ServerError",
     "ServingError",
+    "Tls",
     "Unavailable",
     "UnreadableInput",
     "UnwritableOutput",

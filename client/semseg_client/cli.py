@@ -12,6 +12,7 @@ import typer
 from .commands import batch, paddlex
 from .commands.config import config
 from .commands.export import ANYTHING, export
+from .commands.key import key
 from .commands.models import models
 from .commands.predict import EXAMPLES, predict
 from .commands.serve import serve
@@ -29,6 +30,8 @@ semseg serve                                    [dim]a server, over REST and gRP
 semseg predict photos --url localhost:8001      [dim]the same on a server that runs[/]
 
 semseg export PP-LiteSeg-T                      [dim]official weights into the model repository[/]
+
+semseg key alice >> keys.yaml                   [dim]an API key; serve asks for one by --api-keys-file[/]
 
 semseg models --url localhost:8001              [dim]what is served, by which names[/]
 
@@ -53,6 +56,7 @@ app.command(epilog=_EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed=
 )
 app.command(epilog=_EXIT_CODES.format(ok="there they are", failed="there is no model, or no server answers"))(models)
 app.command(epilog=_EXIT_CODES.format(ok="it is written, or right", failed="it is there already, or wrong, as told"))(config)
+app.command(epilog=_EXIT_CODES.format(ok="it is printed", failed="it could not be"))(key)
 app.command(context_settings=ANYTHING)(export)
 
 

@@ -18,6 +18,7 @@ from tritonclient.utils import InferenceServerException
 from .conversation import Call, Conversation, Pause, Steps, TargetSize
 from .errors import from_triton
 from .segmentation import Drawing, Model, Segmentation
+from .tls import Tls, credentials, target
 
 T = TypeVar("T")
 
@@ -43,15 +44,24 @@ class Client:
     for any longer is left to the server under way: tritonserver 2.51 may die (SIGSEGV) when one is cancelled, which a gRPC
     deadline does too.
 
+    `grpcs://host:port` is a server that speaks TLS; `tls` names the files for it, if the environment does not: see `Tls`.
+
+    Raises:
+        ConfigurationError: one of those files cannot be used.
+
     Every method raises:
         Unavailable: no server answers at `url`, or a part of it is down.
         DeadlineExceeded: it took longer than `timeout`.
         ServerError: the server failed.
     """
 
-    def __init__(self, url: str = "localhost:8001", timeout: float = 60.0, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, url: str = "localhost:8001", timeout: float = 60.0, *, tls: Tls | None = None, patience: float = PATIENCE
+    ) -> None:
         self._conversation = Conversation(url, timeout, patience)
-        self._connection = tritonclient.grpc.InferenceServerClient(url, channel_args=channel_options(url))
+        self._connection = tritonclient.grpc.InferenceServerClient(
+            target(url), creds=credentials(url, tls), channel_args=channel_options(url)
+        )
         self._under_way: set[Future[InferResult]] = set()
 
     def segment(
@@ -166,8 +176,11 @@ class Client:
 class AsyncClient:
     """The same as `Client`, to be awaited; it belongs to the event loop that makes its first call."""
 
-    def __init__(self, url: str = "localhost:8001", timeout: float = 60.0, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, url: str = "localhost:8001", timeout: float = 60.0, *, tls: Tls | None = None, patience: float = PATIENCE
+    ) -> None:
         self._conversation = Conversation(url, timeout, patience)
+        self._credentials = credentials(url, tls)
         self._connection: Any = None
         self._under_way: set[asyncio.Future[Any]] = set()
 
@@ -245,7 +258,9 @@ class AsyncClient:
         # gRPC binds a connection to the loop that is running when it is made.
         if self._connection is None:
             self._connection = tritonclient.grpc.aio.InferenceServerClient(
-                self._conversation.url, channel_args=channel_options(self._conversation.url)
+                target(self._conversation.url),
+                creds=self._credentials,
+                channel_args=channel_options(self._conversation.url),
             )
         call = asyncio.ensure_future(
             getattr(self._connection, step.method)(**step.arguments, client_timeout=step.timeout + _FORGOTTEN)
@@ -265,7 +280,7 @@ class AsyncClient:
 
 def channel_options(url: str) -> list[tuple[str, int]]:
     """gRPC sends even what is for this machine through the proxy that the environment names."""
-    here = url.rpartition(":")[0] in ("localhost", "127.0.0.1", "[::1]")
+    here = target(url).rpartition(":")[0] in ("localhost", "127.0.0.1", "[::1]")
     return [*_CHANNEL, ("grpc.enable_http_proxy", 0)] if here else _CHANNEL
 
 

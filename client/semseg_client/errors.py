@@ -109,7 +109,7 @@ def from_triton(error: InferenceServerException, url: str) -> SemsegError:
         case "UNAVAILABLE" if "timeout expired" in message:
             return DeadlineExceeded("the request waited too long in the server's queue")
         case "UNAVAILABLE" if "failed to connect" in message:
-            return Unavailable(f"no tritonserver answers at {url}")
+            return Unavailable(f"no tritonserver answers at {url}{_hint(message)}")
         case "UNAVAILABLE" | "CANCELLED":
             return Unavailable(message)
         # A Python process of Triton's has died: the server stays "ready", every request to it fails.
@@ -120,6 +120,19 @@ def from_triton(error: InferenceServerException, url: str) -> SemsegError:
             return InvalidImage("image: is too small for this network; pass target_size to have it scaled up")
         case _:
             return ServerError(message)
+
+
+def _hint(message: str) -> str:
+    """What gRPC's reason for not being connected says of TLS."""
+    if "Hostname Verification" in message:
+        return ": its certificate is for another host"
+    if "CERTIFICATE_VERIFY_FAILED" in message:
+        return ": its certificate is of no authority that is trusted here; SEMSEG_TRITON_CA names the file of one"
+    if "WRONG_VERSION_NUMBER" in message:
+        return ": it does not speak TLS"
+    if "Socket closed" in message:
+        return ": it closed the connection; does it ask for TLS (grpcs://), or for a certificate of the client's?"
+    return ""
 
 
 def _invalid(message: str) -> InvalidRequest:

@@ -23,6 +23,7 @@ from .model_folder import served_name
 from .names import Names
 from .pipeline_config import PIPELINE, PipelineConfig, load, name_or_folder
 from .segmentation import Model
+from .tls import Tls
 
 if TYPE_CHECKING:
     from .result import Result  # it draws: Pillow and OpenCV are imported when the first result is there
@@ -42,6 +43,7 @@ def create_pipeline(
     enable_hpi: bool | None = None,  # noqa: ARG001 - the tutorial's name for use_hpip
     model: str | os.PathLike[str] | None = None,
     url: str | None = None,
+    tls: Tls | None = None,
     repository: str | os.PathLike[str] | None = None,
     batch_size: int | None = None,
     timeout: float | None = None,
@@ -64,6 +66,7 @@ def create_pipeline(
             classes are called as classes.txt there says, one a line.
         `url`: the gRPC address of a running tritonserver, such as "localhost:8001" (or SEMSEG_URL). Without one, a server is
             started, shared by all pipelines of the process, and stopped with the last.
+        `tls`: the files for a server whose URL is grpcs://host:port, if the environment does not name them: see `Client`.
         `repository`: the model repository of a server that is started (model_repository in the current folder).
         `batch_size`: images that are to be computed at a time, if the network is quicker so.
         `jobs`: images that are under way at once, from which batches form (as many as two batches need, at least 4).
@@ -94,7 +97,8 @@ def create_pipeline(
             batch_size=config.batch_size if batch_size is None else batch_size,
             timeout=config.timeout if timeout is None else timeout,
             jobs=config.jobs if jobs is None else jobs,
-        )
+        ),
+        tls,
     )
 
 
@@ -114,7 +118,7 @@ class Failed:
 class Pipeline:
     """Segments images, several at a time, and gives their results in order. One may be shared by many threads."""
 
-    def __init__(self, config: PipelineConfig) -> None:
+    def __init__(self, config: PipelineConfig, tls: Tls | None = None) -> None:
         """See `create_pipeline`."""
         repository = config.repository or _REPOSITORY
         self.config = config
@@ -126,7 +130,7 @@ class Pipeline:
                 server = EmbeddedServer(repository, self._model, config.device)
                 held.callback(server.close)
                 url = server.url
-            self._client = held.enter_context(Client(url, config.timeout))
+            self._client = held.enter_context(Client(url, config.timeout, tls=tls))
             self._client.model(self._model)  # it is there, or that is told now
             self._held = held.pop_all()
 

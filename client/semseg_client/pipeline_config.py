@@ -24,7 +24,7 @@ PIPELINE = "semantic_segmentation"
 
 _DEFAULT = Path(__file__).with_name(f"{PIPELINE}.yaml")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # as in docs/contract.md
-_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):(\d{1,5})", re.ASCII)
+_ADDRESS = re.compile(r"(?:grpcs?://)?(?:\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):(\d{1,5})", re.ASCII)
 _TYPING_ERROR = 0.85  # likeness of a pipeline's name; instance_segmentation, another pipeline of PaddleX's, has 0.81
 
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 
 from .errors import ServingError
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as it is written, is this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def listening(host: str, port: int, option: str) -> socket.socket:

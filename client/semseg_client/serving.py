@@ -11,10 +11,13 @@ from types import FrameType
 
 from .errors import ServingError
 from .gateway import Settings, Workers
+from .gateway.access.key_file import read_keys
+from .gateway.tls import server_context
 from .ports import listening
 from .repository_watch import RepositoryWatch
 from .supervisor import Supervisor
 from .systemd import Systemd
+from .tls import credentials
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -35,15 +38,17 @@ def serve(
     announce: Callable[[Addresses], None],
     say: Callable[[str], None],
     *,
-    access_log: bool,
+    verbose: bool,
 ) -> None:
     """Serve until SIGINT or SIGTERM; with no `triton`, in front of the one at `settings.url`.
 
     `announce` is called once requests are served, `say` with what becomes of a version that is exported meanwhile.
 
     Raises:
+        ConfigurationError: the API keys or the files for TLS cannot be used.
         ServingError: a port is taken, or tritonserver or the gateway could not be started.
     """
+    _check_files(settings, say)
     # Before the server reads the repository: what changes while it starts is taken up too.
     watch = RepositoryWatch(triton.repository, triton.models, say) if triton else None
     systemd = Systemd()
@@ -68,7 +73,7 @@ def serve(
                 triton.drain()
 
         workers = Workers(
-            settings, listener, triton.status_path if triton else None, ready, systemd.alive, ending, access_log=access_log
+            settings, listener, triton.status_path if triton else None, ready, systemd.alive, ending, verbose=verbose
         )
         with watch.watching(triton.load) if triton and watch else nullcontext():
             workers.run()
@@ -105,11 +110,21 @@ def _undisturbed_end() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
 
 
+def _check_files(settings: Settings, say: Callable[[str], None]) -> None:
+    """Each process reads them for itself; what is wrong with them is told here, once and before anything has started."""
+    if settings.tls_certificate is not None:
+        server_context(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+    credentials(settings.url, None)
+    file = settings.api_keys_file
+    if file is not None and any(key.plain for key in read_keys(file)) and file.stat().st_mode & 0o007:
+        say(f"Warning: everybody on this machine can use the keys in {file}: chmod o= it, or have it hold their hashes")
+
+
 def _addresses(listener: socket.socket, settings: Settings, triton: Supervisor | None) -> Addresses:
     http, metrics = (triton.url(interface) if triton else None for interface in ("http", "metrics"))
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return Addresses(
-        rest=f"http://{host}:{listener.getsockname()[1]}",
+        rest=f"{'https' if settings.tls_certificate else 'http'}://{host}:{listener.getsockname()[1]}",
         grpc=settings.url,
         http=f"http://{http}" if http else None,
         metrics=f"http://{metrics}/metrics" if metrics else None,

@@ -15,6 +15,7 @@ import tritonclient.grpc as grpc
 from tritonclient.utils import InferenceServerException
 
 from semseg_client.ports import free_ports
+from semseg_client.tls import Tls, credentials
 
 COMMAND = Path(sys.executable).with_name("tritonserver")
 START_LIMIT = 120  # s
@@ -30,8 +31,9 @@ class Triton:
 
 
 @contextmanager
-def tritonserver(repository: Path, log: Path, *flags: str) -> Iterator[Triton]:
-    """`tritonserver --model-repository repository` until the block ends; it must then end well by SIGTERM."""
+def tritonserver(repository: Path, log: Path, *flags: str, tls: Tls | None = None) -> Iterator[Triton]:
+    """`tritonserver --model-repository repository` until the block ends; it must then end well by SIGTERM. `tls` is what it asks
+    of gRPC clients."""
     ports = free_ports("127.0.0.1", {"--grpc-port": 0, "--http-port": 0, "--metrics-port": 0})
     arguments = [f"{option}={port}" for option, port in ports.items()]
     with log.open("wb") as output:
@@ -39,7 +41,7 @@ def tritonserver(repository: Path, log: Path, *flags: str) -> Iterator[Triton]:
             [COMMAND, "--model-repository", repository, *arguments, *flags], stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        _wait_until_up(process, f"127.0.0.1:{ports['--grpc-port']}", log)
+        _wait_until_up(process, f"127.0.0.1:{ports['--grpc-port']}", log, tls)
         yield Triton(f"127.0.0.1:{ports['--grpc-port']}", f"http://127.0.0.1:{ports['--http-port']}", log)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, log.read_text()[-2000:]
@@ -48,8 +50,8 @@ def tritonserver(repository: Path, log: Path, *flags: str) -> Iterator[Triton]:
         process.wait()
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    with grpc.InferenceServerClient(url) as client:
+def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path, tls: Tls | None) -> None:
+    with grpc.InferenceServerClient(url, creds=credentials(f"grpcs://{url}", tls) if tls else None) as client:
         for _ in range(START_LIMIT * 5):
             if process.poll() is not None:
                 break

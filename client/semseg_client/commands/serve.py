@@ -13,9 +13,11 @@ import typer
 
 from ..conversation import TINY_IMAGE
 from ..files import write_whole
+from ..ports import is_loopback
 from .folder import make_folder
 
 if TYPE_CHECKING:
+    from ..gateway import Settings
     from ..serving import Addresses
 
 
@@ -82,6 +84,17 @@ def serve(
         float | None,
         typer.Option(help="Seconds that fetching an image may take (SEMSEG_IMAGE_TIMEOUT).", show_default="10"),
     ] = None,
+    api_keys_file: Annotated[
+        Path | None,
+        typer.Option(help="File of the API keys that requests need (SEMSEG_API_KEYS_FILE).", show_default="requests need none"),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option(help="PEM file: REST speaks TLS with this certificate (SEMSEG_TLS_CERTIFICATE).", show_default="no TLS"),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="PEM file with its key (SEMSEG_TLS_KEY).", show_default="the certificate's file")
+    ] = None,
     ready_file: Annotated[
         Path | None,
         typer.Option(help="While requests are served, this file holds the addresses in JSON.", show_default=False),
@@ -112,6 +125,9 @@ def serve(
         "batch_concurrency": batch_concurrency,
         "image_hosts": image_hosts,
         "image_timeout": image_timeout,
+        "api_keys_file": api_keys_file,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
     }
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
@@ -119,6 +135,8 @@ def serve(
         wrong = [f"SEMSEG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors()]
         raise typer.BadParameter("; ".join(wrong)) from None
 
+    if verbose and "access_log" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"access_log": "text"})
     triton = None
     if "url" not in settings.model_fields_set:
         asked = model or ([settings.model] if settings.model else exported_models(model_repository))
@@ -138,7 +156,7 @@ def serve(
         typer.echo(f"Starting tritonserver with {', '.join(models)}")
 
     def announce(addresses: Addresses) -> None:
-        typer.echo(_announcement(addresses, settings.model))
+        typer.echo(announcement(addresses, settings))
         if ready_file is not None:
             write_whole(ready_file, json.dumps(asdict(addresses)).encode())
 
@@ -149,16 +167,17 @@ def serve(
         except OSError as error:
             raise typer.BadParameter(f"{ready_file}: {error.strerror}", param_hint="--ready-file") from None
     try:
-        run(settings, triton, announce, typer.echo, access_log=verbose)
+        run(settings, triton, announce, typer.echo, verbose=verbose)
     finally:
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
 
 
-def _announcement(addresses: Addresses, model: str | None) -> str:
+def announcement(addresses: Addresses, settings: Settings) -> str:
+    """What is said once requests are served."""
     lines = [
         f"REST     {addresses.rest}/semantic-segmentation, described at {addresses.rest}/docs",
-        f"Model    {model or 'the one that is served'}",
+        f"Model    {settings.model or 'the one that is served'}",
         f"gRPC     {addresses.grpc}",
     ]
     if addresses.http is not None:
@@ -166,5 +185,11 @@ def _announcement(addresses: Addresses, model: str | None) -> str:
     if addresses.metrics is not None:
         lines.append(f"Metrics  {addresses.metrics}")
     body = json.dumps({"image": b64encode(TINY_IMAGE).decode()})
-    lines.append(f"Try      curl -s {addresses.rest}/semantic-segmentation -d '{body}'")
+    key = ' -H "X-API-Key: $KEY"' if settings.api_keys_file else ""
+    lines.append(f"Try      curl -s {addresses.rest}/semantic-segmentation{key} -d '{body}'")
+    if not (settings.api_keys_file or settings.tls_client_ca or is_loopback(settings.host)):
+        lines.append(
+            f"Open     whoever reaches {addresses.rest} can use it, for it asks for no key: set --api-keys-file, or let only"
+            " those reach it who may"
+        )
     return "\n".join(lines)

@@ -11,8 +11,11 @@ from fastapi_offline import FastAPIOffline
 from ..client import AsyncClient
 from ..status import Status, StatusFile
 from . import batch, description, infer, models
+from .access.guard import guard
+from .access_log import AccessLog
 from .envelope import answer_errors, envelope, failed
 from .failures import UNHEALTHY, Failed
+from .head import Head
 from .health import Health
 from .remote import Remote
 from .schemas import HealthResponse, ModelsResponse
@@ -42,6 +45,9 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     answer_errors(app)
+    guard(app, settings)
+    app.add_middleware(Head)
+    app.add_middleware(AccessLog)  # the last added is the outermost
 
     @app.post(
         "/semantic-segmentation",
@@ -68,7 +74,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         operation_id="listModels",
         summary="The models that are served, and what the service takes",
         response_model=None,
-        **description.plain(ModelsResponse, "The models", 500, 503, 504),
+        **description.plain(ModelsResponse, "The models", *description.ACCESS, 500, 503, 504),
     )
     async def _(request: Request) -> Response:
         return envelope(request, 200, "Success", result=models.told(await client.models_now(), settings))
@@ -85,7 +91,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
             operation_id=name,
             summary="Whether every model answers",
             response_model=None,
-            **description.plain(HealthResponse, "They do", 503),
+            **description.plain(HealthResponse, "They do", 403, 503),
         )(_ready)
 
     @app.get(
@@ -93,7 +99,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         operation_id="checkLife",
         summary="Whether the gateway itself answers, whatever becomes of the models",
         response_model=None,
-        **description.plain(HealthResponse, "It does"),
+        **description.plain(HealthResponse, "It does", 403),
     )
     async def _(request: Request) -> Response:
         return envelope(request, 200, "Alive")

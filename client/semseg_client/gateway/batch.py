@@ -10,10 +10,12 @@ from contextlib import aclosing
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
+from ..errors import SemsegError
+from . import log
 from .answer import content
 from .compression import Lines, accepted_encoding
-from .envelope import as_failed, written
-from .failures import Invalid
+from .envelope import as_failed, cause, written
+from .failures import Failed, Invalid
 from .log_id import HEADER, header_value, log_id, new_log_id
 from .media import LINES, accepted
 from .remote import Remote
@@ -65,10 +67,12 @@ async def _line(index: int, item: Item, segmenter: Segmenter) -> bytes:
         log_id = image.options.log_id
         found = await segmenter.found(image, image.options.wanted)
         return await asyncio.to_thread(_success, index, image, found)
-    except Exception as error:  # noqa: BLE001  (an image fails alone, also of a defect of ours; as_failed logs it)
+    except Exception as error:  # noqa: BLE001  (an image fails alone, also of a defect of ours)
         told = as_failed(error)
-        sent = told.log_id if isinstance(told, Invalid) else log_id
-        return written(sent or new_log_id(), told.failure.status, told.message, index=index) + b"\n"
+        sent = (told.log_id if isinstance(told, Invalid) else log_id) or new_log_id()
+        if told.failure.status >= 500:
+            log.error(cause(told), sent, None if isinstance(error, Failed | SemsegError) else error)
+        return written(sent, told.failure.status, told.message, index=index) + b"\n"
 
 
 def _success(index: int, asked: Asked, found: Found) -> bytes:

@@ -34,6 +34,8 @@ _TEXT = {"schema": {"type": "string"}}
 _NUMBER = {"schema": {"type": "integer", "minimum": 1}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
+ACCESS = (400, 401, 403, 421, 429)  # statuses with which any request may be refused
+
 _LOG_ID = {"X-Log-Id": {**_TEXT, "required": True, "description": "The log id, percent-encoded where a header cannot carry it."}}
 _ENCODING = {
     "Content-Encoding": {"schema": {"enum": ["gzip", "zstd"]}, "description": "Where `Accept-Encoding` asks for it."},
@@ -102,7 +104,7 @@ def infer() -> dict[str, Any]:
         BYTES: _BINARY,
     }
     return {
-        "responses": {200: success, **_errors(400, 406, 411, 413, 415, 422, 500, 503, 504)},
+        "responses": {200: success, **_errors(*ACCESS, 406, 411, 413, 415, 422, 500, 503, 504)},
         "openapi_extra": {"requestBody": {"required": True, "content": content}, "parameters": _parameters()},
     }
 
@@ -133,7 +135,7 @@ def batch() -> dict[str, Any]:
         FORM: {"schema": _form({"type": "array", "minItems": 1, "items": _BINARY["schema"]})},
     }
     return {
-        "responses": {200: success, **_errors(400, 406, 411, 413, 415, 422, 500)},
+        "responses": {200: success, **_errors(*ACCESS, 406, 411, 413, 415, 422, 500)},
         "openapi_extra": {"requestBody": {"required": True, "content": content}, "parameters": _parameters()},
     }
 
@@ -144,7 +146,7 @@ def plain(success: type[BaseModel], description: str, *errors: int) -> dict[str,
 
 
 def _errors(*statuses: int) -> dict[int, dict[str, Any]]:
-    return {status: _error(status) for status in statuses}
+    return {status: _error(status) for status in sorted(statuses)}
 
 
 def _error(status: int) -> dict[str, Any]:
@@ -210,5 +212,12 @@ def _parameters() -> list[dict[str, Any]]:
         told = f"{schema.pop('description')} For bodies that are no JSON."
         parameters.append({"name": name, "in": "query", "explode": False, "description": told, "schema": schema})
     sent = {"type": "string", "minLength": 1, "maxLength": 256}
-    parameters.append({"name": "X-Log-Id", "in": "header", "description": "As logId, which counts more.", "schema": sent})
+    parameters.append(
+        {
+            "name": "X-Log-Id",
+            "in": "header",
+            "description": "As logId, which counts more; else X-Request-Id does.",
+            "schema": sent,
+        }
+    )
     return parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 import orjson
@@ -10,11 +9,10 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from ..errors import DeadlineExceeded, Overloaded, SemsegError, Unavailable
+from . import log
 from .failures import BUSY, DEFECT, TOO_LATE, UNAVAILABLE, Failed, Invalid
 from .log_id import HEADER, header_value, log_id
 from .media import JSON
-
-_log = logging.getLogger(__name__)
 
 
 class Pieces(tuple[bytes | memoryview, ...]):
@@ -54,6 +52,8 @@ def failed(request: Request, error: Failed) -> Response:
     """The answer to a request that fails of a row of the table."""
     if isinstance(error, Invalid) and error.log_id is not None:
         request.state.log_id = error.log_id
+    if error.failure.status >= 500:
+        request.state.cause = cause(error)
     wait = error.failure.retry_after
     return envelope(
         request, error.failure.status, error.message, headers={"Retry-After": str(wait)} if wait is not None else None
@@ -66,19 +66,24 @@ def as_failed(error: Exception) -> Failed:
         case Failed():
             return error
         case Overloaded():
-            return Failed(BUSY)
+            told = Failed(BUSY)
         case DeadlineExceeded():
-            return Failed(TOO_LATE)
+            told = Failed(TOO_LATE)
         case Unavailable():
-            _log.error("%s: %s", type(error).__name__, error)
-            return Failed(UNAVAILABLE)
+            told = Failed(UNAVAILABLE)
         case _:
-            _log.error("%s: %s", type(error).__name__, error)
-            return Failed(DEFECT)
+            told = Failed(DEFECT)
+    told.__cause__ = error
+    return told
+
+
+def cause(error: Failed) -> str:
+    """What the log tells of it."""
+    return error.message if error.__cause__ is None else log.told(error.__cause__)
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Have every error of `app` answered in the envelope."""
+    """Have every error of `app` answered in the envelope; `AccessLog` does it for defects."""
 
     @app.exception_handler(Failed)
     async def _(request: Request, error: Failed) -> Response:
@@ -91,7 +96,3 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
         return envelope(request, error.status_code, error.detail, headers=error.headers)
-
-    @app.exception_handler(Exception)
-    async def _(request: Request, _: Exception) -> Response:
-        return failed(request, Failed(DEFECT))  # the web server logs the traceback

@@ -19,6 +19,17 @@ class Failure:
 
 
 BROKEN_OFF = Failure(400, "the caller went away before the request was complete, or answered", "The request broke off")
+BAD_HOST = Failure(400, "`Host` is missing, there twice, or no name or address", "The Host header must hold one name or address")
+NO_KEY = Failure(
+    401,
+    "`SEMSEG_API_KEYS_FILE` is set, and the request has none of its keys",
+    "Send an API key in X-API-Key or as a Bearer token",
+)
+CROSS_SITE = Failure(
+    403,
+    "a browser sent it for another site's page, and `SEMSEG_CORS_ORIGINS` does not list that",
+    "This origin may not call here",
+)
 NOT_FOUND = Failure(404, "there is no such path", "Not Found")
 NO_SUCH_METHOD = Failure(405, "the path takes other methods; `Allow` lists them", "Method Not Allowed")
 NOT_ACCEPTABLE = Failure(406, "`Accept` lists nothing that can be answered", "This can be answered as {kinds}")
@@ -32,6 +43,8 @@ INVALID = Failure(
     "something in the request is wrong: the image, a field, or the model's name",
     "{errors}, a JSON array of `type`, `loc`, `msg`",
 )
+OTHER_HOST = Failure(421, "`Host` names a host that is not served, see below", "SEMSEG_ALLOWED_HOSTS does not list this host")
+TOO_MANY = Failure(429, "the key's limit, of requests a time or at once, is reached", "Too many requests with this key", 1)
 DEFECT = Failure(500, "a defect of the server", "Internal server error")
 BUSY = Failure(503, "Triton's queue is full", "The server is busy", 1)
 UNAVAILABLE = Failure(
@@ -42,6 +55,9 @@ TOO_LATE = Failure(504, "the inference took longer than `SEMSEG_TIMEOUT`", "The 
 
 TABLE = (
     BROKEN_OFF,
+    BAD_HOST,
+    NO_KEY,
+    CROSS_SITE,
     NOT_FOUND,
     NO_SUCH_METHOD,
     NOT_ACCEPTABLE,
@@ -49,6 +65,8 @@ TABLE = (
     TOO_LARGE,
     UNKNOWN_KIND,
     INVALID,
+    OTHER_HOST,
+    TOO_MANY,
     DEFECT,
     BUSY,
     UNAVAILABLE,

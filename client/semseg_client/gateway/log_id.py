@@ -11,6 +11,7 @@ from fastapi import Request
 
 LONGEST = 256  # characters
 HEADER = "X-Log-Id"
+_HEADERS = (HEADER, "X-Request-Id")  # the first counts more
 
 _PLAIN = "".join(set(string.printable) - set(string.whitespace) - {"%"}) + " "
 
@@ -19,8 +20,8 @@ def log_id(request: Request) -> str:
     """The caller's own, else one that no other request has."""
     known: str | None = getattr(request.state, "log_id", None)
     if known is None:
-        sent = request.headers.get(HEADER, "")
-        known = sent if 0 < len(sent) <= LONGEST else new_log_id()
+        sent = (request.headers.get(name, "") for name in _HEADERS)
+        known = next((each for each in sent if 0 < len(each) <= LONGEST), None) or new_log_id()
         request.state.log_id = known
     return known
 

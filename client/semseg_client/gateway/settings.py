@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from semseg_server.backends.onnxruntime.cores import cores
+
+from . import log
+from .access.hosts import host_name
 
 # Of what a request to the smallest network costs, the gateway takes a fifth; of others less.
 CORES_A_WORKER = 4
@@ -45,7 +49,22 @@ class Settings(BaseSettings):
     )
     image_timeout: float = Field(default=10.0, gt=0, description="seconds that fetching an image by URL may take")
 
-    @field_validator("image_hosts", mode="before")
+    # Who may call, and what is seen of it.
+    allowed_hosts: Hosts = Field(
+        default=(),
+        description="hosts that a request may name, separated by commas, beside localhost and loopback addresses: names,"
+        " *.example.com, addresses, * for all; none: on loopback no other, elsewhere see docs/contract.md",
+    )
+    cors_origins: Hosts = Field(
+        default=(), description="web pages' origins that may call, separated by commas: https://app.example.com, or * for all"
+    )
+    api_keys_file: Path | None = Field(default=None, description="file of the API keys; none: requests need no key")
+    tls_certificate: Path | None = Field(default=None, description="PEM file with the certificate chain; none: no TLS")
+    tls_key: Path | None = Field(default=None, description="PEM file with its key, where the certificate's own file has none")
+    tls_client_ca: Path | None = Field(default=None, description="PEM file of the authorities whose certificates callers need")
+    access_log: log.Form = Field(default="off", description="a line for each request: json, text or off")
+
+    @field_validator("image_hosts", "allowed_hosts", "cors_origins", mode="before")
     @classmethod
     def _separated(cls, value: Any) -> Any:
         return tuple(filter(None, (each.strip().lower() for each in value.split(",")))) if isinstance(value, str) else value
@@ -58,4 +77,27 @@ class Settings(BaseSettings):
                 ip_network(each)  # its ValueError tells what is wrong, as that 10.0.0.1/8 has host bits set
             elif re.search(r":\d+$", each) and each.count(":") == 1:
                 raise ValueError(f"{each}: leave the port out, a host is listed with all of its ports")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, value: Hosts) -> Hosts:
+        for each in value:
+            if host_name(each.replace("*", "x")) is None or re.search(r"^[^\[]*:|\]:", each):
+                raise ValueError(f"{each}: list a name, *.example.com, an IPv4 address or [IPv6 address], without a port")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: Hosts) -> Hosts:
+        for each in value:
+            if each != "*" and re.fullmatch(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[^/:?#@*\s]+)(:\d+)?", each) is None:
+                raise ValueError(f"{each}: an origin is like https://app.example.com or http://localhost:3000, without a path")
+        return value
+
+    @field_validator("tls_key", "tls_client_ca")
+    @classmethod
+    def _with_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("tls_certificate") is None:
+            raise ValueError("is of no use without SEMSEG_TLS_CERTIFICATE")
         return value

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -20,7 +21,9 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 from ..lifetime import end_with_parent
 from ..status import StatusFile
 from ..stubs import stopped
+from . import log
 from .settings import Settings
+from .tls import server_context
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -49,7 +52,7 @@ class Workers(Multiprocess):
         alive: Callable[[], None],
         ending: Callable[[], None],
         *,
-        access_log: bool,
+        verbose: bool,
     ) -> None:
         config = uvicorn.Config(
             partial(_worker, settings, status),
@@ -57,8 +60,9 @@ class Workers(Multiprocess):
             workers=settings.workers,
             loop="uvloop",
             http="h11",  # httptools loses the body of a request that offers HTTP/2, as every one of Java's HttpClient does
-            log_level="info" if access_log else "warning",
-            access_log=access_log,
+            log_level="info" if verbose else "error",  # its warnings tell what strangers send that is no HTTP
+            access_log=False,  # AccessLog tells more
+            ssl_context_factory=partial(_tls, settings.tls_certificate, settings) if settings.tls_certificate else None,
             timeout_graceful_shutdown=_GRACE,
             timeout_worker_healthcheck=_PATIENCE,
         )
@@ -103,12 +107,17 @@ class Workers(Multiprocess):
                         os.kill(each.pid, signal.SIGCONT)
 
 
+def _tls(certificate: Path, settings: Settings, *_: object) -> ssl.SSLContext:
+    return server_context(certificate, settings.tls_key, settings.tls_client_ca)
+
+
 def _worker(settings: Settings, status: Path | None) -> FastAPI:
     """The application, in a process of its own; the one that started it does without what the application is made of."""
     end_with_parent()
     parent = multiprocessing.parent_process()
     if parent is not None and os.getppid() != parent.pid:  # it has ended before that could be said
         sys.exit(0)
+    log.configure(settings.access_log)
     try:
         from .app import create_app
     except ModuleNotFoundError as error:

@@ -179,7 +179,7 @@ def test_seconds_are_numbers_as_people_write_them(value: str, expected: float) -
     assert loaded(f"{NEW}timeout: {value}\n").timeout == expected
 
 
-@pytest.mark.parametrize("url", ["localhost:8001", "10.0.0.1:1", "triton-0.triton:65535", "'[::1]:8001'"])
+@pytest.mark.parametrize("url", ["localhost:8001", "10.0.0.1:1", "triton-0.triton:65535", "'[::1]:8001'", "grpcs://triton:8001"])
 def test_addresses_are_read(url: str) -> None:
     assert loaded(f"{NEW}url: {url}\n").url == url.strip("'")
 

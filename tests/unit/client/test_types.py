@@ -20,7 +20,7 @@ from PIL.Image import Image
 from semseg_client import (
     AsyncClient, AsyncPipeline, Client, ConfigurationError, DeadlineExceeded, Device, DeviceError, Drawing, Failed,
     InvalidImage, InvalidInput, InvalidRequest, Model, ModelNotFound, Overloaded, Pipeline, PipelineConfig, Result, Segmentation,
-    SemsegError, ServerError, ServingError, Unavailable, UnreadableInput, UnwritableOutput, create_pipeline,
+    SemsegError, ServerError, ServingError, Tls, Unavailable, UnreadableInput, UnwritableOutput, create_pipeline,
 )
 
 

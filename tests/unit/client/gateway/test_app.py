@@ -21,7 +21,7 @@ PATH = "/semantic-segmentation"
 @pytest.fixture
 async def gateway() -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(Settings(url="127.0.0.1:1", max_body_bytes=1000))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield client
 
 
@@ -74,7 +74,7 @@ async def test_an_empty_image_file_is_422(gateway: httpx.AsyncClient) -> None:
 
 async def test_an_image_of_too_many_pixels_is_422_before_it_is_decoded() -> None:
     app = create_app(Settings(url="127.0.0.1:1", max_pixels=1000))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         response = await client.post(PATH, content=TINY_IMAGE, headers={"Content-Type": "image/png"})
     assert "more than 1000 pixels: 32x32" in response.json()["errorMsg"]
 
@@ -150,7 +150,7 @@ async def test_a_defect_of_ours_tells_nothing_of_its_inside() -> None:
         raise KeyError("secret")
 
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = (await client.get("/defect")).json()
     assert (answer["errorCode"], answer["errorMsg"]) == (500, "Internal server error")
 

@@ -32,7 +32,7 @@ def test_what_the_server_does_not_read_is_refused_by_its_kind() -> None:
 
 async def test_a_long_file_without_a_picture_is_refused_at_once() -> None:
     app = create_app(Settings(url="127.0.0.1:1"))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         begun = time.perf_counter()
         answers = await asyncio.gather(
             *(client.post("/semantic-segmentation", content=LONG_JPEG, headers={"Content-Type": "image/jpeg"}) for _ in range(4))

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from semseg_client.commands.serve import serve
 from semseg_client.gateway import Settings
+from tests.support import ROOT
 
 
 def test_the_gateway_listens_on_loopback_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,12 +31,21 @@ def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
         Settings()
 
 
+OPTIONS = get_type_hints(serve, include_extras=True)
+
+
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_setting_is_an_option_that_tells_its_variable_and_default(name: str) -> None:
-    option = get_type_hints(serve, include_extras=True)[name].__metadata__[0]
+def test_every_setting_stands_in_both_readmes(name: str) -> None:
+    for file in ("README.md", "README.zh.md"):
+        assert f"`SEMSEG_{name.upper()}`" in (ROOT / file).read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name in OPTIONS])
+def test_an_option_tells_its_variable_and_default(name: str) -> None:
+    option = OPTIONS[name].__metadata__[0]
     assert f"(SEMSEG_{name.upper()})" in option.help
     default = Settings.model_fields[name].default
-    if name not in ("url", "model", "image_hosts"):  # without those, other things happen than with a value
+    if default is not None and name not in ("url", "image_hosts"):  # without those, other things happen than with a value
         assert option.show_default == f"{default:g}" if isinstance(default, float) else str(default)
 
 
@@ -48,6 +58,38 @@ def test_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_host_that_no_url_can_match_is_refused(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
     monkeypatch.setenv("SEMSEG_IMAGE_HOSTS", hosts)
     with pytest.raises(ValidationError, match="image_hosts"):
+        Settings()
+
+
+@pytest.mark.parametrize("host", ["a.example.com:80", "http://a", "a/b", "[::1]:80", "::1", "a b", "10.0.0.0/8"])
+def test_an_allowed_host_is_a_name_or_an_address(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("SEMSEG_ALLOWED_HOSTS", f"localhost,{host}")
+    with pytest.raises(ValidationError, match="allowed_hosts"):
+        Settings()
+
+
+def test_allowed_hosts_and_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMSEG_ALLOWED_HOSTS", "Api.example.com, *.example.org,10.0.0.1,[fe80::1],*")
+    monkeypatch.setenv(
+        "SEMSEG_CORS_ORIGINS", "https://app.example.com, http://localhost:3000,http://[::1]:3000,capacitor://localhost"
+    )
+    assert Settings().allowed_hosts == ("api.example.com", "*.example.org", "10.0.0.1", "[fe80::1]", "*")
+    assert len(Settings().cors_origins) == 4
+
+
+@pytest.mark.parametrize(
+    "origin", ["null", "app.example.com", "https://app.example.com/", "https://*.example.com", "https://a@b"]
+)
+def test_an_origin_is_as_browsers_send_it(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    monkeypatch.setenv("SEMSEG_CORS_ORIGINS", origin)
+    with pytest.raises(ValidationError, match="cors_origins"):
+        Settings()
+
+
+@pytest.mark.parametrize("name", ["TLS_KEY", "TLS_CLIENT_CA"])
+def test_tls_needs_a_certificate(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"SEMSEG_{name}", "file.pem")
+    with pytest.raises(ValidationError, match="SEMSEG_TLS_CERTIFICATE"):
         Settings()
 
 

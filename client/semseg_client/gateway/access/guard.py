@@ -1,0 +1,38 @@
+"""The checks in front of the application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from ..settings import Settings
+from .door import Door
+from .key_gate import KeyGate
+from .keys import Keys
+
+_EXPOSED = (
+    "X-Log-Id",
+    "X-Model-Name",
+    "X-Model-Version",
+    "X-Image-Height",
+    "X-Image-Width",
+    "Server-Timing",
+    "Retry-After",
+    "WWW-Authenticate",
+)
+
+
+def guard(app: FastAPI, settings: Settings) -> None:
+    """Put the checks in front of `app`: host and origin first, then the key. A preflight carries no key."""
+    if settings.api_keys_file is not None:
+        app.add_middleware(KeyGate, keys=Keys(settings.api_keys_file))
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],  # the routes answer 405 where a method is wrong, and the page can read that
+            allow_headers=["*"],
+            allow_private_network=True,
+            expose_headers=_EXPOSED,
+        )
+    app.add_middleware(Door, settings=settings)

@@ -1,0 +1,82 @@
+"""The API keys that are valid now."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import ConfigurationError
+from .. import log
+from .key_file import Key, hashed, read_keys
+from .rates import Allowance
+
+_PERIOD = 1.0  # s, between two looks at the file
+
+_Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A caller that a key belongs to, and what is left of its limits."""
+
+    name: str
+    digest: bytes
+    allowance: Allowance
+
+
+class Keys:
+    """The keys of a file, read again when it has changed.
+
+    A file that is wrong changes nothing: the keys before it stay valid, and the log tells of it once.
+    """
+
+    def __init__(self, file: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._file = file
+        self._clock = clock
+        self._stamp: _Stamp | None = (0, 0, 0)  # of no file
+        self._looked = -_PERIOD
+        self._holders: tuple[Holder, ...] = ()
+
+    def find(self, key: str) -> Holder | None:
+        """Whom the key belongs to. Every key is compared to its end, so that the time tells nothing."""
+        now = self._clock()
+        if now - self._looked >= _PERIOD:
+            self._looked = now
+            self._refresh(now)
+        digest = hashed(key)
+        found = None
+        for holder in self._holders:
+            if hmac.compare_digest(holder.digest, digest):
+                found = holder
+        return found
+
+    def _refresh(self, now: float) -> None:
+        stamp = _stamp(self._file)
+        if stamp == self._stamp and self._holders:
+            return
+        known, self._stamp = self._stamp, stamp
+        try:
+            keys = read_keys(self._file)
+        except ConfigurationError as error:
+            if stamp != known:
+                log.error(f"API keys: what was read before stays valid. {error}")
+            return
+        before = {holder.name: holder.allowance for holder in self._holders}
+        self._holders = tuple(Holder(key.name, key.digest, _allowance(key, before, now)) for key in keys)
+
+
+def _allowance(key: Key, before: dict[str, Allowance], now: float) -> Allowance:
+    """A key that is reread goes on where it was, unless its limits are others."""
+    known = before.get(key.name)
+    return known if known is not None and known.limits == key.limits else Allowance(key.limits, now)
+
+
+def _stamp(file: Path) -> _Stamp | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
