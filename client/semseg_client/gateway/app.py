@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,23 +13,29 @@ from ..client import AsyncClient
 from . import batch, description, infer, models
 from .envelope import answer_errors, envelope, failed
 from .failures import UNHEALTHY, Failed
+from .gate import Gate
 from .health import Health
 from .remote import Remote
 from .schemas import HealthResponse, ModelsResponse
 from .segmenter import Segmenter
 from .settings import Settings
+from .traffic import Traffic
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The gateway to the tritonserver at `settings.url`."""
     client = AsyncClient(settings.url, settings.timeout)
     health = Health(client, settings.model)
-    segmenter = Segmenter(client, settings.model, health, settings.timeout)
+    segmenter = Segmenter(client, settings.model, health, settings.timeout, settings.max_waiting)
     remote = Remote(settings.image_hosts, settings.max_body_bytes, settings.image_timeout)
 
+    traffic = Traffic(settings)
+
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
+        watching = asyncio.create_task(traffic.watch())
+        yield {"traffic": traffic}
+        watching.cancel()
         await client.close()
 
     app = FastAPIOffline(  # what /docs shows comes from here, and from no other host
@@ -40,6 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     answer_errors(app)
+    app.add_middleware(Gate, traffic=traffic, overload=segmenter.overload)
 
     @app.post(
         "/semantic-segmentation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 
 import orjson
@@ -54,7 +55,7 @@ def failed(request: Request, error: Failed) -> Response:
     """The answer to a request that fails of a row of the table."""
     if isinstance(error, Invalid) and error.log_id is not None:
         request.state.log_id = error.log_id
-    wait = error.failure.retry_after
+    wait = error.retry_after
     return envelope(
         request, error.failure.status, error.message, headers={"Retry-After": str(wait)} if wait is not None else None
     )
@@ -65,8 +66,8 @@ def as_failed(error: Exception) -> Failed:
     match error:
         case Failed():
             return error
-        case Overloaded():
-            return Failed(BUSY)
+        case Overloaded(retry_after=wait):
+            return Failed(BUSY, retry_after=None if wait is None else max(1, math.ceil(wait)))
         case DeadlineExceeded():
             return Failed(TOO_LATE)
         case Unavailable():

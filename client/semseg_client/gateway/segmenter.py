@@ -8,14 +8,14 @@ from collections.abc import Set as AbstractSet
 
 from ..client import AsyncClient
 from ..conversation import TargetSize
-from ..errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Unavailable
+from ..errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded, Unavailable
 from ..polygons import borders
 from ..segmentation import Drawing, Segmentation
+from .admission import AdmissionQueue
 from .failures import invalid
 from .health import Health
 from .request import Asked
 from .request.asked import can_mend
-from .room import Room
 from .schemas import Output
 
 Found = Segmentation | Drawing
@@ -27,14 +27,24 @@ MOST_BORDERS = (
 
 
 class Segmenter:
-    """`model` answers where a request names none. An image has its answer within `timeout` seconds, or none."""
+    """`model` answers where a request names none. An image has its answer within `timeout` seconds, or none; not more than
+    `max_waiting` wait for a model."""
 
-    def __init__(self, client: AsyncClient, model: str | None, health: Health, timeout: float) -> None:
+    def __init__(self, client: AsyncClient, model: str | None, health: Health, timeout: float, max_waiting: int) -> None:
         self._client = client
         self._model = model
         self._health = health
         self._timeout = timeout
-        self._rooms: defaultdict[str, Room] = defaultdict(Room)
+        self._queues = defaultdict[str, AdmissionQueue](lambda: AdmissionQueue(max_waiting, timeout))
+        self._served: list[str] = []  # the models, as far as it has mattered
+
+    def overload(self) -> Overloaded | None:
+        """Why no image can be taken, whichever model it is for; None: one may be.
+
+        The body of a request would tell the model; it costs more to read than all else that a refusal takes.
+        """
+        overloads = [self._queues[name].overload for name in self._served]
+        return None if None in overloads else max(filter(None, overloads), key=lambda one: one.retry_after or 0, default=None)
 
     async def found(self, asked: Asked, outputs: AbstractSet[Output]) -> Found:
         """What Triton answers: a Drawing if the picture is all that is wanted.
@@ -64,13 +74,17 @@ class Segmenter:
             raise asked.refused(error) from None
 
     async def _in_turn(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
-        until = asyncio.get_running_loop().time() + self._timeout
+        deadline = asyncio.get_running_loop().time() + self._timeout
         served = await self._client.model(model)
         if served.concurrency is None:
             return await self._ask(asked, model, outputs)
         pixels = max(asked.pixels, most_pixels(asked.options.target_size or served.target_size))
-        room = self._rooms[served.name]
-        return await room.answer(pixels, served.concurrency, until, lambda: self._ask(asked, model, outputs))
+        try:
+            queue = self._queues[served.name]
+            return await queue.run(pixels, served.concurrency, deadline, lambda: self._ask(asked, model, outputs))
+        except Overloaded:
+            self._served = [each.name for each in await self._client.models()]
+            raise
 
     async def _ask(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
         image, size, longest = asked.image, asked.options.target_size, _AFTER_ALL * self._timeout

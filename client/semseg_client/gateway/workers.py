@@ -15,6 +15,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 
 from ..lifetime import end_with_parent
 from .settings import Settings
+from .traffic import raise_open_files
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -46,9 +47,11 @@ class Workers(Multiprocess):
             factory=True,
             workers=settings.workers,
             loop="uvloop",
-            http="h11",  # httptools loses the body of a request that offers HTTP/2, as every one of Java's HttpClient does
+            http=f"{__package__}.connection:Connection",
             log_level="info" if access_log else "warning",
             access_log=access_log,
+            ws="none",
+            timeout_keep_alive=settings.idle_timeout,
             timeout_graceful_shutdown=_GRACE,
             timeout_worker_healthcheck=_PATIENCE,
         )
@@ -80,6 +83,7 @@ class Workers(Multiprocess):
 def _worker(settings: Settings) -> FastAPI:
     """The application, in a process of its own; the one that started it does without what the application is made of."""
     end_with_parent()
+    raise_open_files()
     parent = multiprocessing.parent_process()
     if parent is not None and os.getppid() != parent.pid:  # it has ended before that could be said
         sys.exit(0)

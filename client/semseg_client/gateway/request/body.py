@@ -34,13 +34,16 @@ def limited(request: Request, limit: int) -> Request:
     return Request(request.scope, receive)
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytearray:
     """The whole body.
 
     Raises:
         Failed: as `limited`; or the caller has gone.
     """
     try:
-        return await limited(request, limit).body()
+        body = bytearray()
+        async for chunk in limited(request, limit).stream():
+            body += chunk  # Starlette would keep the chunks and then join them, which holds all of it twice
+        return body
     except ClientDisconnect:
         raise Failed(BROKEN_OFF) from None

@@ -43,8 +43,7 @@ async def read_batch(request: Request, settings: Settings, remote: Remote) -> Ba
     """
     match content_type(request):
         case kind if kind == JSON:
-            body = await read_body(request, settings.max_body_bytes)
-            content = await asyncio.to_thread(_parse, body)
+            content = await asyncio.to_thread(_parse, await read_body(request, settings.max_body_bytes))
             return _of_json(content, settings, remote)
         case kind if kind == FORM:
             async with form(request, settings.max_body_bytes, settings.max_images) as sent:
@@ -54,12 +53,12 @@ async def read_batch(request: Request, settings: Settings, remote: Remote) -> Ba
             return Batch([partial(of_file, each, settings) for each in asked], sent.options.log_id)
         case _:
             options = options_of(request.query_params.multi_items(), "query")
-            body = await read_body(request, settings.max_body_bytes)
+            body = bytes(await read_body(request, settings.max_body_bytes))
             shared = options.model_copy(update={"log_id": None})
             return Batch([partial(of_file, Asked(body, shared, "body", "query"), settings)], options.log_id)
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse(body: bytearray) -> dict[str, Any]:
     try:
         content: Any = pydantic_core.from_json(body)
     except ValueError:

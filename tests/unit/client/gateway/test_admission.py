@@ -6,10 +6,10 @@ import gc
 import pytest
 
 from semseg_client import DeadlineExceeded
-from semseg_client.gateway.room import ALWAYS, Room
+from semseg_client.gateway.admission import FREE_PIXELS, AdmissionQueue
 
-LARGE = ALWAYS
-SMALL = ALWAYS // 8
+LARGE = FREE_PIXELS
+SMALL = FREE_PIXELS // 8
 NEVER = float("inf")
 
 
@@ -17,13 +17,13 @@ class Images:
     """Images that are inside until they are told to leave."""
 
     def __init__(self) -> None:
-        self.room = Room()
+        self.queue = AdmissionQueue(128, 60.0)
         self.inside: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[str]] = {}
 
     async def come(self, *names: str, pixels: int, most: int = 2) -> None:
         for name in names:
-            self.tasks[name] = asyncio.create_task(self.room.answer(pixels, most, NEVER, lambda name=name: self._stay(name)))
+            self.tasks[name] = asyncio.create_task(self.queue.run(pixels, most, NEVER, lambda name=name: self._stay(name)))
         await self.settle()
 
     async def leave(self, name: str) -> None:
@@ -91,7 +91,7 @@ async def test_who_fails_makes_room() -> None:
 
     images = Images()
     with pytest.raises(ZeroDivisionError):
-        await images.room.answer(LARGE, 1, NEVER, fail)
+        await images.queue.run(LARGE, 1, NEVER, fail)
     await images.come("a", pixels=LARGE, most=1)
     await images.leave("a")
 
@@ -100,13 +100,13 @@ async def test_who_would_hardly_be_done_in_time_makes_room_for_the_next() -> Non
     async def work() -> None:
         await asyncio.sleep(0.05)
 
-    room, now = Room(), asyncio.get_running_loop().time
-    await room.answer(LARGE, 2, now(), work)  # alone, it may try
-    begun = asyncio.create_task(room.answer(LARGE, 2, now() + 1, work))
+    queue, now = AdmissionQueue(128, 60.0), asyncio.get_running_loop().time
+    await queue.run(LARGE, 2, now(), work)  # alone, it may try
+    begun = asyncio.create_task(queue.run(LARGE, 2, now() + 1, work))
     await asyncio.sleep(0)
     with pytest.raises(DeadlineExceeded):
-        await room.answer(LARGE, 2, now() + 0.01, work)
-    await room.answer(LARGE, 2, now() + 1, work)
+        await queue.run(LARGE, 2, now() + 0.01, work)
+    await queue.run(LARGE, 2, now() + 1, work)
     await begun
 
 
@@ -117,9 +117,9 @@ async def test_a_large_image_that_took_long_does_not_have_small_ones_refused() -
         async with network:
             await asyncio.sleep(seconds)
 
-    room, until = Room(), asyncio.get_running_loop().time() + 1.5
-    large = room.answer(LARGE, 2, until, lambda: work(0.8))
-    await asyncio.gather(large, *(room.answer(LARGE // 100, 2, until, lambda: work(0.005)) for _ in range(20)))
+    queue, until = AdmissionQueue(128, 60.0), asyncio.get_running_loop().time() + 1.5
+    large = queue.run(LARGE, 2, until, lambda: work(0.8))
+    await asyncio.gather(large, *(queue.run(LARGE // 100, 2, until, lambda: work(0.005)) for _ in range(20)))
 
 
 async def test_what_fails_with_nobody_waiting_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -127,7 +127,7 @@ async def test_what_fails_with_nobody_waiting_is_not_logged(caplog: pytest.LogCa
         await asyncio.sleep(0.01)
         raise ZeroDivisionError
 
-    task = asyncio.create_task(Room().answer(LARGE, 1, NEVER, fail))
+    task = asyncio.create_task(AdmissionQueue(128, 60.0).run(LARGE, 1, NEVER, fail))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.sleep(0.03)
