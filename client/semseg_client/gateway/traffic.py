@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 _SPARE_FILES = 128  # that are no caller's: Triton's connection, the listener, the event loop's own
 _FILES_A_CONNECTION = 2  # its socket, and a temporary file or an image that is fetched
-_SLOW = 1.0  # s, for which a reader must have been waited for before its answer may be cut
-_OFTEN = 1.0  # s, between two looks at all connections, or less where a timeout is short
+_SLOW = 0.5  # s, for which a reader must have been waited for before its answer may be cut
+_OFTEN = 0.25  # s, between two looks at all connections, or less where a timeout is short
 
 
 class Traffic:
@@ -65,14 +65,15 @@ class Traffic:
         """Ends what has been too slow for too long; so many seconds have gone by since the last time."""
         for connection in list(self.connections):
             connection.tick(seconds)
-        if self.answers > self.answer_memory:
+        if self.answers > self.answer_memory / 2:
             self._cut()
 
     def _cut(self) -> None:
+        """The slowest readers, until half of the memory is free for those that are yet to come."""
         held = self.answers
         slow = [each for each in self.connections if each.exchange and each.exchange.answer and each.reading.waited >= _SLOW]
         for each in sorted(slow, key=lambda one: one.reading.rate):
-            if held <= self.answer_memory:
+            if held <= self.answer_memory / 2:
                 return
             held -= each.exchange.answer if each.exchange else 0
             each.abort()

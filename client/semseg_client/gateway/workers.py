@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 _GRACE = 10  # s, for requests under way
 # For the processes that are started. Each thread would keep the memory of its largest answer to itself; and the kernel would
-# clear the megabytes of every answer anew, which doubles what a process takes for it.
-_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
+# clear the megabytes of every answer anew, which doubles what a process takes for it. A request body that grows beyond the
+# threshold is moved without being copied.
+_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(16 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
+_UNSENT = 256 * 2**10  # bytes that the kernel takes of an answer beyond those on their way; by itself, megabytes
 _PATIENCE = 60  # s, after which a process that does not answer, be the machine ever so busy, counts as hung
 
 
@@ -55,6 +57,7 @@ class Workers(Multiprocess):
             timeout_graceful_shutdown=_GRACE,
             timeout_worker_healthcheck=_PATIENCE,
         )
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)  # its connections inherit it
         for name, value in _MALLOC.items():
             os.environ.setdefault(name, value)
         super().__init__(config, [listener])

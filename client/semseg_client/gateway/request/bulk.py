@@ -53,12 +53,12 @@ async def read_batch(request: Request, settings: Settings, remote: Remote) -> Ba
             return Batch([partial(of_file, each, settings) for each in asked], sent.options.log_id)
         case _:
             options = options_of(request.query_params.multi_items(), "query")
-            body = bytes(await read_body(request, settings.max_body_bytes))
+            body = await read_body(request, settings.max_body_bytes)
             shared = options.model_copy(update={"log_id": None})
             return Batch([partial(of_file, Asked(body, shared, "body", "query"), settings)], options.log_id)
 
 
-def _parse(body: bytearray) -> dict[str, Any]:
+def _parse(body: bytes) -> dict[str, Any]:
     try:
         content: Any = pydantic_core.from_json(body)
     except ValueError:

@@ -13,7 +13,7 @@ from ..schemas import SegmentationRequest
 from .options import mistakes
 
 
-def parse(body: bytearray) -> SegmentationRequest:
+def parse(body: bytes) -> SegmentationRequest:
     """The request that `body` holds.
 
     Raises:
@@ -25,7 +25,7 @@ def parse(body: bytearray) -> SegmentationRequest:
         raise Invalid(mistakes(error, "body"), _sent_log_id(body)) from None
 
 
-def _sent_log_id(body: bytearray) -> str | None:
+def _sent_log_id(body: bytes) -> str | None:
     """The log id of a request that may be wrong in every other way."""
     try:
         content: Any = pydantic_core.from_json(body)

@@ -38,7 +38,7 @@ async def read_one(request: Request, settings: Settings, remote: Remote) -> Aske
                 return await of_file(Asked(image, sent_form.options, "body.image", "body"), settings)
         case _:
             options = options_of(request.query_params.multi_items(), "query")
-            body = bytes(await read_body(request, settings.max_body_bytes))
+            body = await read_body(request, settings.max_body_bytes)
             return await of_file(Asked(body, options, "body", "query"), settings)
 
 
