@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,8 +44,11 @@ def timed(step: str) -> Iterator[None]:
 
 
 @contextmanager
-def serving(repository: Path, *flags: str) -> Iterator[dict[str, str]]:
-    """`semseg serve` on free ports until the block ends; gives the addresses `rest`, `grpc`, `http` and `metrics`."""
+def serving(repository: Path, *flags: str, settings: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
+    """`semseg serve` on free ports until the block ends; gives the addresses `rest`, `grpc`, `http` and `metrics`.
+
+    `settings` are environment variables.
+    """
     with TemporaryDirectory(prefix="semseg-demo-") as folder:
         ready = Path(folder, "ready.json")
         ports = [f"--{name}=0" for name in ("port", "grpc-port", "http-port", "metrics-port")]
@@ -61,6 +64,7 @@ def serving(repository: Path, *flags: str) -> Iterator[dict[str, str]]:
         ]
         # The user's own settings are for another service.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SEMSEG_")}
+        environment.update(settings or {})
         process = subprocess.Popen(command, env=environment)
         try:
             while not ready.exists():

@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from semseg_client import DeadlineExceeded
+from semseg_client import DeadlineExceeded, Overloaded
 from semseg_client.gateway.admission import FREE_PIXELS, AdmissionQueue
 
 LARGE = FREE_PIXELS
@@ -133,3 +133,53 @@ async def test_what_fails_with_nobody_waiting_is_not_logged(caplog: pytest.LogCa
     await asyncio.sleep(0.03)
     gc.collect()
     assert caplog.text == ""
+
+
+async def test_not_more_images_wait_than_may() -> None:
+    images = Images()
+    images.queue = AdmissionQueue(2, 60.0)
+    await images.come("a", "b", "c", "d", "e", pixels=LARGE)
+    with pytest.raises(Overloaded):
+        await images.tasks["e"]
+    assert images.queue.overload is not None
+    await images.leave("a")
+    assert images.queue.overload is None
+    await images.come("f", pixels=LARGE)
+    for name in "bcdf":
+        await images.leave(name)
+        assert await images.tasks[name] == name
+
+
+async def test_not_more_images_wait_than_are_answered_in_time_and_it_is_told_when_they_will_be() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0.05)
+
+    queue = AdmissionQueue(128, 0.2)
+    await queue.run(LARGE, 1, NEVER, work)
+    waiting = [asyncio.create_task(queue.run(LARGE, 1, NEVER, work)) for _ in range(10)]
+    await asyncio.sleep(0)
+    assert queue.overload is not None
+    assert queue.overload.retry_after == pytest.approx(0.2, rel=0.5)
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert 2 <= sum(isinstance(answer, Overloaded) for answer in answers) <= 7
+
+
+async def test_one_image_may_wait_for_a_network_that_is_ever_so_slow() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0.02)
+
+    queue = AdmissionQueue(128, 0.001)
+    await queue.run(LARGE, 1, NEVER, work)
+    await asyncio.gather(queue.run(LARGE, 1, NEVER, work), queue.run(LARGE, 1, NEVER, work))
+
+
+async def test_who_leaves_while_it_waits_makes_room_to_wait() -> None:
+    images = Images()
+    images.queue = AdmissionQueue(1, 60.0)
+    await images.come("a", "b", "c", pixels=LARGE)
+    assert images.queue.overload is not None
+    images.tasks["c"].cancel()
+    await images.settle()
+    assert images.queue.overload is None
+    for name in "ab":
+        await images.leave(name)
