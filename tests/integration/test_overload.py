@@ -160,18 +160,23 @@ def test_the_largest_body_is_taken(rest: str) -> None:
 
 
 def test_images_that_may_not_wait_are_503_at_once_and_the_rest_is_answered(rest: str) -> None:
-    def call(_: int) -> tuple[int, float, str]:
-        response = ask(rest, LARGE)
-        return response.status_code, response.elapsed.total_seconds(), response.headers.get("Retry-After", "")
+    end = time.monotonic() + 2
 
-    with ThreadPoolExecutor(24) as pool:
-        answers = list(pool.map(call, range(72)))
-    statuses = Counter(status for status, _, _ in answers)
-    assert set(statuses) == {200, 503}
-    assert statuses[200] >= 3  # those that waited
-    refusals = sorted(taken for status, taken, _ in answers if status == 503)
-    assert refusals[len(refusals) // 2] < 0.2  # of 24 threads, on a machine that is busy with the network
-    assert all(int(wait) >= 1 for status, _, wait in answers if status == 503)
+    def call(image: bytes) -> list[requests.Response]:
+        answers = []
+        while time.monotonic() < end:
+            answers.append(ask(rest, image))
+        return answers
+
+    with ThreadPoolExecutor(8) as pool:
+        large = [pool.submit(call, LARGE) for _ in range(7)]
+        small = call(SMALL)
+        answers = [*small, *(each for calls in large for each in calls.result())]
+    assert {each.status_code for each in answers} == {200, 503}
+    assert sum(each.status_code == 200 for each in answers) >= 5
+    assert all(int(each.headers["Retry-After"]) >= 1 for each in answers if each.status_code == 503)
+    refusals = sorted(each.elapsed.total_seconds() for each in small if each.status_code == 503)
+    assert refusals[len(refusals) // 2] < 0.1  # on a machine that is busy with the network
 
 
 def test_a_batch_is_read_line_by_line_under_the_same_limits(rest: str) -> None:
