@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 from typing import Any
 
 import cv2
@@ -160,23 +161,21 @@ def test_the_largest_body_is_taken(rest: str) -> None:
 
 
 def test_images_that_may_not_wait_are_503_at_once_and_the_rest_is_answered(rest: str) -> None:
-    end = time.monotonic() + 2
+    image, end = STREET.read_bytes(), time.monotonic() + 2
 
-    def call(image: bytes) -> list[requests.Response]:
+    def call(_: int) -> list[requests.Response]:
         answers = []
         while time.monotonic() < end:
             answers.append(ask(rest, image))
         return answers
 
-    with ThreadPoolExecutor(8) as pool:
-        large = [pool.submit(call, LARGE) for _ in range(7)]
-        small = call(SMALL)
-        answers = [*small, *(each for calls in large for each in calls.result())]
+    with ThreadPoolExecutor(12) as pool:
+        answers = [each for calls in pool.map(call, range(12)) for each in calls]
     assert {each.status_code for each in answers} == {200, 503}
-    assert sum(each.status_code == 200 for each in answers) >= 5
     assert all(int(each.headers["Retry-After"]) >= 1 for each in answers if each.status_code == 503)
-    refusals = sorted(each.elapsed.total_seconds() for each in small if each.status_code == 503)
-    assert refusals[len(refusals) // 2] < 0.1  # on a machine that is busy with the network
+    served, refused = ([each.elapsed.total_seconds() for each in answers if each.status_code == status] for status in (200, 503))
+    assert len(served) >= 5
+    assert median(refused) < median(served) / 4
 
 
 def test_a_batch_is_read_line_by_line_under_the_same_limits(rest: str) -> None:
