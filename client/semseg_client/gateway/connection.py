@@ -22,6 +22,7 @@ from .pace import Pace
 from .traffic import Traffic
 
 _LINGER = 5.0  # s, for which what is left of a refused body is read, so that the caller comes to see the answer
+_REST = 0.02  # s, between two readings of it: dozens of megabytes would keep the others waiting, of many callers a second
 
 
 class Connection(H11Protocol):
@@ -57,6 +58,9 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
         super().data_received(data)
+        if self._refused_body:
+            self.flow.pause_reading()
+            self.loop.call_later(_REST, self._read_on)
 
     def handle_events(self) -> None:
         before = self.cycle
@@ -76,6 +80,16 @@ class Connection(H11Protocol):
             self.close()  # the caller keeps its body: what comes next cannot be told from it
         super().on_response_complete()
 
+    @property
+    def _refused_body(self) -> bool:
+        """Whether what comes is the rest of a body whose request is answered."""
+        answered = self.cycle is not None and self.cycle.response_complete
+        return answered and self.conn.their_state is h11.SEND_BODY
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+
     def resume_writing(self) -> None:
         super().resume_writing()
         self.reading.stalled = 0.0
@@ -93,7 +107,7 @@ class Connection(H11Protocol):
                 self.abort()
         elif self.cycle is None or self.cycle.response_complete:
             self._idle += seconds
-            if self._idle >= (_LINGER if self.conn.their_state is h11.SEND_BODY else limits.header_timeout):
+            if self._idle >= (_LINGER if self._refused_body else limits.header_timeout):
                 self._end()
         elif self.cycle.more_body and not self.flow.read_paused:
             self._sending.tick(self._received, seconds)

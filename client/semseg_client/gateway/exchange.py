@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import Request
 from starlette.types import Message, Receive, Send
 
@@ -10,6 +12,7 @@ from .traffic import Traffic
 
 # An answer that is written at once lies in the web server's buffer as a whole, until the caller has read the last of it.
 _PIECE = 128 * 2**10  # bytes
+_LARGE = 2**20  # bytes, beyond which a body waits for its turn to be read on
 
 
 class Exchange:
@@ -47,6 +50,9 @@ class Exchange:
             self._traffic.bodies += size
             if size and not self._traffic.body_fits(self.body, self.body):
                 raise Failed(NO_ROOM)
+            if self.body > _LARGE:
+                async with self._traffic.large_body:
+                    await asyncio.sleep(0)
             return message
 
         return counted

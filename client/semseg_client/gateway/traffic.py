@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import resource
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,10 @@ from .settings import Settings
 if TYPE_CHECKING:
     from .connection import Connection
 
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
 _SPARE_FILES = 128  # that are no caller's: Triton's connection, the listener, the event loop's own
 _FILES_A_CONNECTION = 2  # its socket, and a temporary file or an image that is fetched
+_MUCH = 32 * 2**20  # bytes held, after which memory is given back once they are not
 _SLOW = 0.5  # s, for which a reader must have been waited for before its answer may be cut
 _OFTEN = 0.25  # s, between two looks at all connections, or less where a timeout is short
 
@@ -27,7 +30,10 @@ class Traffic:
         # The largest body must be able to come.
         self.body_memory = max(settings.body_memory // settings.workers, 2 * settings.max_body_bytes)
         self.answer_memory = settings.answer_memory // settings.workers
+        self._grown = False  # by what it has not given back
         self.bodies = 0  # bytes held
+        # Of large bodies one is read on in each round of the event loop: the others' requests are not held up by dozens.
+        self.large_body = asyncio.Lock()
         self.answers = 0  # bytes held
         self.connections: set[Connection] = set()
         self.idle: dict[Connection, None] = {}  # those without a request, the one that has been so longest first
@@ -68,6 +74,12 @@ class Traffic:
         if self.answers > self.answer_memory / 2:
             self._cut()
 
+        if self.bodies + self.answers > _MUCH:
+            self._grown = True
+        elif self._grown:
+            self._grown = False
+            give_memory_back()
+
     def _cut(self) -> None:
         """The slowest readers, until half of the memory is free for those that are yet to come."""
         held = self.answers
@@ -77,6 +89,12 @@ class Traffic:
                 return
             held -= each.exchange.answer if each.exchange else 0
             each.abort()
+
+
+def give_memory_back() -> None:
+    """To the kernel, what lies free between what is not; glibc does so only at the end of its heap."""
+    if _TRIM is not None:
+        _TRIM(0)
 
 
 def raise_open_files() -> None:
