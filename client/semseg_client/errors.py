@@ -73,7 +73,14 @@ class ModelNotFound(SemsegError):
 
 
 class Overloaded(SemsegError):
-    """The server's queue is full; the request was not begun."""
+    """The server's queue is full; the request was not begun.
+
+    `retry_after` is the time, in seconds, after which it may be tried again, or None where it is not known.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Unavailable(SemsegError):

@@ -125,7 +125,7 @@ def test_under_too_much_load_most_of_what_is_begun_is_answered_in_time(hurried: 
 
     with ThreadPoolExecutor(24) as pool:
         statuses = [status for each in pool.map(loop, range(24)) for status in each]
-    assert set(statuses) <= {200, 504}
+    assert set(statuses) <= {200, 503, 504}
     assert statuses.count(200) > (begun(service) - before) / 2
     assert requests.get(f"{hurried}/health", timeout=30).status_code == 200
 

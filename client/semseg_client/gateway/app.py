@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,12 +16,14 @@ from .access.guard import guard
 from .access_log import AccessLog
 from .envelope import answer_errors, envelope, failed
 from .failures import UNHEALTHY, Failed
+from .gate import Gate
 from .head import Head
 from .health import Health
 from .remote import Remote
 from .schemas import HealthResponse, ModelsResponse
 from .segmenter import Segmenter
 from .settings import Settings
+from .traffic import Traffic
 
 
 def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
@@ -28,12 +31,16 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     read_status = status.read if status is not None else Status
     client = AsyncClient(settings.url, settings.timeout)
     health = Health(AsyncClient(settings.url, settings.timeout, patience=0), settings.model, read_status)
-    segmenter = Segmenter(client, settings.model, health, read_status, settings.timeout)
+    segmenter = Segmenter(client, settings.model, health, read_status, settings.timeout, settings.max_waiting)
     remote = Remote(settings.image_hosts, settings.max_body_bytes, settings.image_timeout)
 
+    traffic = Traffic(settings)
+
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
+        watching = asyncio.create_task(traffic.watch())
+        yield {"traffic": traffic}
+        watching.cancel()
         await client.close()
 
     app = FastAPIOffline(  # what /docs shows comes from here, and from no other host
@@ -45,6 +52,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     answer_errors(app)
+    app.add_middleware(Gate, traffic=traffic, overload=segmenter.overload)
     guard(app, settings)
     app.add_middleware(Head)
     app.add_middleware(AccessLog)  # the last added is the outermost

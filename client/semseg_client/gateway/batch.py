@@ -15,6 +15,7 @@ from . import log
 from .answer import content
 from .compression import Lines, accepted_encoding
 from .envelope import as_failed, cause, written
+from .exchange import Exchange, exchange_of
 from .failures import Failed, Invalid
 from .log_id import HEADER, header_value, log_id, new_log_id
 from .media import LINES, accepted
@@ -35,7 +36,7 @@ async def batch(request: Request, settings: Settings, segmenter: Segmenter, remo
     encoding = accepted_encoding(request)
     asked = await read_batch(request, settings, remote)
     request.state.log_id = asked.log_id
-    lines = _lines(asked, settings.batch_concurrency, segmenter)
+    lines = _lines(asked, settings.batch_concurrency, segmenter, exchange_of(request))
     headers = {HEADER: header_value(log_id(request)), "Vary": "Accept-Encoding"}
     if encoding is not None:
         lines = _compressed(lines, encoding)
@@ -43,24 +44,37 @@ async def batch(request: Request, settings: Settings, segmenter: Segmenter, remo
     return StreamingResponse(lines, 200, headers, kind)
 
 
-async def _lines(asked: Batch, most: int, segmenter: Segmenter) -> AsyncGenerator[bytes, None]:
+async def _lines(asked: Batch, most: int, segmenter: Segmenter, exchange: Exchange) -> AsyncGenerator[bytes, None]:
     """At most `most` images are under way or wait to be sent, however slowly the caller reads; if it goes, they are let go."""
     under_way: deque[asyncio.Task[bytes]] = deque()
     try:
         for index, item in enumerate(asked.items):
-            under_way.append(asyncio.create_task(_line(index, item, segmenter)))
+            under_way.append(asyncio.create_task(_line(index, item, segmenter, exchange)))
             if len(under_way) == most:
-                yield await under_way[0]
+                yield await _due(under_way[0], exchange)
                 under_way.popleft()
         while under_way:
-            yield await under_way[0]
+            yield await _due(under_way[0], exchange)
             under_way.popleft()
     finally:
         for task in under_way:
             task.cancel()
 
 
-async def _line(index: int, item: Item, segmenter: Segmenter) -> bytes:
+async def _due(line: asyncio.Task[bytes], exchange: Exchange) -> bytes:
+    """A line that is sent now, and counted by that."""
+    content = await line
+    exchange.hold(-len(content))
+    return content
+
+
+async def _line(index: int, item: Item, segmenter: Segmenter, exchange: Exchange) -> bytes:
+    line = await _answered(index, item, segmenter)
+    exchange.hold(len(line))
+    return line
+
+
+async def _answered(index: int, item: Item, segmenter: Segmenter) -> bytes:
     log_id = None
     try:
         image = await item()

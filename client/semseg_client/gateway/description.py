@@ -104,7 +104,7 @@ def infer() -> dict[str, Any]:
         BYTES: _BINARY,
     }
     return {
-        "responses": {200: success, **_errors(*ACCESS, 406, 411, 413, 415, 422, 500, 503, 504)},
+        "responses": {200: success, **_errors(*ACCESS, 406, 408, 411, 413, 415, 422, 500, 503, 504)},
         "openapi_extra": {"requestBody": {"required": True, "content": content}, "parameters": _parameters()},
     }
 
@@ -135,7 +135,7 @@ def batch() -> dict[str, Any]:
         FORM: {"schema": _form({"type": "array", "minItems": 1, "items": _BINARY["schema"]})},
     }
     return {
-        "responses": {200: success, **_errors(*ACCESS, 406, 411, 413, 415, 422, 500)},
+        "responses": {200: success, **_errors(*ACCESS, 406, 408, 411, 413, 415, 422, 500, 503)},
         "openapi_extra": {"requestBody": {"required": True, "content": content}, "parameters": _parameters()},
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import orjson
@@ -54,7 +55,7 @@ def failed(request: Request, error: Failed) -> Response:
         request.state.log_id = error.log_id
     if error.failure.status >= 500:
         request.state.cause = cause(error)
-    wait = error.failure.retry_after
+    wait = error.retry_after
     return envelope(
         request, error.failure.status, error.message, headers={"Retry-After": str(wait)} if wait is not None else None
     )
@@ -65,8 +66,8 @@ def as_failed(error: Exception) -> Failed:
     match error:
         case Failed():
             return error
-        case Overloaded():
-            told = Failed(BUSY)
+        case Overloaded(retry_after=wait):
+            told = Failed(BUSY, retry_after=None if wait is None else max(1, math.ceil(wait)))
         case DeadlineExceeded():
             told = Failed(TOO_LATE)
         case Unavailable():

@@ -30,9 +30,15 @@ CROSS_SITE = Failure(
     "a browser sent it for another site's page, and `SEMSEG_CORS_ORIGINS` does not list that",
     "This origin may not call here",
 )
+NO_HTTP = Failure(400, "what is sent is no HTTP/1.1", "This is no HTTP request")
 NOT_FOUND = Failure(404, "there is no such path", "Not Found")
 NO_SUCH_METHOD = Failure(405, "the path takes other methods; `Allow` lists them", "Method Not Allowed")
 NOT_ACCEPTABLE = Failure(406, "`Accept` lists nothing that can be answered", "This can be answered as {kinds}")
+TOO_SLOW = Failure(
+    408,
+    "the request stops for `SEMSEG_HEADER_TIMEOUT` or `SEMSEG_BODY_TIMEOUT`, or is slower than `SEMSEG_MIN_RATE`",
+    "The request took too long to arrive",
+)
 NO_LENGTH = Failure(
     411, "neither `Content-Length` nor `Transfer-Encoding` is sent", "The length of the request body is not announced"
 )
@@ -46,7 +52,19 @@ INVALID = Failure(
 OTHER_HOST = Failure(421, "`Host` names a host that is not served, see below", "SEMSEG_ALLOWED_HOSTS does not list this host")
 TOO_MANY = Failure(429, "the key's limit, of requests a time or at once, is reached", "Too many requests with this key", 1)
 DEFECT = Failure(500, "a defect of the server", "Internal server error")
-BUSY = Failure(503, "Triton's queue is full", "The server is busy", 1)
+BUSY = Failure(
+    503,
+    "as many images wait as may, or as can be answered within `SEMSEG_TIMEOUT`; or Triton's queue is full",
+    "The server is busy",
+    1,
+)
+NO_ROOM = Failure(
+    503,
+    "requests or answers of others take all of `SEMSEG_BODY_MEMORY` or `SEMSEG_ANSWER_MEMORY`",
+    "The server has no memory left for this request",
+    1,
+)
+NO_CONNECTION = Failure(503, "all of `SEMSEG_MAX_CONNECTIONS` have requests under way", "The server has too many connections", 1)
 UNAVAILABLE = Failure(
     503, "Triton, or the model that answers by default, is not there", "The inference server is not available", 1
 )
@@ -58,9 +76,11 @@ TABLE = (
     BAD_HOST,
     NO_KEY,
     CROSS_SITE,
+    NO_HTTP,
     NOT_FOUND,
     NO_SUCH_METHOD,
     NOT_ACCEPTABLE,
+    TOO_SLOW,
     NO_LENGTH,
     TOO_LARGE,
     UNKNOWN_KIND,
@@ -69,6 +89,8 @@ TABLE = (
     TOO_MANY,
     DEFECT,
     BUSY,
+    NO_ROOM,
+    NO_CONNECTION,
     UNAVAILABLE,
     UNHEALTHY,
     TOO_LATE,
@@ -84,11 +106,12 @@ class Mistake(TypedDict):
 
 
 class Failed(Exception):
-    """A request that is answered with a failure."""
+    """A request that is answered with a failure; `retry_after`, in seconds, counts more than what the table has."""
 
-    def __init__(self, failure: Failure, **told: object) -> None:
+    def __init__(self, failure: Failure, *, retry_after: int | None = None, **told: object) -> None:
         super().__init__(failure.status)
         self.failure = failure
+        self.retry_after = failure.retry_after if retry_after is None else retry_after
         self.message = failure.message.format(**told) if told else failure.message
 
 

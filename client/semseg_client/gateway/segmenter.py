@@ -13,11 +13,11 @@ from ..errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded
 from ..polygons import borders
 from ..segmentation import Drawing, Segmentation
 from ..status import Fault, Status
+from .admission import AdmissionQueue
 from .failures import invalid
 from .health import Health
 from .request import Asked
 from .request.asked import can_mend
-from .room import Room
 from .schemas import Output
 
 Found = Segmentation | Drawing
@@ -30,17 +30,33 @@ MOST_BORDERS = (
 
 
 class Segmenter:
-    """`model` answers where a request names none. An image has its answer within `timeout` seconds, or none."""
+    """`model` answers where a request names none. An image has its answer within `timeout` seconds, or none; not more than
+    `max_waiting` wait for a model."""
 
     def __init__(
-        self, client: AsyncClient, model: str | None, health: Health, status: Callable[[], Status], timeout: float
+        self,
+        client: AsyncClient,
+        model: str | None,
+        health: Health,
+        status: Callable[[], Status],
+        timeout: float,
+        max_waiting: int,
     ) -> None:
         self._client = client
         self._model = model
         self._health = health
         self._status = status
         self._timeout = timeout
-        self._rooms: defaultdict[str, Room] = defaultdict(Room)
+        self._queues = defaultdict[str, AdmissionQueue](lambda: AdmissionQueue(max_waiting, timeout))
+        self._served: list[str] = []  # the models, as far as it has mattered
+
+    def overload(self) -> Overloaded | None:
+        """Why no image can be taken, whichever model it is for; None: one may be.
+
+        The body of a request would tell the model; it costs more to read than all else that a refusal takes.
+        """
+        overloads = [self._queues[name].overload for name in self._served]
+        return None if None in overloads else max(filter(None, overloads), key=lambda one: one.retry_after or 0, default=None)
 
     async def found(self, asked: Asked, outputs: AbstractSet[Output]) -> Found:
         """What Triton answers: a Drawing if the picture is all that is wanted.
@@ -70,17 +86,21 @@ class Segmenter:
             raise asked.refused(error) from None
 
     async def _in_turn(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
-        until = asyncio.get_running_loop().time() + self._timeout
+        deadline = asyncio.get_running_loop().time() + self._timeout
         if model is not None:  # a server that is being started again knows no model
-            await self._well(model, until)
+            await self._well(model, deadline)
         served = await self._client.model(model)
         if served.concurrency is None:
             return await self._ask(asked, model, outputs)
         pixels = max(asked.pixels, most_pixels(asked.options.target_size or served.target_size))
-        room = self._rooms[served.name]
-        return await room.answer(
-            pixels, served.concurrency, until, lambda: self._ask_when_well(asked, served.name, outputs, until)
-        )
+        try:
+            queue = self._queues[served.name]
+            return await queue.run(
+                pixels, served.concurrency, deadline, lambda: self._ask_when_well(asked, served.name, outputs, deadline)
+            )
+        except Overloaded:
+            self._served = [each.name for each in await self._client.models()]
+            raise
 
     def _check(self, model: str) -> Fault | None:
         """What is being mended about the model.
@@ -93,11 +113,12 @@ class Segmenter:
             raise Unavailable(fault.reason)
         return fault
 
-    async def _ask_when_well(self, asked: Asked, model: str, outputs: AbstractSet[Output], until: float) -> Found:
+    async def _ask_when_well(self, asked: Asked, model: str, outputs: AbstractSet[Output], deadline: float) -> Found:
         """A request to a process that has died takes a second to fail, and those behind it wait for that. So none is sent to one
         that is known to be dead, and who has waited for one asks again as soon as it has been replaced."""
         while True:
-            await self._well(model, until)
+            if await self._well(model, deadline):
+                self._queues[model].interrupted()
             asking = asyncio.create_task(self._ask(asked, model, outputs))
             asking.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs one that nobody asks for
             replaced = asyncio.create_task(self._fault(model))
@@ -110,23 +131,26 @@ class Segmenter:
             try:
                 return asking.result()
             except Overloaded:  # callers of gRPC have filled Triton's queue; in ours, this one has its turn
-                if asyncio.get_running_loop().time() + _PAUSE >= until:
+                if asyncio.get_running_loop().time() + _PAUSE >= deadline:
                     raise
             except (ModelNotFound, Unavailable):
                 if self._check(model) is None:
                     raise
             await asyncio.sleep(_PAUSE)
 
-    async def _well(self, model: str, until: float) -> None:
-        """Wait until nothing is being mended about the model.
+    async def _well(self, model: str, deadline: float) -> bool:
+        """Wait until nothing is being mended about the model. Returns whether anything was.
 
         Raises:
-            Unavailable: that is not so at the time `until`, or it is not being mended.
+            Unavailable: that is not so at the time `deadline`, or it is not being mended.
         """
+        waited = False
         while (fault := self._check(model)) is not None:
-            if asyncio.get_running_loop().time() >= until:
+            if asyncio.get_running_loop().time() >= deadline:
                 raise Unavailable(fault.reason)
+            waited = True
             await asyncio.sleep(_PAUSE)
+        return waited
 
     async def _fault(self, model: str) -> None:
         """Wait until something is being mended about the model."""

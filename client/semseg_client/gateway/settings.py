@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from semseg_server.backends.onnxruntime.cores import cores
 
 from . import log
 from .access.hosts import host_name
+from .limits import Limits
 
 # Of what a request to the smallest network costs, the gateway takes a fifth; of others less.
 CORES_A_WORKER = 4
@@ -22,7 +23,7 @@ MOST_WORKERS = 256
 Hosts = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(BaseSettings):
+class Settings(Limits):
     """Read once, where the process starts. Each has an environment variable: SEMSEG_ and its name in capitals."""
 
     model_config = SettingsConfigDict(env_prefix="SEMSEG_")

@@ -24,14 +24,17 @@ from ..stubs import stopped
 from . import log
 from .settings import Settings
 from .tls import server_context
+from .traffic import raise_open_files
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _GRACE = 10  # s, for requests under way
 # For the processes that are started. Each thread would keep the memory of its largest answer to itself; and the kernel would
-# clear the megabytes of every answer anew, which doubles what a process takes for it.
-_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
+# clear the megabytes of every answer anew, which doubles what a process takes for it. A request body that grows beyond the
+# threshold is moved without being copied.
+_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(16 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
+_UNSENT = 256 * 2**10  # bytes that the kernel takes of an answer beyond those on their way; by itself, megabytes
 _LOOK = 0.5  # s, between two looks for stopped processes
 _PATIENCE = 60  # s, after which a process that does not answer, be the machine ever so busy, counts as hung
 
@@ -59,13 +62,16 @@ class Workers(Multiprocess):
             factory=True,
             workers=settings.workers,
             loop="uvloop",
-            http="h11",  # httptools loses the body of a request that offers HTTP/2, as every one of Java's HttpClient does
+            http=f"{__package__}.connection:Connection",
             log_level="info" if verbose else "error",  # its warnings tell what strangers send that is no HTTP
             access_log=False,  # AccessLog tells more
             ssl_context_factory=partial(_tls, settings.tls_certificate, settings) if settings.tls_certificate else None,
+            ws="none",
+            timeout_keep_alive=settings.idle_timeout,
             timeout_graceful_shutdown=_GRACE,
             timeout_worker_healthcheck=_PATIENCE,
         )
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)  # its connections inherit it
         for name, value in _MALLOC.items():
             os.environ.setdefault(name, value)
         super().__init__(config, [listener])
@@ -114,6 +120,7 @@ def _tls(certificate: Path, settings: Settings, *_: object) -> ssl.SSLContext:
 def _worker(settings: Settings, status: Path | None) -> FastAPI:
     """The application, in a process of its own; the one that started it does without what the application is made of."""
     end_with_parent()
+    raise_open_files()
     parent = multiprocessing.parent_process()
     if parent is not None and os.getppid() != parent.pid:  # it has ended before that could be said
         sys.exit(0)

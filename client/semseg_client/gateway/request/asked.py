@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from ...errors import InvalidRequest
+from ..admission import FREE_PIXELS
 from ..failures import Invalid, invalid
-from ..room import ALWAYS
 from ..schemas import Options
 
 # The contract's names of what a caller can set, and PaddleX's.
@@ -23,7 +23,7 @@ class Asked:
     options: Options
     image_at: str
     options_at: str
-    pixels: int = ALWAYS
+    pixels: int = FREE_PIXELS
 
     def refused(self, error: InvalidRequest) -> Invalid:
         """What to tell the caller of an error that is the caller's. The field is one of those in `can_mend`."""

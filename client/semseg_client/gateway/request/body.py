@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
@@ -41,6 +43,9 @@ async def read_body(request: Request, limit: int) -> bytes:
         Failed: as `limited`; or the caller has gone.
     """
     try:
-        return await limited(request, limit).body()
+        body = BytesIO()  # which grows, and gives what it holds without a copy; Starlette joins what it has kept in pieces
+        async for chunk in limited(request, limit).stream():
+            body.write(chunk)
+        return body.getvalue()
     except ClientDisconnect:
         raise Failed(BROKEN_OFF) from None

@@ -43,8 +43,7 @@ async def read_batch(request: Request, settings: Settings, remote: Remote) -> Ba
     """
     match content_type(request):
         case kind if kind == JSON:
-            body = await read_body(request, settings.max_body_bytes)
-            content = await asyncio.to_thread(_parse, body)
+            content = await asyncio.to_thread(_parse, await read_body(request, settings.max_body_bytes))
             return _of_json(content, settings, remote)
         case kind if kind == FORM:
             async with form(request, settings.max_body_bytes, settings.max_images) as sent:

@@ -30,8 +30,7 @@ async def read_one(request: Request, settings: Settings, remote: Remote) -> Aske
     """
     match content_type(request):
         case kind if kind == JSON:
-            body = await read_body(request, settings.max_body_bytes)
-            sent = await asyncio.to_thread(parse, body)
+            sent = await asyncio.to_thread(parse, await read_body(request, settings.max_body_bytes))
             return await of_text(sent, settings, remote, "body.image", "body")
         case kind if kind == FORM:
             async with form(request, settings.max_body_bytes, 1) as sent_form:
@@ -52,7 +51,8 @@ async def of_text(sent: SegmentationRequest, settings: Settings, remote: Remote,
             image = await asyncio.to_thread(decoded, sent.image)
     except InvalidImage as error:
         raise invalid(image_at, str(error), sent.log_id) from None
-    return await of_file(Asked(image, sent, image_at, options_at), settings)
+    options = sent.model_copy(update={"image": ""})  # the text is as large as the image, and no longer needed
+    return await of_file(Asked(image, options, image_at, options_at), settings)
 
 
 async def of_file(asked: Asked, settings: Settings) -> Asked:

@@ -1,0 +1,52 @@
+"""Decides whether a request comes in, before anything is done for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..errors import Overloaded
+from .envelope import as_failed, failed
+from .exchange import Exchange
+from .failures import NO_ROOM, Failed
+from .traffic import Traffic
+
+_PATH = "/semantic-segmentation"  # and below
+
+
+class Gate:
+    """ASGI middleware. `overload` tells why no image can be taken now, or None."""
+
+    def __init__(self, app: ASGIApp, traffic: Traffic, overload: Callable[[], Overloaded | None]) -> None:
+        self._app = app
+        self._traffic = traffic
+        self._overload = overload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            return await failed(Request(scope), refusal)(scope, receive, send)
+        state = scope.setdefault("state", {})
+        state["exchange"] = exchange = Exchange(self._traffic)
+        if (connection := state.get("connection")) is not None:
+            connection.exchange = exchange
+        try:
+            await self._app(scope, exchange.receiving(receive), exchange.sending(send))
+        finally:
+            exchange.end()
+
+    def _refusal(self, scope: Scope) -> Failed | None:
+        if scope["method"] != "POST" or not scope["path"].startswith(_PATH):
+            return None
+        if (overload := self._overload()) is not None:
+            return as_failed(overload)
+        traffic = self._traffic
+        declared = Headers(scope=scope).get("content-length", "")
+        size = int(declared) if declared.isdecimal() else 0
+        fits = size > traffic.settings.max_body_bytes or traffic.body_fits(size)  # one that is too large is told so
+        return None if fits and traffic.answers <= traffic.answer_memory else Failed(NO_ROOM)

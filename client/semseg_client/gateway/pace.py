@@ -1,0 +1,29 @@
+"""How fast a caller sends its request, or reads its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Pace:
+    """Counts only the time for which the caller is waited for, so that our own slowness is nobody's fault."""
+
+    moved: int = 0  # bytes
+    waited: float = 0.0  # s
+    stalled: float = 0.0  # s, since a byte moved
+
+    def tick(self, moved: int, seconds: float) -> None:
+        """For so many seconds more the caller was waited for; `moved` bytes have gone over the wire by now."""
+        self.stalled = 0.0 if moved != self.moved else self.stalled + seconds
+        self.moved = moved
+        self.waited += seconds
+
+    def too_slow(self, timeout: float, min_rate: int, grace: float) -> bool:
+        """Whether nothing moved for `timeout` seconds, or less than `min_rate` bytes a second for longer than `grace`."""
+        return self.stalled >= timeout or (self.waited > grace and self.moved < min_rate * self.waited)
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second."""
+        return self.moved / self.waited if self.waited else float("inf")
