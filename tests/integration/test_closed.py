@@ -144,7 +144,7 @@ def test_triton_http_is_off_unless_it_is_asked_for(repository: Path) -> None:
 
 def test_the_bare_server_is_closed_alike_and_its_health_is_a_real_inference(repository: Path, tmp_path: Path) -> None:
     def healthy(url: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, ROOT / "server" / "healthcheck.py", url]
+        command: list[str | Path] = [sys.executable, ROOT / "server" / "healthcheck.py", url]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     with tritonserver(repository, tmp_path / "log") as server:

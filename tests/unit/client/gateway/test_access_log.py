@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import httpx
 import pytest
 from fastapi.responses import Response
 
+from semseg_client.conversation import TINY_IMAGE
 from semseg_client.gateway import Settings, log
 from semseg_client.gateway.app import create_app
 
+IMAGE = b64encode(TINY_IMAGE).decode()
 PATH = "/semantic-segmentation"
 
 
@@ -90,7 +93,7 @@ async def test_the_callers_mistakes_are_no_errors(written: Written) -> None:
 async def test_a_failure_is_told_once_with_the_log_id_and_the_cause(written: Written, form: log.Form) -> None:
     written.configure(form)
     async with client() as gateway:
-        answer = await gateway.post(PATH, json={"image": "aGk=", "logId": "frame-17"})
+        answer = await gateway.post(PATH, json={"image": IMAGE, "logId": "frame-17"})
     assert answer.status_code == 503
     [line] = (written.requests.getvalue() + written.errors.getvalue()).splitlines()
     assert bool(written.errors.getvalue()) == (form == "off")
@@ -101,12 +104,12 @@ async def test_a_failure_is_told_once_with_the_log_id_and_the_cause(written: Wri
         "error" if form == "json" else "ERROR",
     ):
         assert part in line
-    assert "aGk=" not in line
+    assert IMAGE not in line
 
 
 async def test_an_image_of_a_batch_that_fails_is_told_with_its_own_log_id(written: Written) -> None:
     written.configure("json")
-    images = [{"image": "aGk=", "logId": "one"}, {"image": "!", "logId": "two"}]
+    images = [{"image": IMAGE, "logId": "one"}, {"image": "!", "logId": "two"}]
     async with client() as gateway:
         await gateway.post(f"{PATH}/batch", json={"images": images, "logId": "all"})
     told = json.loads(written.errors.getvalue())

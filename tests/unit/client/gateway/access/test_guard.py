@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
+from semseg_client.conversation import TINY_IMAGE
 from semseg_client.gateway import Settings
 from semseg_client.gateway.access.key_gate import KeyGate
 from semseg_client.gateway.access.keys import Keys
 from semseg_client.gateway.app import create_app
 
 PATH = "/semantic-segmentation"
-IMAGE = {"image": "aGk="}
+IMAGE = {"image": b64encode(TINY_IMAGE).decode()}
 
 
 def client(**settings: Any) -> httpx.AsyncClient:
