@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,11 +27,22 @@ class Status:
     draining: bool = False
 
 
-class StatusFile:
+class Unsupervised:
+    """Of a server that nobody watches over, nothing is known."""
+
+    def read(self) -> Status:
+        return Status()
+
+    def suspect(self) -> None:
+        pass
+
+
+class StatusFile(Unsupervised):
     """A file with a Status. It is replaced whole, and read again only when it has changed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._suspicion = path.with_suffix(".suspicion")
         self._seen: tuple[int, int] | None = None
         self._status = Status()
 
@@ -48,3 +61,14 @@ class StatusFile:
         except FileNotFoundError:
             pass
         return self._status
+
+    def suspect(self) -> None:
+        """Tell the supervisor that a request has been under way for a while. It then looks for processes that hang."""
+        with suppress(OSError):  # the service is ending
+            self._suspicion.touch()
+
+    def suspected(self, within: float) -> bool:
+        """Whether anybody did so in the last so many seconds."""
+        with suppress(FileNotFoundError):
+            return time.time() - self._suspicion.stat().st_mtime < within
+        return False

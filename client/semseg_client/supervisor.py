@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from tritonclient.grpc import InferenceServerClient
-from tritonclient.utils import InferenceServerException
+import numpy as np
+from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
+from tritonclient.grpc.model_config_pb2 import DataType, ModelInput
+from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from .backoff import Backoff
 from .client import Client, channel_options
@@ -20,6 +22,7 @@ from .conversation import NOT_YET, TINY_IMAGE
 from .errors import SemsegError, ServingError
 from .healer import Healer, resume
 from .ports import free_ports
+from .pulse import Pulse
 from .repository import configuration
 from .served_configuration import adjust, instances
 from .served_repository import REVISION, ServedRepository
@@ -68,6 +71,7 @@ class Supervisor:
         self._status: StatusFile
         self._triton: _Triton
         self._healer: Healer
+        self._pulse: Pulse
         self._process: TritonProcess
         self._told = Status()
         self._draining = False
@@ -94,6 +98,7 @@ class Supervisor:
             self._status = StatusFile(memory.folder / "status.json")
             self._triton = _Triton(self.grpc_url, self._log)
             self._healer = Healer(self._served, self._triton, self._instances, self._say)
+            self._pulse = Pulse(self._triton.ask)
             (memory.folder / _CRASHES).mkdir()
             self._process = self._run(memory)
         except BaseException:
@@ -240,7 +245,12 @@ class Supervisor:
             os.kill(self._process.pid, signal.SIGCONT)
         living = stubs(self._process.pid)
         resume(living)
-        self._healer.look(living, time.monotonic())
+        now = time.monotonic()
+        for stub in self._pulse.hung(living, now, suspicious=self._status.suspected(2 * _PERIOD)):
+            self._say(f"a process of {stub.entry} hangs; it is killed")
+            with suppress(ProcessLookupError):
+                os.kill(stub.pid, signal.SIGKILL)
+        self._healer.look(living, now)
 
     def _restart(self, now: float) -> None:
         if not self._down:
@@ -292,8 +302,29 @@ class _Triton:
     def failures(self, name: str) -> int:
         return len(self._log.load_failures(name))
 
+    def ask(self, name: str, answered: Callable[[], None]) -> None:
+        """Send an entry an inference of a tiny image, or of what its inputs look like; `answered` comes from another thread."""
+
+        def take(result: InferResult | None, error: InferenceServerException | None) -> None:  # noqa: ARG001
+            answered()
+
+        try:
+            config = self._connection.get_model_config(name, client_timeout=_CALL).config
+            self._connection.async_infer(name, [_tiny(each) for each in config.input], take)
+        except InferenceServerException:  # whoever cannot be asked is not accused
+            answered()
+
     def close(self) -> None:
         self._connection.close()
+
+
+def _tiny(description: ModelInput) -> InferInput:
+    """A valid input of one of our entries: 32 stands for every size, and for every number."""
+    kind = DataType.Name(description.data_type).removeprefix("TYPE_").replace("STRING", "BYTES")
+    shape = [1, *(32 if side < 0 else side for side in description.dims)]
+    value = InferInput(description.name, shape, kind)
+    value.set_data_from_numpy(np.full(shape, TINY_IMAGE if kind == "BYTES" else 32, triton_to_np_dtype(kind)))
+    return value
 
 
 def _unready(client: Client, model: str) -> SemsegError | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,6 +145,37 @@ def test_a_killed_server_is_started_again(service: Service, expected: list[int])
     assert calls.wrong == []
     assert calls.longest_gap < 2 * HEALED
     print(f"tritonserver: {calls.right} right answers, none wrong; longest gap {calls.longest_gap:.1f} s")
+
+
+def test_a_process_that_hangs_is_replaced(repository: Path, tmp_path: Path) -> None:
+    hangs, copy = tmp_path / "hangs", tmp_path / "model_repository"
+    for entry in ("preprocess", "postprocess", "draw", DEMO, f"{DEMO}_network"):
+        shutil.copytree(repository / entry, copy / entry)
+    code = copy / "draw" / "1" / "model.py"
+    text = code.read_text()
+    loop = f"while __import__('os').path.exists({str(hangs)!r}): __import__('time').sleep(0.05)"
+    code.write_text(
+        text.replace(
+            "    def execute(",
+            f"    def execute(self, requests):\n        {loop}\n        return self.run(requests)\n\n    def run(",
+        )
+    )
+    with serving(copy, "--model", DEMO) as addresses:
+        service = Service(**addresses)
+        expected = label_map(service)
+        [before] = processes_of(service.grpc, "draw")
+        hangs.touch()
+        begun = time.monotonic()
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(label_map, service)
+            while before.status() != psutil.STATUS_ZOMBIE:
+                assert time.monotonic() - begun < PATIENCE
+                time.sleep(0.1)
+            noticed = time.monotonic() - begun
+            hangs.unlink()
+            assert answer.result() == expected
+    print(f"noticed after {noticed:.1f} s, answered after {time.monotonic() - begun:.1f} s")
+    assert noticed < HEALED
 
 
 def test_a_pipelines_own_server_heals_alike(repository: Path) -> None:

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 
 from ..client import AsyncClient
-from ..status import Status, StatusFile
+from ..status import StatusFile, Unsupervised
 from . import batch, description, infer, models
 from .access.guard import guard
 from .access_log import AccessLog
@@ -28,10 +28,10 @@ from .traffic import Traffic
 
 def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     """The gateway to the tritonserver at `settings.url`. `status` is told by who supervises that server, if anybody does."""
-    read_status = status.read if status is not None else Status
+    supervision = status or Unsupervised()
     client = AsyncClient(settings.url, settings.timeout)
-    health = Health(AsyncClient(settings.url, settings.timeout, patience=0), settings.model, read_status)
-    segmenter = Segmenter(client, settings.model, health, read_status, settings.timeout, settings.max_waiting)
+    health = Health(AsyncClient(settings.url, settings.timeout, patience=0), settings.model, supervision.read)
+    segmenter = Segmenter(client, settings.model, health, supervision, settings.timeout, settings.max_waiting)
     remote = Remote(settings.image_hosts, settings.max_body_bytes, settings.image_timeout)
 
     traffic = Traffic(settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 from ..client import AsyncClient
@@ -12,7 +11,7 @@ from ..conversation import TargetSize
 from ..errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded, Unavailable
 from ..polygons import borders
 from ..segmentation import Drawing, Segmentation
-from ..status import Fault, Status
+from ..status import Fault, Unsupervised
 from .admission import AdmissionQueue
 from .failures import invalid
 from .health import Health
@@ -23,6 +22,7 @@ from .schemas import Output
 Found = Segmentation | Drawing
 
 _PAUSE = 0.1  # s, between two attempts
+_LONG = 0.5  # s, after which an inference may have met a process that hangs
 _AFTER_ALL = 3  # times the time that an image may take, it keeps its place while Triton has not answered
 MOST_BORDERS = (
     500_000  # sides of pixels between classes; a street of two megapixels has a tenth, a megapixel of noise two million
@@ -38,14 +38,14 @@ class Segmenter:
         client: AsyncClient,
         model: str | None,
         health: Health,
-        status: Callable[[], Status],
+        supervision: Unsupervised,
         timeout: float,
         max_waiting: int,
     ) -> None:
         self._client = client
         self._model = model
         self._health = health
-        self._status = status
+        self._supervision = supervision
         self._timeout = timeout
         self._queues = defaultdict[str, AdmissionQueue](lambda: AdmissionQueue(max_waiting, timeout))
         self._served: list[str] = []  # the models, as far as it has mattered
@@ -108,7 +108,7 @@ class Segmenter:
         Raises:
             Unavailable: it is not being mended.
         """
-        fault = self._status().faults.get(model)
+        fault = self._supervision.read().faults.get(model)
         if fault is not None and fault.final:
             raise Unavailable(fault.reason)
         return fault
@@ -153,8 +153,11 @@ class Segmenter:
         return waited
 
     async def _fault(self, model: str) -> None:
-        """Wait until something is being mended about the model."""
-        while model not in self._status().faults:
+        """Wait until something is being mended about the model; after a while, have it looked at."""
+        begun = asyncio.get_running_loop().time()
+        while model not in self._supervision.read().faults:
+            if asyncio.get_running_loop().time() - begun > _LONG:
+                self._supervision.suspect()
             await asyncio.sleep(_PAUSE)
 
     async def _ask(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:

@@ -19,3 +19,11 @@ def test_the_last_status_holds_when_the_file_has_gone(tmp_path: Path) -> None:
     assert status.read().draining
     status.path.unlink()
     assert status.read().draining
+
+
+def test_a_suspicion_lasts_for_a_moment(tmp_path: Path) -> None:
+    status = StatusFile(tmp_path / "status.json")
+    assert not status.suspected(within=1.0)
+    status.suspect()
+    assert status.suspected(within=60.0)
+    assert not status.suspected(within=-1.0)
