@@ -42,6 +42,15 @@ def stubs(server: int, proc: Path = _PROC) -> list[Stub]:
     return found
 
 
+def zombies(server: int, proc: Path = _PROC) -> int:
+    """How many dead processes the tritonserver still holds. It never lets go of one that died at work, nor of its memory."""
+    count = 0
+    for pid in _children(server, proc):
+        with suppress(OSError):
+            count += _stat(proc / pid)[0] in _DEAD
+    return count
+
+
 def stopped(pid: int, proc: Path = _PROC) -> bool:
     """Whether SIGSTOP holds the process."""
     with suppress(OSError):

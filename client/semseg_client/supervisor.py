@@ -28,13 +28,14 @@ from .served_configuration import adjust, instances
 from .served_repository import REVISION, ServedRepository
 from .shared_memory import SharedMemory
 from .status import Fault, Status, StatusFile
-from .stubs import stopped, stubs
+from .stubs import stopped, stubs, zombies
 from .triton_log import TritonLog
 from .triton_process import HOST, TritonProcess, program
 
 _PERIOD = 0.5  # s, between two looks
 _LOADING = 600.0  # s, that a model may take to load
 _CALL = 1.0  # s, that Triton may take to tell a configuration
+_MOST_ZOMBIES = 8  # of up to some sixty megabytes each, at which a server is replaced
 _FREE_STARTS = 2  # deaths of the server in a row that are mended at once
 
 _CRASHES = "crashes"  # folder in which preprocess notes what crashed it
@@ -251,6 +252,9 @@ class Supervisor:
             with suppress(ProcessLookupError):
                 os.kill(stub.pid, signal.SIGKILL)
         self._healer.look(living, now)
+        if zombies(self._process.pid) >= _MOST_ZOMBIES:
+            self._say("tritonserver holds the memory of too many processes that have died")
+            self._process.kill()
 
     def _restart(self, now: float) -> None:
         if not self._down:

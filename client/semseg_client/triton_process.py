@@ -84,6 +84,10 @@ class TritonProcess:
             return f"tritonserver was killed by {signal.Signals(-code).name}."
         return f"tritonserver ended with exit code {code}. {self._log.reason()}".strip()
 
+    def kill(self) -> None:
+        """End the server at once."""
+        self._process.kill()
+
     def stop(self) -> None:
         """Stop the server; its Python processes go with it."""
         self._process.terminate()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from semseg_client.stubs import Stub, stopped, stubs
+from semseg_client.stubs import Stub, stopped, stubs, zombies
 
 
 def process(proc: Path, pid: int, words: list[str], state: str, children: str = "") -> None:
@@ -27,3 +27,4 @@ def test_living_stubs_are_told_with_their_entry_state_and_time(tmp_path: Path) -
     assert not stopped(2, tmp_path)
     assert not stopped(99, tmp_path)
     assert stubs(99, tmp_path) == []
+    assert (zombies(1, tmp_path), zombies(99, tmp_path)) == (1, 0)
