@@ -122,6 +122,9 @@ def from_triton(error: InferenceServerException, url: str) -> SemsegError:
         # A Python process of Triton's has died: the server stays "ready", every request to it fails.
         case "INTERNAL" if "Stub process" in message:
             return Unavailable(message)
+        # /dev/shm is full; for a request of less it may do.
+        case "INTERNAL" if "shared memory" in message:
+            return Unavailable("the server has no room left in its shared memory (/dev/shm)")
         # ONNX Runtime's words for a convolution whose kernel is larger than what it is to slide over.
         case "INTERNAL" if "Invalid input shape: {" in message:
             return InvalidImage("image: is too small for this network; pass target_size to have it scaled up")

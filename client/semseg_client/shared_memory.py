@@ -36,6 +36,11 @@ class SharedMemory:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         unlocked.rename(self.folder)  # nobody ever sees it without its lock
 
+    @property
+    def free(self) -> int:
+        """Bytes that are left there."""
+        return shutil.disk_usage(self._root).free
+
     def clear(self) -> None:
         """Remove the server's regions. The folder stays."""
         _remove(path for path in self._root.glob(f"{self.prefix}*") if path != self.folder)

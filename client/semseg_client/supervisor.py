@@ -36,6 +36,7 @@ _PERIOD = 0.5  # s, between two looks
 _LOADING = 600.0  # s, that a model may take to load
 _CALL = 1.0  # s, that Triton may take to tell a configuration
 _MOST_ZOMBIES = 8  # of up to some sixty megabytes each, at which a server is replaced
+_LITTLE = 256 * 2**20  # bytes of shared memory; an image of 2048x1024 takes some twenty in each of four processes
 _FREE_STARTS = 2  # deaths of the server in a row that are mended at once
 
 _CRASHES = "crashes"  # folder in which preprocess notes what crashed it
@@ -106,6 +107,10 @@ class Supervisor:
             memory.remove()
             raise
         self._memory = memory
+        if memory.free < _LITTLE:
+            self._say(
+                f"Only {memory.free // 2**20} MB are free in /dev/shm: large images may be answered 503 (docker run --shm-size=1g)"
+            )
 
     def wait_ready(self, timeout: float = 600.0, given_up: threading.Event | None = None) -> None:
         """Wait until every model has answered a real inference, or `given_up` is set. From then on, the server is kept alive.

@@ -43,7 +43,7 @@ ENGLISH = blocks("README.md")
 @pytest.fixture(scope="module")
 def service(repository: Path) -> Iterator[Service]:
     """As after `make serve`: the demo network alone."""
-    with serving(repository, "--model", DEMO) as addresses:
+    with serving(repository, "--model", DEMO, "--http-port=0") as addresses:
         yield Service(**addresses)
 
 

@@ -53,6 +53,11 @@ def translated(code: str | None, message: str) -> SemsegError:
         ),
         ("CANCELLED", "GRPC server is shutting down", Unavailable("GRPC server is shutting down")),
         ("INTERNAL", "in ensemble 'd', Stub process 'p_0' is not healthy.", Unavailable("Stub process 'p_0' is not healthy.")),
+        (
+            "INTERNAL",
+            "in ensemble 'd', Failed to increase the shared memory pool size for key 'semseg_1' to 9 bytes.",
+            Unavailable("the server has no room left in its shared memory (/dev/shm)"),
+        ),
         ("INTERNAL", "cv2.error\n\nAt:\n  /a/model.py(24): answer", ServerError("cv2.error")),
         (None, "", ServerError("no reason given")),
     ],
