@@ -108,9 +108,7 @@ class Supervisor:
             raise
         self._memory = memory
         if memory.free < _LITTLE:
-            self._say(
-                f"Only {memory.free // 2**20} MB are free in /dev/shm; large images may be answered 503 (docker run --shm-size=1g)"
-            )
+            self._say(f"Only {memory.free // 2**20} MB are free in /dev/shm; large images may get 503 (docker run --shm-size=1g)")
 
     def wait_ready(self, timeout: float = 600.0, given_up: threading.Event | None = None) -> None:
         """Wait until every model has answered a real inference, or `given_up` is set. From then on, the server is kept alive.
