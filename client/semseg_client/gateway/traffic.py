@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import resource
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,8 @@ class Traffic:
 
     async def watch(self) -> None:
         """Looks at all connections again and again, until it is cancelled."""
+        gc.collect()
+        gc.freeze()  # what lives as long as the process; to look for garbage among it takes a tenth of a second
         limits = self.settings
         every = min(_OFTEN, limits.header_timeout / 4, limits.body_timeout / 4, limits.answer_timeout / 4, limits.rate_grace / 4)
         while True:
@@ -92,7 +95,11 @@ class Traffic:
 
 
 def give_memory_back() -> None:
-    """To the kernel, what lies free between what is not; glibc does so only at the end of its heap."""
+    """To the kernel: what a failed call holds with its traceback, and what lies free between what does not.
+
+    Python and glibc would do so much later, if at all.
+    """
+    gc.collect()
     if _TRIM is not None:
         _TRIM(0)
 
