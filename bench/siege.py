@@ -39,7 +39,7 @@ SPAWN = multiprocessing.get_context("spawn")
 
 
 def head(length: int, kind: str = "image/jpeg", accept: str = "image/png") -> bytes:
-    lines = f"POST {PATH} HTTP/1.1", "Host: x", f"Content-Type: {kind}", f"Accept: {accept}", f"Content-Length: {length}"
+    lines = f"POST {PATH} HTTP/1.1", "Host: localhost", f"Content-Type: {kind}", f"Accept: {accept}", f"Content-Length: {length}"
     return "\r\n".join([*lines, "", ""]).encode()
 
 

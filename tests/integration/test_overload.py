@@ -61,7 +61,13 @@ def connected(rest: str) -> socket.socket:
 
 
 def head(length: int, kind: str = "application/json", accept: str = "application/json") -> bytes:
-    lines = (f"POST {PATH} HTTP/1.1", "Host: x", f"Content-Type: {kind}", f"Accept: {accept}", f"Content-Length: {length}")
+    lines = (
+        f"POST {PATH} HTTP/1.1",
+        "Host: localhost",
+        f"Content-Type: {kind}",
+        f"Accept: {accept}",
+        f"Content-Length: {length}",
+    )
     return "\r\n".join([*lines, "", ""]).encode()
 
 
