@@ -139,7 +139,7 @@ def test_triton_http_is_off_unless_it_is_asked_for(repository: Path) -> None:
         server = server_of(addresses["grpc"])
         listening = [each for each in server.net_connections("inet") if each.status == "LISTEN"]
         assert len(listening) == 2
-        assert {each.laddr.ip for each in listening} == {"127.0.0.1"}
+        assert {each.laddr.ip.removeprefix("::ffff:") for each in listening} == {"127.0.0.1"}
 
 
 def test_the_bare_server_is_closed_alike_and_its_health_is_a_real_inference(repository: Path, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_bare_server_is_closed_alike_and_its_health_is_a_real_inference(repo
         command: list[str | Path] = [sys.executable, ROOT / "server" / "healthcheck.py", url]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
-    with tritonserver(repository, tmp_path / "log") as server:
+    with tritonserver(repository, tmp_path / "log", "--exit-timeout-secs=1", ends_well=False) as server:
         assert not any(call(server.grpc, "LogSettings", headers) for headers in HEADERS)
         assert requests.get(f"{server.http}/v2/logging", timeout=5).status_code == 403
         answer = requests.post(f"{server.http}/v2/repository/models/evil/load", json.dumps(EVIL), timeout=5)

@@ -125,17 +125,13 @@ def test_a_signal_ends_it_in_a_line(
     assert {path.name for path in tmp_path.glob("output/.semseg/*")} == {"done.jsonl"}
 
 
-def test_a_server_that_dies_ends_it_in_a_line(repository: Path, images: Path, tmp_path: Path) -> None:
+def test_a_server_that_dies_costs_no_image(repository: Path, images: Path, tmp_path: Path) -> None:
     with running(tmp_path, images, "--model-repository", repository, "--model", DEMO) as process:
         wait_until(lambda: len(list(tmp_path.glob("output/*"))) > 20)
         [triton] = [child for child in psutil.Process(process.pid).children() if "tritonserver" in child.name()]
         triton.kill()
-        _, stderr = process.communicate(timeout=60)
-    lines = stderr.decode().splitlines()
-    assert process.returncode == 1
-    assert len(lines) <= 3  # how many failed, the one that did, the end
-    assert lines[-1].startswith("semseg: ")
-    assert lines[-1].endswith("; semseg predict --resume goes on")
+        _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr.decode()
 
 
 def test_a_signal_while_its_own_server_is_stopped_leaves_nothing(repository: Path, images: Path, tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def server(repository: Path, folder: Path, authority: Authority) -> Iterator[Ser
         f"--grpc-root-cert={authority.certificate}",
     )
     models = ("--model-control-mode=explicit", f"--load-model={DEMO}")
-    with tritonserver(repository, folder / "log", *flags, *models, tls=tls) as running:
+    # 127.0.0.2, by which a test calls it, is another host.
+    with tritonserver(repository, folder / "log", *flags, *models, "--grpc-address=0.0.0.0", tls=tls) as running:
         yield Server(f"grpcs://{running.grpc}", tls, Authority(folder, "stranger"))
 
 

@@ -9,11 +9,12 @@ import socket
 import ssl
 import sys
 import threading
+from asyncio import Protocol
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess
@@ -62,7 +63,7 @@ class Workers(Multiprocess):
             factory=True,
             workers=settings.workers,
             loop="uvloop",
-            http=f"{__package__}.connection:Connection",
+            http=_connection,  # type: ignore[arg-type]  # called as its class would be
             log_level="info" if verbose else "error",  # its warnings tell what strangers send that is no HTTP
             access_log=False,  # AccessLog tells more
             ssl_context_factory=partial(_tls, settings.tls_certificate, settings) if settings.tls_certificate else None,
@@ -115,6 +116,13 @@ class Workers(Multiprocess):
 
 def _tls(certificate: Path, settings: Settings, *_: object) -> ssl.SSLContext:
     return server_context(certificate, settings.tls_key, settings.tls_client_ca)
+
+
+def _connection(**arguments: Any) -> Protocol:
+    """A connection of the application; it is imported in the processes that serve, after the application."""
+    from .connection import Connection
+
+    return Connection(**arguments)
 
 
 def _worker(settings: Settings, status: Path | None) -> FastAPI:
