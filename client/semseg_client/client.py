@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, TimeoutError, wait  # noqa: A004 - before Python 3.11, it is not the built-in one
 from pathlib import Path
 from types import TracebackType
@@ -40,9 +41,9 @@ class Client:
     """A connection to tritonserver's gRPC port; one may be shared by many threads.
 
     `timeout` is the time, in seconds, that a call to the server may take. When a part of a server dies, it is usually back within
-    `patience` seconds: for so long an inference is asked for again before it raises Unavailable. An inference that is not waited
-    for any longer is left to the server under way: tritonserver 2.51 may die (SIGSEGV) when one is cancelled, which a gRPC
-    deadline does too.
+    `patience` seconds: for so long an inference is asked for again before it raises Unavailable. `parameters` go with each one.
+    An inference that is not waited for any longer is left to the server under way: tritonserver 2.51 may die (SIGSEGV) when one
+    is cancelled, which a gRPC deadline does too.
 
     `grpcs://host:port` is a server that speaks TLS; `tls` names the files for it, if the environment does not: see `Tls`.
 
@@ -56,9 +57,15 @@ class Client:
     """
 
     def __init__(
-        self, url: str = "localhost:8001", timeout: float = 60.0, *, tls: Tls | None = None, patience: float = PATIENCE
+        self,
+        url: str = "localhost:8001",
+        timeout: float = 60.0,
+        *,
+        tls: Tls | None = None,
+        patience: float = PATIENCE,
+        parameters: Mapping[str, bool | int | str] | None = None,
     ) -> None:
-        self._conversation = Conversation(url, timeout, patience)
+        self._conversation = Conversation(url, timeout, patience, parameters)
         self._connection = tritonclient.grpc.InferenceServerClient(
             target(url), creds=credentials(url, tls), channel_args=channel_options(url)
         )
@@ -177,9 +184,15 @@ class AsyncClient:
     """The same as `Client`, to be awaited; it belongs to the event loop that makes its first call."""
 
     def __init__(
-        self, url: str = "localhost:8001", timeout: float = 60.0, *, tls: Tls | None = None, patience: float = PATIENCE
+        self,
+        url: str = "localhost:8001",
+        timeout: float = 60.0,
+        *,
+        tls: Tls | None = None,
+        patience: float = PATIENCE,
+        parameters: Mapping[str, bool | int | str] | None = None,
     ) -> None:
-        self._conversation = Conversation(url, timeout, patience)
+        self._conversation = Conversation(url, timeout, patience, parameters)
         self._credentials = credentials(url, tls)
         self._connection: Any = None
         self._under_way: set[asyncio.Future[Any]] = set()

@@ -10,7 +10,7 @@ import json
 import struct
 import time
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,8 +28,6 @@ T = TypeVar("T")
 
 NOT_YET = (Unavailable, ModelNotFound, Overloaded, DeadlineExceeded)  # what a server that still starts may answer
 LONGEST_SIDE = 16384  # pixels, of a target size, as in docs/contract.md
-
-OUR_POLICY = "bounded_queue"  # a parameter of networks whose queue policy is not their owner's but their server's
 
 _PAUSE = 0.2  # s, between two attempts while waiting for a server
 
@@ -56,8 +54,11 @@ Steps = Generator[Call | Pause, Any, T]
 class Conversation:
     """The conversations with one server, and what is remembered from one to the next: the models that it serves."""
 
-    def __init__(self, url: str, timeout: float, patience: float) -> None:
+    def __init__(
+        self, url: str, timeout: float, patience: float, parameters: Mapping[str, bool | int | str] | None = None
+    ) -> None:
         self.url = url
+        self._parameters = dict(parameters or {})
         self.timeout = timeout
         self.patience = patience
         self._models: dict[str, Model] = {}
@@ -117,7 +118,9 @@ class Conversation:
         while True:
             try:
                 left = begun + timeout - time.monotonic()
-                answer = yield Call("infer", {"model_name": chosen.name, **request}, max(left, 0.001))
+                parameters = {**self._parameters, **request["parameters"]}
+                arguments = {**request, "model_name": chosen.name, "parameters": parameters}
+                answer = yield Call("infer", arguments, max(left, 0.001))
                 break
             except ModelNotFound:
                 self._models = {}
@@ -221,8 +224,7 @@ def concurrency(network: ModelConfig) -> int | None:
     """See `Model`: what each instance works on, and once more as much that waits for it. On a CPU, none takes several large
     images at once."""
     batching = network.dynamic_batching
-    owners = OUR_POLICY not in network.parameters
-    if owners and (batching.HasField("default_queue_policy") or batching.priority_queue_policy):
+    if batching.HasField("default_queue_policy") or batching.priority_queue_policy:
         return None
     groups = network.instance_group
     on_cpu = all(group.kind == ModelInstanceGroup.KIND_CPU for group in groups)

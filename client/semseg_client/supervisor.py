@@ -22,6 +22,7 @@ from .conversation import NOT_YET, TINY_IMAGE
 from .errors import SemsegError, ServingError
 from .healer import Healer, resume
 from .ports import free_ports
+from .pressure import Pressure
 from .pulse import Pulse
 from .repository import configuration
 from .served_configuration import adjust, instances
@@ -131,6 +132,9 @@ class Supervisor:
         self._look()  # which entries run in processes is known before one can be missed
         self._thread = threading.Thread(target=self._supervise, name="semseg-supervisor", daemon=True)
         self._thread.start()
+        if (metrics := self.url("metrics")) is not None and self._memory is not None:
+            pressure = Pressure(metrics, self._memory.folder / _CRASHES / "busy")
+            threading.Thread(target=pressure.watch, args=[self._ended], name="semseg-pressure", daemon=True).start()
 
     def load(self, names: Sequence[str]) -> None:
         """Have the server take up how entries of the repository are now, one after the other.

@@ -19,7 +19,7 @@ import pytest
 import requests
 
 from demo.run import serving
-from semseg_client import Client, create_pipeline
+from semseg_client import Client, Overloaded, create_pipeline
 from tests.support import DEMO, STREET, Service, encoded, processes_of, server_of
 
 CALLERS = 8
@@ -145,6 +145,21 @@ def test_a_killed_server_is_started_again(service: Service, expected: list[int])
     assert calls.wrong == []
     assert calls.longest_gap < 2 * HEALED
     print(f"tritonserver: {calls.right} right answers, none wrong; longest gap {calls.longest_gap:.1f} s")
+
+
+def test_while_many_images_wait_callers_of_grpc_are_refused_before_anything_is_decoded(service: Service) -> None:
+    busy = Path(server_of(service.grpc).environ()["SEMSEG_CRASH_FOLDER"], "busy")
+    with Client(service.grpc) as client:
+        client.segment(STREET)
+        busy.touch()
+        with pytest.raises(Overloaded):
+            client.segment(STREET)
+        assert label_map(service)
+        deadline = time.monotonic() + PATIENCE
+        while busy.exists():  # none waits
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        client.segment(STREET)
 
 
 def test_a_process_that_hangs_is_replaced(repository: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_client import conversation
+from semseg_client.gateway import app
 from semseg_export import memory
 from semseg_export.configuration import MAX_BATCH_SIZE, SHARED, Origin, ensemble_config, network_config, preprocess_config
 from semseg_export.resize import Resize
@@ -107,10 +108,12 @@ def test_the_ensembles_parameters_are_those_of_the_table_and_clients_read_them_a
     assert (model.converter, model.agreement, model.max_pixels) == ("paddle2onnx 2.1.0", 1.0, 8 * 2**20)
 
 
-def test_the_request_parameter_is_read_and_sent_under_its_name() -> None:
-    (name,) = [name for name, *_ in table("Request parameters")]
-    assert f'.get("{name}")' in (ROOT / "model_repository/preprocess/1/model.py").read_text()
-    assert f'"{name}"' in getsource(conversation.inference)
+def test_the_request_parameters_are_read_and_sent_under_their_names() -> None:
+    names = [name for name, *_ in table("Request parameters")]
+    for name in names:
+        assert f'.get("{name}")' in (ROOT / "model_repository/preprocess/1/model.py").read_text()
+    assert [*app.ADMITTED, "target_size"] == names
+    assert '"target_size"' in getsource(conversation.inference)
 
 
 def test_both_ends_bound_a_target_size_alike() -> None:

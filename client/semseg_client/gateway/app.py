@@ -25,12 +25,16 @@ from .segmenter import Segmenter
 from .settings import Settings
 from .traffic import Traffic
 
+# Images wait here in the gateway and not in Triton, so preprocess has none of ours refused when many wait there.
+ADMITTED = {"admitted": True}
+
 
 def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     """The gateway to the tritonserver at `settings.url`. `status` is told by who supervises that server, if anybody does."""
     supervision = status or Unsupervised()
-    client = AsyncClient(settings.url, settings.timeout)
-    health = Health(AsyncClient(settings.url, settings.timeout, patience=0), settings.model, supervision.read)
+    client = AsyncClient(settings.url, settings.timeout, parameters=ADMITTED)
+    prober = AsyncClient(settings.url, settings.timeout, patience=0, parameters=ADMITTED)
+    health = Health(prober, settings.model, supervision.read)
     segmenter = Segmenter(client, settings.model, health, supervision, settings.timeout, settings.max_waiting)
     remote = Remote(settings.image_hosts, settings.max_body_bytes, settings.image_timeout)
 
@@ -41,6 +45,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         watching = asyncio.create_task(traffic.watch())
         yield {"traffic": traffic}
         watching.cancel()
+        await prober.close()
         await client.close()
 
     app = FastAPIOffline(  # what /docs shows comes from here, and from no other host

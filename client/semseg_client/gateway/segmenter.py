@@ -130,9 +130,6 @@ class Segmenter:
                 continue
             try:
                 return asking.result()
-            except Overloaded:  # callers of gRPC have filled Triton's queue; in ours, this one has its turn
-                if asyncio.get_running_loop().time() + _PAUSE >= deadline:
-                    raise
             except (ModelNotFound, Unavailable):
                 if self._check(model) is None:
                     raise

@@ -33,6 +33,10 @@ CPU_BATCH = MEGAPIXEL  # pixels
 GPUS = ("/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1", "/dev/kfd", "/dev/davinci_manager")
 
 
+class Busy(Exception):
+    """More images have been decoded than the networks can take for now."""
+
+
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         cv2.setNumThreads(1)  # the cores belong to the network
@@ -40,6 +44,7 @@ class TritonPythonModel:
         self.resize = configured(parameters)
         self.batch = largest_batch(parameters)
         folder = os.environ.get("SEMSEG_CRASH_FOLDER")
+        self.busy = f"{folder}/busy" if folder else ""
         self.noted = Crashes(Path(folder)).noted if folder else lambda _: nullcontext()
         self.lanes = cycle(sample(range(2, 1024), 1022))  # shuffled: other instances go their own way
 
@@ -51,12 +56,17 @@ class TritonPythonModel:
             return pb.InferenceResponse(self.tensors(request))
         except (BadRequest, Convicted) as error:
             return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.INVALID_ARG))
+        except Busy as error:
+            return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.UNAVAILABLE))
         except (cv2.error, MemoryError) as error:  # the other requests of the batch get their answers
             return pb.InferenceResponse(error=pb.TritonError(f"preprocess: {error}"))
 
     def tensors(self, request: pb.InferenceRequest) -> list[pb.Tensor]:
         encoded = pb.get_input_tensor_by_name(request, "image").as_numpy().reshape(-1)
-        wanted = json.loads(request.parameters()).get("target_size")
+        parameters = json.loads(request.parameters())
+        if os.path.exists(self.busy) and not parameters.get("admitted"):  # noqa: PTH110 - a microsecond
+            raise Busy("too many images wait; try again later")
+        wanted = parameters.get("target_size")
         resize = self.resize if wanted is None else replace(self.resize, target_size=target(wanted))
         outputs = [found for found in map(LIMIT.fullmatch, request.requested_output_names()) if found]
         if not outputs:

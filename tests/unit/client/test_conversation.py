@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from google.protobuf import text_format
 from google.protobuf.json_format import ParseDict
 from PIL import Image
 from tritonclient.grpc import InferResult, service_pb2
@@ -18,7 +17,6 @@ from tritonclient.utils import serialize_byte_tensor
 
 from semseg_client import DeadlineExceeded, InvalidRequest, Model, ModelNotFound, Unavailable
 from semseg_client.conversation import (
-    OUR_POLICY,
     TINY_IMAGE,
     Call,
     Conversation,
@@ -275,13 +273,6 @@ def test_who_has_no_patience_is_told_at_once_that_a_part_has_died() -> None:
     next(steps)
     with pytest.raises(Unavailable):
         steps.throw(Unavailable("Stub process 'draw_0_0' is not healthy."))
-
-
-def test_a_queue_policy_of_the_server_does_not_count_as_its_owners() -> None:
-    network = text_format.Parse("dynamic_batching { default_queue_policy { max_queue_size: 9 } }", ModelConfig())
-    assert concurrency(network) is None
-    network.parameters[OUR_POLICY].string_value = "1"
-    assert concurrency(network) == 2
 
 
 def test_the_tiny_image_is_a_png_of_32_pixels_square() -> None:

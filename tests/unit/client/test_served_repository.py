@@ -95,22 +95,6 @@ def test_fields_of_a_newer_triton_are_kept(served: ServedRepository, owner: Path
 
 
 @pytest.mark.parametrize(
-    ("owners", "bound"),
-    [
-        ("dynamic_batching {}", 128),
-        ("", 128),
-        ("dynamic_batching { default_queue_policy { max_queue_size: 3 } }", 3),
-        ("dynamic_batching { priority_levels: 2 }", 0),
-    ],
-)
-def test_a_networks_queue_is_bounded_unless_its_owner_has_said_how(owners: str, bound: int) -> None:
-    config = text_format.Parse(f'backend: "onnxruntime" {owners}', ModelConfig())
-    adjust(config)
-    assert config.dynamic_batching.default_queue_policy.max_queue_size == bound
-    assert ("bounded_queue" in config.parameters) == (bound == 128)
-
-
-@pytest.mark.parametrize(
     ("groups", "count"), [("", 1), ("{ count: 3 }", 3), ("{ count: 2 gpus: [0, 1] }, { kind: KIND_CPU }", 5)]
 )
 def test_instances_are_counted_as_triton_makes_them(groups: str, count: int) -> None:

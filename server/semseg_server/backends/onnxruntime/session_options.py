@@ -37,8 +37,8 @@ ACCELERATORS = {
     "migraphx": "MIGraphXExecutionProvider",
     "rocm": "ROCMExecutionProvider",
 }
-# The Python backend's own, and those by which semseg_client.supervisor tells its copies of a configuration apart.
-FOREIGN_KEYS = ("EXECUTION_ENV_PATH", "FORCE_CPU_ONLY_INPUT_TENSORS", "revision", "bounded_queue")
+# The Python backend's own, and the one by which semseg_client.supervisor tells its copies of a configuration apart.
+FOREIGN_KEYS = ("EXECUTION_ENV_PATH", "FORCE_CPU_ONLY_INPUT_TENSORS", "revision")
 UNSUPPORTED_FIELDS = ("sequence_batching", "batch_input", "batch_output", "model_operations")
 
 
