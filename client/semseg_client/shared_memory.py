@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -14,9 +15,20 @@ from pathlib import Path
 ROOT = Path("/dev/shm")  # noqa: S108  (where Triton's Python backend keeps its regions)
 _FOLDER = "folder"
 
+# Triton's Python backend makes an empty folder of this name at its start, wherever TMPDIR points, and a killed one leaves it.
+_LITTER = "python_env_*"
+_TEMPORARY = Path("/tmp")  # noqa: S108
+_STARTING = 15.0  # s, within which it does so
+_FROM, _TO = "started", "up"  # files in the folder, whose times bound that
+
 # Waits until the pipe on its standard input breaks, as it does when its parent dies by whatever signal. It then ends the
 # server's process group ($p) and removes what it left. The first line that it reads is that group's number.
-_KEEPER = 'read -r p; read -r _; [ -n "$p" ] && kill -9 -"$p" 2>/dev/null; rm -rf "$0"*'
+_KEEPER = f"""
+read -r p; read -r _
+[ -n "$p" ] && kill -9 -"$p" 2>/dev/null
+find {_TEMPORARY} -maxdepth 1 -name '{_LITTER}' -empty -newer "$0{_FOLDER}/{_FROM}" ! -newer "$0{_FOLDER}/{_TO}" -delete
+rm -rf "$0"*
+"""
 
 
 class SharedMemory:
@@ -36,18 +48,27 @@ class SharedMemory:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         unlocked.rename(self.folder)  # nobody ever sees it without its lock
 
+    def starting(self) -> None:
+        """Note that a server is being started, before it is."""
+        now = time.time()
+        for name, at in ((_FROM, now - 0.1), (_TO, now + _STARTING)):
+            (self.folder / name).touch()
+            os.utime(self.folder / name, (at, at))
+
     @property
     def free(self) -> int:
         """Bytes that are left there."""
         return shutil.disk_usage(self._root).free
 
     def clear(self) -> None:
-        """Remove the server's regions. The folder stays."""
+        """Remove what a dead server left. The folder stays."""
+        _remove_litter(self.folder)
         _remove(path for path in self._root.glob(f"{self.prefix}*") if path != self.folder)
 
     def remove(self) -> None:
         """Remove all of it. Nothing happens the second time."""
         if self._lock >= 0:
+            _remove_litter(self.folder)
             _remove(self._root.glob(f"{self.prefix}*"))
             os.close(self._lock)
             self._lock = -1
@@ -88,9 +109,20 @@ def _remove_stale(root: Path) -> None:
             descriptor = os.open(folder, os.O_RDONLY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove_litter(folder)
                 _remove(root.glob(f"{folder.name.removesuffix(_FOLDER)}*"))
             finally:
                 os.close(descriptor)
+
+
+def _remove_litter(folder: Path) -> None:
+    """Remove the empty folder of the server that was started last."""
+    with suppress(FileNotFoundError):  # none was started
+        begin, end = ((folder / name).stat().st_mtime for name in (_FROM, _TO))
+        for path in _TEMPORARY.glob(_LITTER):
+            with suppress(OSError):  # it is not empty, or another user's
+                if begin <= path.stat().st_mtime <= end:
+                    path.rmdir()
 
 
 def _remove(paths: Iterable[Path]) -> None:

@@ -46,6 +46,7 @@ class TritonProcess:
     ) -> None:
         self._memory = memory
         self._log = log
+        memory.starting()
         self._process = subprocess.Popen(  # noqa: S603 - our tritonserver, its arguments a list
             [program(), *_arguments(repository, ports, memory.prefix)],
             stdin=subprocess.DEVNULL,

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from semseg_client import shared_memory
 from semseg_client.shared_memory import SharedMemory
 
 OWNER = """
@@ -55,4 +59,20 @@ def test_the_regions_of_a_dead_server_go_and_the_folder_stays(tmp_path: Path) ->
     (tmp_path / f"{memory.prefix}region").write_bytes(b"x")
     memory.clear()
     assert list(tmp_path.iterdir()) == [memory.folder]
+    memory.remove()
+
+
+def test_the_folder_that_a_killed_server_left_goes_and_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, temporary = tmp_path / "shm", tmp_path / "tmp"
+    for folder in (root, temporary / "python_env_before", temporary / "python_env_full"):
+        folder.mkdir(parents=True)
+    long_ago = time.time() - 60
+    os.utime(temporary / "python_env_before", (long_ago, long_ago))
+    (temporary / "python_env_full" / "python").write_bytes(b"x")
+    monkeypatch.setattr(shared_memory, "_TEMPORARY", temporary)
+    memory = SharedMemory(root)
+    memory.starting()
+    (temporary / "python_env_ours").mkdir()
+    memory.clear()
+    assert {path.name for path in temporary.iterdir()} == {"python_env_before", "python_env_full"}
     memory.remove()
