@@ -74,6 +74,9 @@ test-paddlex: $(VENV)/.test $(VENV)/.paddlex ## train a network, serve it, and c
 fuzz: $(VENV)/.test ## damage images and decode them, for SECONDS=600, in a process that may die; what kills it, hangs or takes memory is kept in output/fuzz
 	@$(SERVE)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(ARGS)
 
+chaos: $(VENV)/.test model_repository/$(DEMO)/config.pbtxt ## kill, stop and attack the service under load, for SECONDS=600; ends with what was lost and left (SEED=1)
+	@$(SERVE)/python -m tests.chaos --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) $(ARGS)
+
 bench: $(BENCH)/.set-up ## measure against PaddleX, its Triton kit, LitServe and bare ONNX Runtime (ARGS=--help; all of it takes hours)
 	@$(BENCH)/harness/bin/python -m bench $(ARGS)
 

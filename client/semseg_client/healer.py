@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -100,11 +97,3 @@ class Healer:
         elif self._triton.failures(name) > load.failures_before or now - load.since > _LOADING:
             del self._loading[name]
             self._heal(name, now)
-
-
-def resume(living: Sequence[Stub]) -> None:
-    """Let processes go on that somebody has stopped: after a second Triton takes them for dead, for good."""
-    for stub in living:
-        if stub.stopped:
-            with suppress(ProcessLookupError):
-                os.kill(stub.pid, signal.SIGCONT)

@@ -9,6 +9,6 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LIBC = ctypes.CDLL(None)
 
 
-def end_with_parent() -> None:
-    """Have this process sent SIGTERM when the thread that started it ends."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def end_with_parent(number: int = signal.SIGTERM) -> None:
+    """Have this process sent that signal when the thread that started it ends."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, number)

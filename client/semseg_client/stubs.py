@@ -5,6 +5,8 @@ tritonserver starts one for each instance, never replaces one that has died, and
 
 from __future__ import annotations
 
+import os
+import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +51,13 @@ def zombies(server: int, proc: Path = _PROC) -> int:
         with suppress(OSError):
             count += _stat(proc / pid)[0] in _DEAD
     return count
+
+
+def resume(pid: int) -> None:
+    """Let a process go on if SIGSTOP holds it."""
+    if stopped(pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def stopped(pid: int, proc: Path = _PROC) -> bool:

@@ -20,7 +20,7 @@ from .backoff import Backoff
 from .client import Client, channel_options
 from .conversation import NOT_YET, TINY_IMAGE
 from .errors import SemsegError, ServingError
-from .healer import Healer, resume
+from .healer import Healer
 from .ports import free_ports
 from .pressure import Pressure
 from .pulse import Pulse
@@ -29,7 +29,7 @@ from .served_configuration import adjust, instances
 from .served_repository import REVISION, ServedRepository
 from .shared_memory import SharedMemory
 from .status import Fault, Status, StatusFile
-from .stubs import stopped, stubs, zombies
+from .stubs import resume, stubs, zombies
 from .triton_log import TritonLog
 from .triton_process import HOST, TritonProcess, program
 
@@ -249,10 +249,11 @@ class Supervisor:
 
     def _look(self) -> None:
         self._process.check_keeper()
-        if stopped(self._process.pid):
-            os.kill(self._process.pid, signal.SIGCONT)
+        resume(self._process.pid)
         living = stubs(self._process.pid)
-        resume(living)
+        for stub in living:
+            if stub.stopped:  # after a second, Triton would take it for dead, for good
+                resume(stub.pid)
         now = time.monotonic()
         for stub in self._pulse.hung(living, now, suspicious=self._status.suspected(2 * _PERIOD)):
             self._say(f"a process of {stub.entry} hangs; it is killed")

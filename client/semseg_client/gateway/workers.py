@@ -9,9 +9,9 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from asyncio import Protocol
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 
 from ..lifetime import end_with_parent
 from ..status import StatusFile
-from ..stubs import stopped
+from ..stubs import resume
 from . import log
 from .settings import Settings
 from .tls import server_context
@@ -109,13 +109,19 @@ class Workers(Multiprocess):
         """Let a process go on that somebody has stopped. It cannot answer, and waiting for it would hold up the others."""
         while not self.should_exit.wait(_LOOK):
             for each in list(self.processes):
-                if each.pid is not None and stopped(each.pid):
-                    with suppress(ProcessLookupError):
-                        os.kill(each.pid, signal.SIGCONT)
+                if each.pid is not None:
+                    resume(each.pid)
 
 
 def _tls(certificate: Path, settings: Settings, *_: object) -> ssl.SSLContext:
     return server_context(certificate, settings.tls_key, settings.tls_client_ca)
+
+
+def _resume_parent() -> None:
+    """While it is stopped, nobody is there to replace what dies."""
+    while True:
+        time.sleep(_LOOK)
+        resume(os.getppid())
 
 
 def _connection(**arguments: Any) -> Protocol:
@@ -127,12 +133,13 @@ def _connection(**arguments: Any) -> Protocol:
 
 def _worker(settings: Settings, status: Path | None) -> FastAPI:
     """The application, in a process of its own; the one that started it does without what the application is made of."""
-    end_with_parent()
+    end_with_parent(signal.SIGKILL)  # with it goes tritonserver, and there is nothing left to answer with
     raise_open_files()
     parent = multiprocessing.parent_process()
     if parent is not None and os.getppid() != parent.pid:  # it has ended before that could be said
         sys.exit(0)
     log.configure(settings.access_log)
+    threading.Thread(target=_resume_parent, name="semseg-resume", daemon=True).start()
     try:
         from .app import create_app
     except ModuleNotFoundError as error:

@@ -1,0 +1,157 @@
+"""The service under test, with a /dev/shm of its own where that can be had, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from tests.support import DEMO, ROOT, Service, bare_repository
+
+SHM_MB = 512
+START = 120  # s
+
+
+def two_versions(exported: Path, folder: Path) -> Path:
+    """A repository with the demo network, which `exported` has, in two versions of the same weights."""
+    repository = bare_repository(folder / "model_repository")
+    for entry in (DEMO, f"{DEMO}_network"):
+        shutil.copytree(exported / entry, repository / entry)
+        first = max(path for path in (repository / entry).iterdir() if path.is_dir())
+        for number in {"1", "2"} - {first.name}:
+            shutil.copytree(first, repository / entry / number, dirs_exist_ok=True)
+    use(repository, 1)
+    return repository
+
+
+def use(repository: Path, version: int) -> None:
+    """Have a version served."""
+    command = [sys.executable, "-m", "semseg_export.versions", "use", DEMO, str(version), "--repository", str(repository)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+class SharedMemory:
+    """A small /dev/shm for the service alone: filling the machine's would take all its memory. It needs root."""
+
+    def __init__(self) -> None:
+        mount = f"mount -t tmpfs -o size={SHM_MB}m,mode=1777 tmpfs /dev/shm && echo there && exec sleep infinity"
+        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount]
+        self.holder: subprocess.Popen[str] | None = None
+        if shutil.which("unshare") and shutil.which("nsenter"):
+            self.holder = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            assert self.holder.stdout is not None
+            if self.holder.stdout.readline() != "there\n":
+                self.close()
+
+    @property
+    def inside(self) -> list[str]:
+        """What a command begins with that is to see it."""
+        return ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", "--"] if self.holder else []
+
+    @property
+    def path(self) -> Path:
+        """It, as seen from here."""
+        return Path(f"/proc/{self.holder.pid}/root/dev/shm") if self.holder else Path("/dev/shm")
+
+    def close(self) -> None:
+        if self.holder is not None:
+            self.holder.kill()
+            self.holder.wait()
+            self.holder = None
+
+
+class Running:
+    """`semseg serve`, and all processes that it has ever had."""
+
+    def __init__(self, process: subprocess.Popen[bytes], service: Service, memory: SharedMemory, temporary: set[Path]) -> None:
+        self.service = service
+        self.memory = memory
+        self._process = process
+        self._temporary = temporary
+        self._seen: set[psutil.Process] = set()
+        self.ports = {int(url.rpartition(":")[2].partition("/")[0]) for url in (service.rest, service.grpc, service.metrics)}
+
+    @property
+    def root(self) -> psutil.Process:
+        return psutil.Process(self._process.pid)
+
+    def processes(self) -> list[psutil.Process]:
+        """Those that live now, `semseg serve` first."""
+        found = [self.root, *self.root.children(recursive=True)]
+        self._seen |= set(found)
+        return [each for each in found if each.status() != psutil.STATUS_ZOMBIE]
+
+    def pss(self) -> float:
+        """Megabytes of memory that all of them take, what they share counted once."""
+        total = 0
+        for each in self.processes():
+            try:
+                total += each.memory_full_info().pss
+            except psutil.Error:  # noqa: PERF203 - it has just ended
+                continue
+        return total / 2**20
+
+    def end(self, signal: int, patience: float) -> list[str]:
+        """End it by that signal; what is left behind after so many seconds."""
+        self.processes()
+        self._process.send_signal(signal)
+        deadline = time.monotonic() + patience
+        left = self._left()
+        while left and time.monotonic() < deadline:
+            time.sleep(0.1)
+            left = self._left()
+        return left
+
+    def _left(self) -> list[str]:
+        self._process.poll()
+        alive = [each for each in self._seen if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+        connections = psutil.net_connections("tcp")
+        listening = {each.laddr.port for each in connections if each.laddr and each.status == psutil.CONN_LISTEN}
+        ours = "semseg_*" if self.memory.holder else f"semseg_{self._process.pid}_*"
+        regions = [path.name for path in self.memory.path.glob(ours)]
+        return [
+            *(f"process {each.pid}" for each in alive),
+            *(f"port {port}" for port in sorted(self.ports & listening)),
+            *(f"/dev/shm/{name}" for name in regions),
+            *(str(path) for path in temporary() - self._temporary),
+        ]
+
+
+def temporary() -> set[Path]:
+    """What servers might leave in the temporary folder."""
+    return {path for pattern in ("python_env_*", "semseg*") for path in Path("/tmp").glob(pattern) if path.name != "semseg-chaos"}
+
+
+@contextmanager
+def running(repository: Path, memory: SharedMemory) -> Iterator[Running]:
+    """The service on free ports, until the block ends at the latest."""
+    before = temporary()
+    ready = repository.parent / "ready.json"
+    ready.unlink(missing_ok=True)
+    ports = [f"--{name}=0" for name in ("port", "grpc-port", "metrics-port")]
+    command = [*memory.inside, str(Path(sys.executable).with_name("semseg")), "serve", "--model", DEMO, *ports]
+    command += ["--model-repository", str(repository), "--ready-file", str(ready)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SEMSEG_")}
+    log = repository.parent / "service.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env={**environment, "SEMSEG_ACCESS_LOG": "off"}
+        )
+    try:
+        deadline = time.monotonic() + START
+        while not ready.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"semseg serve did not start:\n{log.read_text()[-2000:]}")
+            time.sleep(0.1)
+        yield Running(process, Service(**json.loads(ready.read_text())), memory, before)
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,37 @@
+"""A minute of `make chaos`: whatever dies, no request is lost, and nothing is left behind.
+
+SEMSEG_CHAOS is the number of seconds for which things go wrong; the full measure is 600.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.chaos.report import table
+from tests.chaos.run import Verdict, chaos
+from tests.chaos.tally import Tally
+from tests.support import DEMO
+
+SECONDS = float(os.environ.get("SEMSEG_CHAOS", "30"))
+
+
+def test_nothing_is_lost_and_nothing_is_left(repository: Path) -> None:
+    assert (repository / DEMO).is_dir()
+    verdict = chaos(repository, SECONDS, 1, Console(width=200))
+    print("\n".join(table(verdict)))
+    assert verdict.tally.wrong == []
+    assert verdict.left == {"SIGTERM": [], "SIGKILL": []}
+    assert min(map(len, verdict.tally.rights.values())) > 10 * SECONDS / 2
+    assert verdict.tally.hostile.total() > 5 * SECONDS
+
+
+def test_the_verdict_is_bad_if_anything_is_wrong() -> None:
+    tally = Tally()
+    good = Verdict(tally, [], {}, (1.0, 1.0), {"SIGTERM": []})
+    assert good.good
+    tally.fail("another label map")
+    assert not good.good
+    assert not Verdict(Tally(), [], {}, (1.0, 1.0), {"SIGTERM": ["port 1"]}).good
