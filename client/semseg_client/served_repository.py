@@ -36,6 +36,7 @@ class ServedRepository:
         self._numbers = count(1)
         self._revisions: dict[str, str] = {}  # by entry
         self._before: dict[str, str] = {}  # those that they replaced
+        self._configs: dict[tuple[str, str], ModelConfig] = {}  # by entry and revision
         self.path.mkdir()
         self._copies.mkdir()
 
@@ -43,6 +44,10 @@ class ServedRepository:
     def revisions(self) -> dict[str, str]:
         """The revision of each entry."""
         return dict(self._revisions)
+
+    def config(self, name: str) -> ModelConfig:
+        """The configuration of an entry, as it is served."""
+        return self._configs[name, self._revisions[name]]
 
     def add(self, model: str) -> list[str]:
         """Serve a model with the steps of its ensemble. Returns the entries that were not served before, the model last.
@@ -69,7 +74,9 @@ class ServedRepository:
         revision = str(next(self._numbers))
         copy = self._copies / name / revision
         copy.mkdir(parents=True)
-        (copy / "config.pbtxt").write_text(self._rewritten(text, revision), encoding="utf-8")
+        rewritten = self._rewritten(text, revision)
+        (copy / "config.pbtxt").write_text(rewritten, encoding="utf-8")
+        self._configs[name, revision] = text_format.Parse(rewritten, ModelConfig(), allow_unknown_field=True)
         for child in _served(self._source / name, config):
             if config.backend == "python" and child.name.isdecimal():
                 shutil.copytree(child, copy / child.name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -94,6 +101,7 @@ class ServedRepository:
         for old in copies.iterdir():
             if old.name not in (revision, replaced):
                 shutil.rmtree(old)
+                self._configs.pop((name, old.name), None)
         if replaced is not None:
             self._before[name] = replaced
         self._revisions[name] = revision

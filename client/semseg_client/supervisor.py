@@ -111,14 +111,13 @@ class Supervisor:
         if memory.free < _LITTLE:
             self._say(f"Only {memory.free // 2**20} MB are free in /dev/shm; large images may get 503 (docker run --shm-size=1g)")
 
-    def wait_ready(self, timeout: float = 600.0, given_up: threading.Event | None = None) -> None:
-        """Wait until every model has answered a real inference, or `given_up` is set. From then on, the server is kept alive.
+    def wait_ready(self, timeout: float = 600.0) -> None:
+        """Wait until every model has answered a real inference. From then on, the server is kept alive.
 
         Raises:
             ServingError: the server died, or a model did not answer within `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
-        given_up = given_up or threading.Event()
         with Client(self.grpc_url, patience=0) as client:
             for model in self.models:
                 while (reason := _unready(client, model)) is not None:
@@ -126,8 +125,7 @@ class Supervisor:
                         raise ServingError(self._process.death())
                     if time.monotonic() >= deadline:
                         raise ServingError(f"{model} did not answer within {timeout:g} s: {reason}")
-                    if given_up.wait(0.2):
-                        return
+                    time.sleep(0.2)
         self._log.clear()  # without a GPU, a start that goes well writes errors too
         self._look()  # which entries run in processes is known before one can be missed
         self._thread = threading.Thread(target=self._supervise, name="semseg-supervisor", daemon=True)
@@ -202,11 +200,6 @@ class Supervisor:
         """The file with the server's Status."""
         return self._status.path
 
-    @property
-    def lost(self) -> bool:
-        """Whether the server was stopped, or died before it was ready."""
-        return self._memory is None or (self._thread is None and not self._process.alive)
-
     def __enter__(self) -> Supervisor:
         self.start()
         return self
@@ -221,12 +214,16 @@ class Supervisor:
     def _add(self, model: str) -> None:
         with self._lock:
             fresh = self._served.add(model)
-        for name in fresh:
-            self._wait_loaded(name, self._served.revisions[name], 0)
+            self._healer.spared |= set(fresh)
+        try:
+            for name in fresh:
+                self._wait_loaded(name, self._served.revisions[name], 0)
+        finally:
+            self._healer.spared -= set(fresh)
         self.models.append(model)
 
     def _instances(self, name: str) -> int:
-        return instances(configuration(self._served.path, name))
+        return instances(self._served.config(name))
 
     def _wait_loaded(self, name: str, revision: str, failures_before: int) -> None:
         deadline = time.monotonic() + _LOADING
@@ -239,13 +236,20 @@ class Supervisor:
                 raise ServingError("the server is being stopped")
 
     def _supervise(self) -> None:
+        trouble = ""
         while not self._ended.wait(_PERIOD):
-            with self._lock, suppress(OSError, ServingError):  # no room in /dev/shm, or a configuration is being edited
-                if self._process.alive:
-                    self._look()
-                else:
-                    self._restart(time.monotonic())
-                self._tell()
+            try:
+                with self._lock:
+                    if self._process.alive:
+                        self._look()
+                    else:
+                        self._restart(time.monotonic())
+                    self._tell()
+                trouble = ""
+            except Exception as error:  # noqa: BLE001, PERF203 - without this thread, nothing would heal any more
+                if repr(error) != trouble:
+                    trouble = repr(error)
+                    self._say(f"the server could not be looked after: {trouble}")
 
     def _look(self) -> None:
         self._process.check_keeper()
@@ -282,7 +286,7 @@ class Supervisor:
         faults = {} if self._down else self._healer.faults()
         told: dict[str, Fault] = {}
         for model in self.models:
-            steps = configuration(self._served.path, model).ensemble_scheduling.step
+            steps = self._served.config(model).ensemble_scheduling.step
             entries = [model, *(step.model_name for step in steps)]
             fault = (
                 Fault("tritonserver is being started again")

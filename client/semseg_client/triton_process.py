@@ -58,7 +58,11 @@ class TritonProcess:
             start_new_session=True,
             restore_signals=False,  # SIGPIPE stays ignored: writing its log with us gone, the server could not clean up
         )
-        self._keeper = Keeper(self._process.pid, memory)
+        try:
+            self._keeper = Keeper(self._process.pid, memory)
+        except BaseException:  # nobody would end it
+            self._process.kill()
+            raise
         self._reader = threading.Thread(target=log.read, args=[self._process.stdout], daemon=True)
         self._reader.start()
 

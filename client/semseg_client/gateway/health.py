@@ -16,7 +16,7 @@ from ..errors import SemsegError
 from ..status import Status
 
 _FRESH = 2.0  # s, for which an answer proves that a model is well
-_WAIT = 1.5  # s, that who asks waits for an inference
+_WAIT = 1.5  # s, that who asks waits for all inferences together
 _PATIENCE = 20.0  # s, after which a model without an answer is not well: a large image may be before the inference
 
 
@@ -31,7 +31,7 @@ class Health:
         self._status = status
         self._clock = clock
         self._models: dict[str | None, _Pulse] = {}
-        self._lock = asyncio.Lock()
+        self._checking: asyncio.Task[str | None] | None = None
 
     def answered(self, model: str) -> None:
         """Take note that a model has just answered somebody, with all that it can."""
@@ -44,18 +44,20 @@ class Health:
             return "the service is about to end"
         if status.faults:
             return next(iter(status.faults.values())).reason
-        async with self._lock:
-            return await self._ask()
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._ask())
+        return await asyncio.shield(self._checking)
 
     async def _ask(self) -> str | None:
         names: list[str | None] = [self._model]
+        begun_at = self._clock()
         with suppress(SemsegError, asyncio.TimeoutError):  # the inference tells, too
-            served = await asyncio.wait_for(self._client.models(), _WAIT)
+            served = await asyncio.wait_for(self._client.models(), _WAIT / 2)
             names = [*({model.name for model in served} | ({self._model} if self._model else set()))]
         pulses = [self._pulse(name) for name in names]
         begun = [pulse.ask() for pulse in pulses if not pulse.fresh]
         if begun:
-            await asyncio.wait(begun, timeout=_WAIT)
+            await asyncio.wait(begun, timeout=max(begun_at + _WAIT - self._clock(), 0.1))
         return next((reason for pulse in pulses if (reason := pulse.trouble()) is not None), None)
 
     def _pulse(self, model: str | None) -> _Pulse:
