@@ -12,7 +12,7 @@ MOST = 20  # wrong answers that are told
 
 def table(verdict: Verdict) -> list[str]:
     """Lines for people."""
-    tally, (before, after) = verdict.tally, verdict.memory
+    tally, (before, after) = verdict.tally, (each.total() for each in verdict.memory)
     rights = {interface: len(times) for interface, times in tally.rights.items()}
     requests = sum(rights.values()) + tally.refused.total() + len(tally.wrong)
     lines = [
@@ -23,6 +23,7 @@ def table(verdict: Verdict) -> list[str]:
         f"wrong or lost    {len(tally.wrong)}",
         *(f"                 {each}" for each in tally.wrong[:MOST]),
         f"memory           {before:.0f} MB before, {after:.0f} MB after ({100 * (after - before) / before:+.1f} %)",
+        *(f"                 {name} {taken}, {verdict.memory[1][name]}" for name, taken in verdict.memory[0].items()),
         *(f"left by {how:<8} {', '.join(left) or 'nothing'}" for how, left in verdict.left.items()),
         "",
         f"{'fault':<32} times  longest outage (s): REST  gRPC",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import signal
-import statistics
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,19 +25,18 @@ from .tally import Tally
 REST_CALLERS, GRPC_CALLERS, HOSTILE_CALLERS = 4, 4, 2
 WARM_UP = 15.0  # s, in which allocators get what they keep
 QUIET = 8.0  # s, before memory is looked at; what was given back late is by then
-LOOKS = 5
 LAST = 12.0  # s after the last fault, for which callers go on
 LEFT = {signal.SIGTERM: 40.0, signal.SIGKILL: 3.0}  # s, after which nothing may be left
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How it went. Memory is in megabytes, `outages` by kind of fault and interface in seconds."""
+    """How it went. Memory is in megabytes, by program or model, `outages` by kind of fault and interface in seconds."""
 
     tally: Tally
     faults: list[Fault]
     outages: dict[str, dict[str, float]]
-    memory: tuple[float, float]
+    memory: tuple[Counter[str], Counter[str]]
     left: dict[str, list[str]]
 
     @property
@@ -125,6 +124,6 @@ class Thread(threading.Thread):
         super().__init__(target=call, args=arguments, daemon=True)
 
 
-def _memory(service: Running) -> float:
+def _memory(service: Running) -> Counter[str]:
     time.sleep(QUIET)
-    return statistics.median(service.pss() for _ in range(LOOKS))
+    return service.pss()

@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -89,15 +90,15 @@ class Running:
         self._seen |= set(found)
         return [each for each in found if each.status() != psutil.STATUS_ZOMBIE]
 
-    def pss(self) -> float:
-        """Megabytes of memory that all of them take, what they share counted once."""
-        total = 0
+    def pss(self) -> Counter[str]:
+        """Megabytes of memory that they take, by program or model; what they share is counted once."""
+        taken = Counter[str]()
         for each in self.processes():
-            try:
-                total += each.memory_full_info().pss
-            except psutil.Error:  # noqa: PERF203 - it has just ended
-                continue
-        return total / 2**20
+            with suppress(psutil.Error, IndexError):  # it has just ended
+                words = each.cmdline()
+                name = Path(words[1]).parts[-3] if words[0].endswith("_stub") else each.name()
+                taken[name] += round(each.memory_full_info().pss / 2**20)
+        return taken
 
     def end(self, signal: int, patience: float) -> list[str]:
         """End it by that signal; what is left behind after so many seconds."""

@@ -6,6 +6,7 @@ SEMSEG_CHAOS is the number of seconds for which things go wrong; the full measur
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
@@ -30,8 +31,8 @@ def test_nothing_is_lost_and_nothing_is_left(repository: Path) -> None:
 
 def test_the_verdict_is_bad_if_anything_is_wrong() -> None:
     tally = Tally()
-    good = Verdict(tally, [], {}, (1.0, 1.0), {"SIGTERM": []})
+    good = Verdict(tally, [], {}, (Counter(), Counter()), {"SIGTERM": []})
     assert good.good
     tally.fail("another label map")
     assert not good.good
-    assert not Verdict(Tally(), [], {}, (1.0, 1.0), {"SIGTERM": ["port 1"]}).good
+    assert not Verdict(Tally(), [], {}, (Counter(), Counter()), {"SIGTERM": ["port 1"]}).good
