@@ -36,7 +36,7 @@ from .triton_process import HOST, TritonProcess, program
 _PERIOD = 0.5  # s, between two looks
 _LOADING = 600.0  # s, that a model may take to load
 _CALL = 1.0  # s, that Triton may take to tell a configuration
-_MOST_ZOMBIES = 8  # of up to some sixty megabytes each, at which a server is replaced
+_MOST_ZOMBIES = 4  # of up to some sixty megabytes each, at which a server is replaced
 _LITTLE = 256 * 2**20  # bytes of shared memory; an image of 2048x1024 takes some twenty in each of four processes
 _FREE_STARTS = 2  # deaths of the server in a row that are mended at once
 
