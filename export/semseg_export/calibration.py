@@ -63,7 +63,7 @@ def preparation(resize: Resize | None, repository: Path) -> Prepare:
     """The network's own Resize, done by the code that will do it when the network is served. Raises CalibrationError."""
     if resize is None:
         return lambda pixels: pixels
-    code = repository / "preprocess" / "1" / "image.py"
+    code = repository / "preprocess" / "1" / "resize.py"
     if not code.is_file():
         raise CalibrationError(f"there is no {code}: export into the project's model_repository, or copy preprocess from it")
     made: Prepare = run_path(str(code))["Resize"](**asdict(resize))

@@ -117,6 +117,6 @@ def test_the_request_parameters_are_read_and_sent_under_their_names() -> None:
 
 
 def test_both_ends_bound_a_target_size_alike() -> None:
-    decoder = (ROOT / "model_repository/preprocess/1/image.py").read_text()
+    decoder = (ROOT / "model_repository/preprocess/1/resize.py").read_text()
     assert f"LONGEST_SIDE = {conversation.LONGEST_SIDE} " in decoder
     assert f"from 1 to {conversation.LONGEST_SIDE}" in CONTRACT

@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 import triton_python_backend_utils as pb
 from crashes import Convicted, Crashes
-from image import MOST_PIXELS, BadRequest, Resize, decode, look, rgb, target
+from image import MOST_PIXELS, decode, look, rgb
 from numpy.typing import NDArray
+from resize import BadRequest, Resize, target
 
 MEGAPIXEL = 2**20
 LIMIT = re.compile(r"pixels_(\d+)mp")  # an output of ours

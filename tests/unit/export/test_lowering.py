@@ -146,7 +146,7 @@ def test_images_that_are_missing_or_damaged_are_told(demo: ModelProto, tmp_path:
     (tmp_path / "b.png").write_text("no image")
     with pytest.raises(CalibrationError, match=r"b\.png cannot be read as an image: mend it, or take it out"):
         lowering.to_int8(demo, calibration.find(tmp_path), AS_THEY_ARE, tmp_path, lambda _: None)
-    with pytest.raises(CalibrationError, match=r"there is no .*image\.py: export into the project's model_repository"):
+    with pytest.raises(CalibrationError, match=r"there is no .*resize\.py: export into the project's model_repository"):
         calibration.preparation(Resize((256, 256)), tmp_path)
 
 

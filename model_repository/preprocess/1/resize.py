@@ -1,0 +1,73 @@
+"""The size that the network sees an image in, with the arithmetic of PaddleX 3.7.2."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+INTERPOLATIONS = {
+    "NEAREST": cv2.INTER_NEAREST,
+    "LINEAR": cv2.INTER_LINEAR,
+    "BICUBIC": cv2.INTER_CUBIC,
+    "AREA": cv2.INTER_AREA,
+    "LANCZOS4": cv2.INTER_LANCZOS4,
+}
+LONGEST_SIDE = 16384  # pixels, that a target may ask for
+MOST_TARGET_PIXELS = 2**25  # that a target may make of an image: a tiny request must not take the memory of a huge one
+
+
+class BadRequest(ValueError):
+    """What the caller can mend; the message begins with the name of the field."""
+
+
+@dataclass(frozen=True)
+class Resize:
+    """PaddleX's Resize transform, by its names and defaults.
+
+    `target_size` is width and height in pixels; None leaves images alone.
+    """
+
+    target_size: tuple[int, int] | None = None
+    keep_ratio: bool = True
+    size_divisor: int | None = 32
+    interp: str = "LINEAR"
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height that an image of that size is given.
+
+        With `keep_ratio` the longer side of the target bounds the longer side of the image, whichever they are. Each side is then
+        rounded up to a multiple of `size_divisor`.
+
+        Raises BadRequest if they make more than MOST_TARGET_PIXELS.
+        """
+        if self.target_size is None:
+            return width, height
+        sides: tuple[int, ...] = self.target_size
+        if self.keep_ratio:
+            scale = min(max(sides) / max(height, width), min(sides) / min(height, width))
+            sides = (round(width * scale), round(height * scale))
+        divisor = self.size_divisor or 1
+        columns, rows = (-(-max(side, 1) // divisor) * divisor for side in sides)
+        if columns * rows > MOST_TARGET_PIXELS:
+            raise BadRequest(f"target_size: makes {columns}x{rows} of a {width}x{height} image, over {MOST_TARGET_PIXELS} pixels")
+        return columns, rows
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """`pixels`, uint8 [H, W, 3], resized on uint8. Raises BadRequest as `size`."""
+        if self.target_size is None:
+            return pixels
+        height, width = pixels.shape[:2]
+        return cv2.resize(pixels, self.size(width, height), interpolation=INTERPOLATIONS[self.interp])  # type: ignore[return-value]
+
+
+def target(value: object) -> tuple[int, int]:
+    """The request parameter `target_size`, an integer or a string "A,B", in pixels. Raises BadRequest."""
+    text = str(value)
+    sides = [int(side) for side in text.split(",")] if re.fullmatch(r"[0-9]{1,5}(,[0-9]{1,5})?", text) else []
+    if not sides or not all(1 <= side <= LONGEST_SIDE for side in sides):
+        raise BadRequest(f'target_size: must be an integer from 1 to {LONGEST_SIDE} or two, as in 512 or "1024,512"')
+    return sides[0], sides[-1]
