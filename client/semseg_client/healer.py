@@ -44,6 +44,7 @@ class Healer:
         self._say = say
         self._loading: dict[str, _Load] = {}
         self._down: set[str] = set()  # entries whose turn to be loaded anew has not come
+        self._going_on: set[str] = set()  # entries of which other processes answer meanwhile
         self._in_stubs: set[str] = set()  # entries that run in Python processes; NVIDIA's own ONNX Runtime backend needs none
         self._backoffs: dict[str, Backoff] = {}
         self.spared: set[str] = set()  # entries that somebody else is having loaded
@@ -51,6 +52,7 @@ class Healer:
     def restarted(self, now: float) -> None:
         """Note that a new server is loading everything."""
         self._down.clear()
+        self._going_on.clear()
         self._loading = {name: _Load(now, self._triton.failures(name), after_restart=True) for name in self._served.revisions}
 
     def look(self, living: Sequence[Stub], now: float) -> None:
@@ -61,17 +63,23 @@ class Healer:
         """
         self._in_stubs |= {stub.entry for stub in living}
         for name, revision in self._served.revisions.items():
+            alive = sum(stub.entry == name for stub in living)
             if name in self._loading:
-                self._check(name, revision, now)
-            elif name in self._in_stubs - self.spared and self._lacks_one(name, living):
-                self._heal(name, now)
+                self._check(name, revision, alive, now)
+            elif name in self._in_stubs - self.spared and alive < self._wanted(name):
+                self._heal(name, alive, now)
 
     def faults(self) -> dict[str, Fault]:
-        """The entries that do not answer, and why."""
+        """The entries that do not answer, and why. One that has another process goes on, if with less."""
         loading = {name: Fault(f"{name} is being loaded anew after a process of it died") for name in self._loading}
-        return {**loading, **{name: Fault(f"{name} dies again and again", final=True) for name in self._down}}
+        given_up = {name: Fault(f"{name} dies again and again", final=True) for name in self._down}
+        return {name: fault for name, fault in {**loading, **given_up}.items() if name not in self._going_on}
 
-    def _heal(self, name: str, now: float) -> None:
+    def _heal(self, name: str, alive: int, now: float) -> None:
+        if alive:
+            self._going_on.add(name)
+        else:
+            self._going_on.discard(name)
         backoff = self._backoffs.setdefault(name, Backoff(_FREE))
         if name not in self._down:
             self._down.add(name)
@@ -83,17 +91,15 @@ class Healer:
             self._loading[name] = _Load(now, self._triton.failures(name))
             self._down.discard(name)
 
-    def _lacks_one(self, name: str, living: Sequence[Stub]) -> bool:
-        return sum(stub.entry == name for stub in living) < self._wanted(name)
-
-    def _check(self, name: str, revision: str, now: float) -> None:
+    def _check(self, name: str, revision: str, alive: int, now: float) -> None:
         load = self._loading[name]
         if self._triton.loaded(name, revision):
             del self._loading[name]
+            self._going_on.discard(name)
             if not load.after_restart:
                 self._say(f"{name} answers again, {now - load.since:.1f} s after its death was noticed")
             elif not any(other.after_restart for other in self._loading.values()):
                 self._say(f"tritonserver serves again, {now - load.since:.1f} s after it was started")
         elif self._triton.failures(name) > load.failures_before or now - load.since > _LOADING:
             del self._loading[name]
-            self._heal(name, now)
+            self._heal(name, alive, now)

@@ -110,8 +110,8 @@ def wait_until_ready(service: Service) -> None:
 def test_a_killed_process_costs_no_request(service: Service, expected: list[int], entry: str) -> None:
     with callers(service, expected) as calls:
         time.sleep(0.5)
-        [process] = processes_of(service.grpc, entry)
-        process.kill()
+        for process in processes_of(service.grpc, entry):  # two of preprocess where there are cores for it
+            process.kill()
         time.sleep(1.0)
         assert requests.get(f"{service.rest}/readyz", timeout=2).status_code == 503
         wait_until_ready(service)

@@ -59,7 +59,7 @@ def test_an_entry_with_all_its_processes_is_left_alone(case: Case) -> None:
 
 def test_an_entry_that_has_lost_a_process_is_renewed_once_and_faulty_until_it_is_loaded(case: Case) -> None:
     for now in (1.0, 1.5, 2.0):
-        case.healer.look([DRAW], now)
+        case.healer.look([OTHER], now)
     assert case.revision == "2"
     assert list(case.healer.faults()) == ["draw"]
     case.loads()
@@ -69,6 +69,15 @@ def test_an_entry_that_has_lost_a_process_is_renewed_once_and_faulty_until_it_is
         "a process of draw has died; it is loaded anew now",
         "draw answers again, 2.0 s after its death was noticed",
     ]
+
+
+def test_while_another_process_of_an_entry_lives_it_goes_on(case: Case) -> None:
+    case.healer.look([DRAW], 1.0)
+    assert (case.revision, case.healer.faults()) == ("2", {})
+    case.loads()
+    case.healer.look([DRAW, DRAW], 2.0)
+    case.healer.look([OTHER], 3.0)
+    assert list(case.healer.faults()) == ["draw"]
 
 
 def test_an_entry_that_runs_in_no_process_of_its_own_lacks_none(tmp_path: Path) -> None:
@@ -87,13 +96,13 @@ def test_what_dies_while_it_is_loaded_is_renewed_again(case: Case) -> None:
 
 def test_what_dies_again_and_again_is_left_alone_for_a_while(case: Case) -> None:
     for death in range(6):
-        case.healer.look([DRAW], death)
+        case.healer.look([OTHER], death)
         case.loads()
         case.healer.look([DRAW, DRAW], death + 0.5)
     assert case.revision == "6"
-    case.healer.look([DRAW], 5.9)
+    case.healer.look([OTHER], 5.9)
     assert case.healer.faults()["draw"].final
-    case.healer.look([DRAW], 6.1)
+    case.healer.look([OTHER], 6.1)
     assert case.revision == "7"
     assert not case.healer.faults()["draw"].final
 
