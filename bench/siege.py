@@ -97,7 +97,7 @@ async def slow_senders(address: Address, _: bytes, ready: Ready) -> None:
 async def idle(address: Address, _: bytes, ready: Ready) -> None:
     """5,000 connections, 500 new ones a second."""
     ready.set()
-    kept = []
+    kept: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
     while len(kept) < 5000:
         kept += await asyncio.gather(*(connect(address) for _ in range(50)))
         await asyncio.sleep(0.1)

@@ -124,7 +124,7 @@ BODIES = (
     (b'{"a":' * 100_000, "application/json"),
     (json.dumps({"image": "A" * 1_000_000}).encode(), "application/json"),
     (json.dumps({"image": "AAAA", "targetSize": [10**30, -1]}).encode(), "application/json"),
-    (b'{"image": "\xff\xfe", "logId": "\ud800"}', "application/json"),
+    (b'{"image": "\xff\xfe", "logId": "\\ud800"}', "application/json"),
     (b"\0" * 100_000, "image/jpeg"),
     (b"x", "application/x-unknown"),
     (b"--x\r\n" * 10_000, "multipart/form-data; boundary=x"),
