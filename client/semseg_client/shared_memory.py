@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path("/dev/shm")  # noqa: S108  (where Triton's Python backend keeps its regions)
 _FOLDER = "folder"
+_NAME = re.compile(rf"semseg_\d+_[0-9a-f]+_{_FOLDER}")
 
 # Triton's Python backend makes an empty folder of this name at its start, wherever TMPDIR points, and a killed one leaves it.
 _LITTER = "python_env_*"
@@ -105,10 +107,14 @@ class Keeper:
 def _remove_stale(root: Path) -> None:
     """Remove what servers left whose owners are dead."""
     for folder in root.glob(f"semseg_*_{_FOLDER}"):
+        if _NAME.fullmatch(folder.name) is None:  # what it is called goes into a pattern
+            continue
         with suppress(OSError):  # it is another user's, or its owner is just removing it
-            descriptor = os.open(folder, os.O_RDONLY)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(descriptor).st_uid != os.geteuid():
+                    continue
                 _remove_litter(folder)
                 _remove(root.glob(f"{folder.name.removesuffix(_FOLDER)}*"))
             finally:

@@ -68,7 +68,7 @@ class Supervisor:
         self._wanted = {"grpc": grpc_port, "http": http_port, "metrics": metrics_port}
         self._ports: dict[str, int] = {}
         self._log = TritonLog(on_line)
-        self._say = say or (lambda _: None)
+        self._tell_owner = say or (lambda _: None)
         self._memory: SharedMemory | None = None  # what else `start` makes is there when this is
         self._served: ServedRepository
         self._status: StatusFile
@@ -142,9 +142,13 @@ class Supervisor:
         """
         for name in names:
             failures = self._triton.failures(name)
-            with self._lock:
-                self._healer.spared.add(name)
-                revision = self._served.renew(name)
+            self._healer.spared.add(name)
+            try:
+                with self._lock:
+                    revision = self._served.renew(name)
+            except BaseException:
+                self._healer.spared.discard(name)
+                raise
             try:
                 self._wait_loaded(name, revision, failures)
             except ServingError:
@@ -206,6 +210,11 @@ class Supervisor:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
+
+    def _say(self, news: str) -> None:
+        """Nothing that becomes of the owner's terminal may end what heals."""
+        with suppress(Exception):
+            self._tell_owner(news)
 
     def _run(self, memory: SharedMemory) -> TritonProcess:
         environment = {"SEMSEG_CRASH_FOLDER": str(memory.folder / _CRASHES)}

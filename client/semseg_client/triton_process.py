@@ -86,7 +86,8 @@ class TritonProcess:
         self._reader.join(1.0)
         code = self._process.wait()
         if code < 0:  # of its death the log knows nothing
-            return f"tritonserver was killed by {signal.Signals(-code).name}."
+            names = {number.value: number.name for number in signal.Signals}
+            return f"tritonserver was killed by {names.get(-code, f'signal {-code}')}."
         return f"tritonserver ended with exit code {code}. {self._log.reason()}".strip()
 
     def kill(self) -> None:

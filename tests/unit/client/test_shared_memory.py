@@ -46,12 +46,20 @@ def test_what_a_dead_owner_left_is_cleared_by_the_next_one(tmp_path: Path) -> No
     (tmp_path / "semseg_1_ab_folder").mkdir()
     (tmp_path / "semseg_1_ab_region").write_bytes(b"x")
     (tmp_path / "others").write_bytes(b"x")
+    (tmp_path / "semseg_*_folder").mkdir()  # would be a pattern for all of them
+    os.mkfifo(tmp_path / "semseg_2_cd_folder")
     alive = SharedMemory(tmp_path)
     another = SharedMemory(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"others", alive.folder.name, another.folder.name}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "others",
+        "semseg_*_folder",
+        "semseg_2_cd_folder",
+        alive.folder.name,
+        another.folder.name,
+    }
     for each in (alive, another, another):
         each.remove()
-    assert [path.name for path in tmp_path.iterdir()] == ["others"]
+    assert {path.name for path in tmp_path.iterdir()} == {"others", "semseg_*_folder", "semseg_2_cd_folder"}
 
 
 def test_the_regions_of_a_dead_server_go_and_the_folder_stays(tmp_path: Path) -> None:
