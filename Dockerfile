@@ -30,6 +30,7 @@ WORKDIR /app
 COPY locks/gateway.txt /tmp/locked.txt
 RUN pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes -r /tmp/locked.txt && rm /tmp/locked.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY contract contract
 COPY client client
 COPY export export
 COPY server server

@@ -86,7 +86,7 @@ bench-scale: $(BENCH)/.set-up ## measure how the server grows with pixels, clien
 lint: $(VENV)/.test ## check style, types and the Dockerfile
 	@$(SERVE)/ruff check -q .
 	@$(SERVE)/ruff format -q --check .
-	@$(SERVE)/mypy client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py locks/audit.py examples/python \
+	@$(SERVE)/mypy contract/semseg_contract client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py locks/audit.py examples/python \
 	    $(wildcard bench/*.py bench/rivals/*.py bench/rivals/litserve_app/*.py) \
 	    tests/conftest.py tests/certificates.py tests/browser tests/integration tests/languages/*.py tests/paddlex/test_paddlex.py tests/paddlex/test_conformance.py
 	@$(EXPORT)/mypy export/semseg_export
@@ -120,7 +120,7 @@ lock: $(VENV)/.tools ## pin what pyproject.toml and locks/*.in ask for, in const
 	@$(RESOLVE) --generate-hashes $(ARGS) locks/tools.in -o locks/tools.txt
 
 clean: ## remove the environments and caches; exported models and bench's results stay
-	@rm -rf $(VENV) $(filter-out $(BENCH)/results,$(wildcard $(BENCH)/* $(BENCH)/.[a-z]*)) output build .mypy_cache .pytest_cache .ruff_cache client/*.egg-info export/*.egg-info server/*.egg-info *.egg-info
+	@rm -rf $(VENV) $(filter-out $(BENCH)/results,$(wildcard $(BENCH)/* $(BENCH)/.[a-z]*)) output build .mypy_cache .pytest_cache .ruff_cache contract/*.egg-info client/*.egg-info export/*.egg-info server/*.egg-info *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 BOM     = cyclonedx-py environment --gather-license-texts --output-reproducible --pyproject pyproject.toml

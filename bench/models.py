@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from semseg_contract.names import SHARED, network_of
+
 from .places import EXPORTING, HOME, REPOSITORY, ROOT
 
 DEMO = "PP-LiteSeg-Demo"
 DEFAULT = ("PP-LiteSeg-T", "SegFormer-B0", "SeaFormer_tiny", DEMO)
-SHARED = ("preprocess", "postprocess", "draw")
 PRECISIONS = ("int8", "fp16")
 
 
@@ -49,7 +50,7 @@ class Model:
     @property
     def onnx(self) -> Path:
         """The network that our server runs, laid out for the CPU if it can be."""
-        found = sorted((REPOSITORY / f"{self.name}_network").glob("*/model*.onnx"))
+        found = sorted((REPOSITORY / network_of(self.name)).glob("*/model*.onnx"))
         return next((file for file in found if file.name == "model_cpu.onnx"), found[0])
 
     @property
@@ -91,7 +92,7 @@ class Model:
                 f"{self.name} is not exported: make export MODEL={self.network} NAME={self.name} PRECISION={precision} "
                 f"WEIGHTS={self.weights.relative_to(ROOT)}"
             )
-        for folder in (self.name, f"{self.name}_network"):
+        for folder in (self.name, network_of(self.name)):
             shutil.rmtree(REPOSITORY / folder, ignore_errors=True)
             shutil.copytree(source / folder, REPOSITORY / folder)
 
@@ -106,7 +107,7 @@ def export(name: str, weights: Path) -> None:
     state = _digest([*sorted((ROOT / "export").rglob("*.py")), *sorted(weights.iterdir())])
     if stamp.exists() and stamp.read_text() == state:
         return
-    for folder in (name, f"{name}_network"):
+    for folder in (name, network_of(name)):
         shutil.rmtree(REPOSITORY / folder, ignore_errors=True)
     _run("-c", "from semseg_export.cli import main; main()", name, "--weights", weights, "--repository", REPOSITORY)
     stamp.write_text(state)

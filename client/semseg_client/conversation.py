@@ -6,7 +6,6 @@ is thrown our error for theirs), and returns the result. A client that waits and
 
 from __future__ import annotations
 
-import json
 import struct
 import time
 import zlib
@@ -19,6 +18,12 @@ import numpy as np
 from tritonclient.grpc import InferInput, InferRequestedOutput, InferResult
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
+from semseg_contract.config_file import is_segmentation
+from semseg_contract.limits import LONGEST_SIDE
+from semseg_contract.names import network_of
+from semseg_contract.record import ModelRecord
+from semseg_contract.tensors import IMAGE, LABEL_MAP, PICTURE, TARGET_SIZE
+
 from .errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded, SemsegError, Unavailable
 from .segmentation import Drawing, Model, Segmentation
 
@@ -27,7 +32,6 @@ TargetSize = int | tuple[int, int]
 T = TypeVar("T")
 
 NOT_YET = (Unavailable, ModelNotFound, Overloaded, DeadlineExceeded)  # what a server that still starts may answer
-LONGEST_SIDE = 16384  # pixels, of a target size, as in docs/contract.md
 
 _PAUSE = 0.2  # s, between two attempts while waiting for a server
 
@@ -95,7 +99,7 @@ class Conversation:
         timeout: float | None = None,
     ) -> Steps[Segmentation]:
         """The segmentation of one encoded image."""
-        outputs = ["label_map", "picture"] if picture else ["label_map"]
+        outputs = [LABEL_MAP, PICTURE] if picture else [LABEL_MAP]
         answer, chosen = yield from self._infer(inference(image, target_size, outputs), model, timeout)
         return segmentation(answer, chosen)
 
@@ -107,8 +111,8 @@ class Conversation:
         timeout: float | None = None,
     ) -> Steps[Drawing]:
         """The picture of one encoded image, without its label map."""
-        answer, chosen = yield from self._infer(inference(image, target_size, ["picture"]), model, timeout)
-        return Drawing(answer.as_numpy("picture")[0, 0], chosen.name, answer.get_response().model_version)
+        answer, chosen = yield from self._infer(inference(image, target_size, [PICTURE]), model, timeout)
+        return Drawing(answer.as_numpy(PICTURE)[0, 0], chosen.name, answer.get_response().model_version)
 
     def _infer(self, request: dict[str, Any], model: str | None, timeout: float | None) -> Steps[tuple[InferResult, Model]]:
         """Triton's answer to `request`, and the model that gave it."""
@@ -160,7 +164,7 @@ class Conversation:
                     continue
                 configs[entry.name], versions[entry.name] = answer.config, entry.version
         self._models = {
-            name: described(config, versions[name], configs.get(f"{name}_network"))
+            name: described(config, versions[name], configs.get(network_of(name)))
             for name, config in configs.items()
             if is_segmentation(config)
         }
@@ -173,20 +177,20 @@ def inference(image: bytes, target_size: TargetSize | None, outputs: Sequence[st
     Raises:
         InvalidRequest: `target_size` is not one or two positive whole numbers.
     """
-    tensor = InferInput("image", [1, 1], "BYTES")
+    tensor = InferInput(IMAGE, [1, 1], "BYTES")
     tensor.set_data_from_numpy(np.array([[image]], dtype=np.object_))
     return {
         "inputs": [tensor],
         "outputs": [InferRequestedOutput(name) for name in outputs],
-        "parameters": {} if target_size is None else {"target_size": _target_size(target_size)},
+        "parameters": {} if target_size is None else {TARGET_SIZE: _target_size(target_size)},
     }
 
 
 def segmentation(answer: InferResult, model: Model) -> Segmentation:
     """What `model` answered to an `inference`."""
-    picture = answer.as_numpy("picture")
+    picture = answer.as_numpy(PICTURE)
     return Segmentation(
-        label_map=answer.as_numpy("label_map")[0],
+        label_map=answer.as_numpy(LABEL_MAP)[0],
         picture=None if picture is None else picture[0, 0],
         model=model.name,
         class_names=model.class_names,
@@ -195,27 +199,21 @@ def segmentation(answer: InferResult, model: Model) -> Segmentation:
     )
 
 
-def is_segmentation(config: ModelConfig) -> bool:
-    """Whether the model is an ensemble as docs/contract.md has it."""
-    return config.platform == "ensemble" and "class_names" in config.parameters
-
-
 def described(config: ModelConfig, version: str, network: ModelConfig | None = None) -> Model:
     """The model that an ensemble's configuration, and that of its network, describe."""
-    told = {key: parameter.string_value for key, parameter in config.parameters.items()}
-    resize = json.loads(told.get("resize", "{}")).get("target_size")
+    record = ModelRecord.read(config)
     return Model(
         name=config.name,
         version=version,
-        class_names=tuple(json.loads(told["class_names"])),
-        palette=tuple((red, green, blue) for red, green, blue in json.loads(told.get("palette", "[]"))),
-        max_pixels=int(told["max_pixels"]) if "max_pixels" in told else None,
-        source=told.get("source"),
-        source_sha256=told.get("source_sha256"),
-        converter=told.get("converter"),
-        exported_at=told.get("exported_at"),
-        agreement=float(told["agreement"]) if "agreement" in told else None,
-        target_size=tuple(resize) if resize else None,
+        class_names=record.class_names,
+        palette=record.palette,
+        max_pixels=record.max_pixels,
+        source=record.source,
+        source_sha256=record.source_sha256,
+        converter=record.converter,
+        exported_at=record.exported_at,
+        agreement=record.agreement,
+        target_size=record.resize.target_size if record.resize else None,
         concurrency=concurrency(network or ModelConfig()),
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from .segmentation import Colour, Segmentation
+from semseg_contract.palette import Colour, colour_table
+
+from .segmentation import Segmentation
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,3 @@ def legend(segmentation: Segmentation) -> tuple[ClassShare, ...]:
             ClassShare(label, segmentation.class_name(label), (red, green, blue), pixels, pixels / segmentation.label_map.size)
         )
     return tuple(shares)
-
-
-def colour_table(palette: Sequence[Colour]) -> npt.NDArray[np.uint8]:
-    """A colour for every id that a label map can hold, uint8 [256, 3] RGB.
-
-    Where `palette` ends, the table goes on as PaddleX's does: PASCAL VOC's bit-interleaved colours, moved up by one so that class
-    0 is not black.
-    """
-    label = np.arange(1, 257)
-    table = np.zeros((256, 3), np.uint8)
-    for bit in range(8):
-        for channel in range(3):
-            table[:, channel] |= ((label >> (3 * bit + channel) & 1) << (7 - bit)).astype(np.uint8)
-    table[: len(palette)] = np.reshape(palette, (-1, 3))
-    return table

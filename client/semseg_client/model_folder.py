@@ -14,16 +14,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from semseg_contract.lock import locked
+from semseg_contract.paddle_files import DESCRIPTION, PARAMETERS, PROGRAMS, TRAINED, network_folder
+
 from .errors import ServingError
 from .exporter import find_exporter
-from .files import locked
 from .lifetime import end_with_parent
 from .repository import add_shared_models, configuration, is_there
 
-_PROGRAMS = ("inference.json", "inference.pdmodel")
-_PARAMETERS = "inference.pdiparams"
-_DESCRIPTION = "inference.yml"
-_TRAINED = ".pdparams"
 _CLASSES = "classes.txt"
 _FAILED = "Export failed: "  # the exporter's word
 _LONGEST_NAME = 64  # characters of the folder's name that its model's keeps: a file system takes 255 with all that is added
@@ -39,7 +37,7 @@ class _Weights:
 
     @property
     def trained(self) -> bool:
-        return self.given.suffix == _TRAINED
+        return self.given.suffix == TRAINED
 
 
 def served_name(model: str | Path, architecture: str | None, repository: Path, url: str | None) -> str:
@@ -93,16 +91,15 @@ def _find(folder: Path) -> _Weights:
     """As the exporter looks for them: an inference archive in the folder or one folder below, or else trained weights."""
     if not folder.is_dir():
         raise ServingError(f"{folder} is {'not a' if folder.exists() else 'no'} folder of weights")
+    place = network_folder(folder)
+    if place is not None:
+        return _weights(place, [place / name for name in (*PROGRAMS, PARAMETERS, DESCRIPTION)], (folder, place))
     inside = sorted(folder.iterdir())
-    for place in (folder, *filter(Path.is_dir, inside)):
-        if any((place / program).is_file() for program in _PROGRAMS):
-            files = [place / name for name in (*_PROGRAMS, _PARAMETERS, _DESCRIPTION)]
-            return _weights(place, files, (folder, place))
-    trained = [file for file in inside if file.suffix == _TRAINED]
+    trained = [file for file in inside if file.suffix == TRAINED]
     if len(trained) > 1:
         raise ServingError(f"{folder} holds several trained weights ({', '.join(file.name for file in trained)}): leave one")
     if not trained:
-        raise ServingError(f"{folder} holds no weights: neither {' nor '.join(_PROGRAMS)} with {_PARAMETERS}, nor a {_TRAINED}")
+        raise ServingError(f"{folder} holds no weights: neither {' nor '.join(PROGRAMS)} with {PARAMETERS}, nor a {TRAINED}")
     described = [file for file in inside if file.suffix in (".yml", ".yaml")]
     return _weights(trained[0], [*trained, *described], (folder,))
 

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .legend import colour_table
-from .segmentation import Colour
+from semseg_contract.palette import Colour, colour_table
 
 FORMATS = {  # Pillow's, by the suffixes under which a picture may be saved
     ".bmp": "BMP",

@@ -14,11 +14,13 @@ from typing import Any
 
 import yaml
 
-from .conversation import LONGEST_SIDE, TargetSize
+from semseg_contract.limits import LONGEST_SIDE
+from semseg_contract.names import plain_name
+
+from .conversation import TargetSize
 from .device import Device
 from .errors import ConfigurationError, DeviceError
 from .keyed_yaml import Ignored, Misplaced, Reading, Section, Setting, Wrong, near, read_text, seconds, text, whole
-from .repository import plain_name
 
 PIPELINE = "semantic_segmentation"
 

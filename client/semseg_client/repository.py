@@ -5,18 +5,19 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup, ModelOptimizationPolicy
 
-from .conversation import is_segmentation
+from semseg_contract import config_file
+from semseg_contract.config_file import is_segmentation
+from semseg_contract.lock import staging
+from semseg_contract.names import CONFIG, CPU_ONLY, SHARED, network_of
+from semseg_contract.placement import choose_file, put_on
+
 from .device import ACCELERATORS, Device, accelerator
 from .errors import ServingError
-from .files import locked, write_whole
+from .files import write_whole
 
-_ANY_DEVICE, _CPU_ONLY = "model.onnx", "model_cpu.onnx"  # the files of a network, as docs/contract.md has them
-_SHARED = ("preprocess", "postprocess", "draw")
 _COPIES = (  # of the shared models: in the project's folder, or where pip puts them
     Path(__file__).parents[2] / "model_repository",
     Path(sys.prefix, "share", "paddle-semseg-triton", "model_repository"),
@@ -29,7 +30,7 @@ def exported_models(repository: Path) -> list[str]:
     Raises:
         ServingError: there is none, or a config.pbtxt cannot be read.
     """
-    entries = [path.parent.name for path in sorted(repository.glob("*/config.pbtxt"))]
+    entries = [path.parent.name for path in sorted(repository.glob(f"*/{CONFIG}"))]
     models = [name for name in entries if is_segmentation(configuration(repository, name))]
     if not models:
         raise ServingError(f"no model in {repository}; export one: make export MODEL=PP-LiteSeg-T")
@@ -38,7 +39,7 @@ def exported_models(repository: Path) -> list[str]:
 
 def is_there(repository: Path, name: str) -> bool:
     """Whether a repository has an entry of that name."""
-    return (repository / name / "config.pbtxt").is_file()
+    return (repository / name / CONFIG).is_file()
 
 
 def check_exported(repository: Path, model: str) -> None:
@@ -56,33 +57,18 @@ def place(repository: Path, model: str, device: Device, provider: str) -> None:
         ServingError: the model is not there, or its configuration cannot be read.
     """
     check_exported(repository, model)
-    path = repository / f"{model}_network" / "config.pbtxt"
-    try:
-        before = text_format.Parse(path.read_text(encoding="utf-8"), ModelConfig())
-    except (OSError, ValueError, text_format.ParseError) as error:  # a field that is not known here would be lost
-        raise ServingError(f"{path}: {error}") from None
+    entry = repository / network_of(model)
+    before = _read(entry / CONFIG)
     config = ModelConfig()
     config.CopyFrom(before)
-    count = max((group.count for group in config.instance_group), default=1)
-    kinds = [(getattr(ModelInstanceGroup, kind), gpus) for kind, gpus in device.instance_groups()]
-    if [(group.kind, list(group.gpus)) for group in config.instance_group] != kinds:
-        del config.instance_group[:]
-        config.instance_group.extend(ModelInstanceGroup(count=count, kind=kind, gpus=gpus) for kind, gpus in kinds)
+    groups = [(getattr(ModelInstanceGroup, kind), gpus) for kind, gpus in device.instance_groups()]
+    if [(group.kind, list(group.gpus)) for group in config.instance_group] != groups:
+        put_on(config, groups)
     _accelerate(config, accelerator(provider), device)
-    _choose_file(config, path.parent, device)
+    versions = config.version_policy.specific.versions or [0]
+    choose_file(config, all((entry / str(version) / CPU_ONLY).is_file() for version in versions))
     if config != before:
-        write_whole(path, text_format.MessageToString(config, as_utf8=True).encode())
-
-
-def _choose_file(config: ModelConfig, entry: Path, device: Device) -> None:
-    """Have the file served that is laid out for the CPU, where there is one and no other provider runs it; never on a GPU."""
-    if config.default_model_filename not in ("", _ANY_DEVICE, _CPU_ONLY):  # its owner's own
-        return
-    laid_out = all((entry / str(version) / _CPU_ONLY).is_file() for version in config.version_policy.specific.versions or [0])
-    accelerated = config.optimization.execution_accelerators.cpu_execution_accelerator
-    chosen = _CPU_ONLY if device.kind == "cpu" and laid_out and not accelerated else _ANY_DEVICE
-    if chosen != (config.default_model_filename or _ANY_DEVICE):
-        config.default_model_filename = chosen
+        write_whole(entry / CONFIG, config_file.text(config))
 
 
 def _accelerate(config: ModelConfig, name: str, device: Device) -> None:
@@ -108,23 +94,17 @@ def add_shared_models(repository: Path) -> None:
         OSError: it cannot be written.
         ServingError: this installation has no copy of them.
     """
-    missing = [name for name in _SHARED if not is_there(repository, name)]
+    missing = [name for name in SHARED if not is_there(repository, name)]
     if not missing:
         return
-    source = next((folder for folder in _COPIES if is_there(folder, _SHARED[0])), None)
+    source = next((folder for folder in _COPIES if is_there(folder, SHARED[0])), None)
     if source is None:
         raise ServingError(f"there is no {', '.join(missing)} in {repository}: copy them from the project's model_repository")
     repository.mkdir(parents=True, exist_ok=True)
-    # As the exporter does (semseg_export.repository): put together beside the repository, under a name that it clears away.
-    with locked(repository), TemporaryDirectory(prefix=f".{repository.name}-staging-", dir=repository.parent) as staging:
+    with staging(repository) as prepared:
         for name in missing:
-            copied = shutil.copytree(source / name, Path(staging, name), ignore=shutil.ignore_patterns("__pycache__"))
+            copied = shutil.copytree(source / name, prepared / name, ignore=shutil.ignore_patterns("__pycache__"))
             copied.rename(repository / name)
-
-
-def plain_name(model: str) -> str:
-    """The model's name without "(slice)", which in PaddleX's tables tells how the mIoU was measured."""
-    return model.removesuffix("(slice)").rstrip()
 
 
 def configuration(repository: Path, name: str) -> ModelConfig:
@@ -133,8 +113,11 @@ def configuration(repository: Path, name: str) -> ModelConfig:
     Raises:
         ServingError: it is not there, or cannot be read.
     """
-    path = repository / name / "config.pbtxt"
+    return _read(repository / name / CONFIG, allow_unknown=True)
+
+
+def _read(file: Path, *, allow_unknown: bool = False) -> ModelConfig:
     try:
-        return text_format.Parse(path.read_text(encoding="utf-8"), ModelConfig(), allow_unknown_field=True)
-    except (OSError, ValueError, text_format.ParseError) as error:
-        raise ServingError(f"{path}: {error}") from None
+        return config_file.read(file, allow_unknown=allow_unknown)
+    except config_file.UnreadableConfig as error:
+        raise ServingError(str(error)) from None

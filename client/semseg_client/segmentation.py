@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Colour = tuple[int, int, int]
+from semseg_contract.palette import Colour
 
 
 @dataclass(frozen=True)

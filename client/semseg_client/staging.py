@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from .files import locked
+from semseg_contract.lock import locked
 
 _LOCK = "lock"  # in each staging folder; held by the process that it belongs to, so that it is free when that was killed
 

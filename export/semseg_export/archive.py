@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from semseg_contract.paddle_files import DESCRIPTION, PARAMETERS, PROGRAMS
+from semseg_contract.resize import INTERPOLATIONS, Resize
+
 from . import description
 from .errors import DescriptionError, WeightsError
-from .resize import INTERPOLATIONS, Resize
-
-PROGRAMS = ("inference.json", "inference.pdmodel")
-PARAMETERS = "inference.pdiparams"
-DESCRIPTION = "inference.yml"
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,6 @@ class Archive:
     parameters: Path
     normalisation: Normalisation
     resize: Resize | None = None
-
-
-def holds_network(folder: Path) -> bool:
-    return any((folder / program).is_file() for program in PROGRAMS)
 
 
 def read_archive(folder: Path) -> Archive:

@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from semseg_contract.names import PREPROCESS
+from semseg_contract.resize import Resize
+
 from .errors import CalibrationError
-from .resize import Resize
 
 Pixels = npt.NDArray[np.uint8]
 Prepare = Callable[[Pixels], Pixels]  # [H, W, 3]
@@ -63,7 +65,7 @@ def preparation(resize: Resize | None, repository: Path) -> Prepare:
     """The network's own Resize, done by the code that will do it when the network is served. Raises CalibrationError."""
     if resize is None:
         return lambda pixels: pixels
-    code = repository / "preprocess" / "1" / "resize.py"
+    code = repository / PREPROCESS / "1" / "resize.py"
     if not code.is_file():
         raise CalibrationError(f"there is no {code}: export into the project's model_repository, or copy preprocess from it")
     made: Prepare = run_path(str(code))["Resize"](**asdict(resize))

@@ -1,4 +1,4 @@
-"""Names and colours of classes."""
+"""Names of classes."""
 
 from __future__ import annotations
 
@@ -30,14 +30,3 @@ def _read_names(file: Path, count: int) -> list[str]:
     if len(names) != count:
         raise ClassesError(f"{file} names {len(names)} classes, the network has {count}: write one name a line")
     return names
-
-
-def palette(count: int) -> list[list[int]]:
-    """PaddleX's colours, [red, green, blue] a class: those of PASCAL VOC without its first, black.
-
-    Bit 3 j + c of the number goes to bit 7 - j of channel c.
-    """
-    return [
-        [sum((number >> (3 * j + channel) & 1) << (7 - j) for j in range(8)) for channel in range(3)]
-        for number in range(1, count + 1)
-    ]

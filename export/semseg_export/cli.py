@@ -17,8 +17,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from semseg_contract.limits import MEGAPIXEL
+from semseg_contract.names import ANY_DEVICE, CONFIG, CPU_ONLY, network_of, plain_name
+from semseg_contract.palette import palette
+from semseg_contract.record import ModelRecord
+
 from .errors import ExportError
-from .placement import ANY_DEVICE, CPU_ONLY, Accelerator, Device, Placement
+from .placement import Accelerator, Device, Placement
 from .wanted import Precision, Wanted
 
 EPILOG = """
@@ -155,14 +160,14 @@ def _export(
     folder_sha256: str | None = None,
 ) -> tuple[int, float]:
     """Returns the installed version and its agreement with Paddle, 0 to 1."""
-    from . import calibration, classes, convert, fidelity, graph, lowering, memory, parity, weights, zoo
+    from . import calibration, classes, convert, fidelity, graph, lowering, memory, parity, weights
     from . import repository as entries
-    from .configuration import CONFIG, Origin, network_config
+    from .configuration import network_config
     from .layout import laid_out
     from .steps import step
 
-    if model != zoo.plain_name(model):
-        model = zoo.plain_name(model)
+    if model != plain_name(model):
+        model = plain_name(model)
         console.print(f'"(slice)" is no part of the name: exporting [bold]{escape(model)}[/]')
     # A name of the caller's own, given besides the network's, is taken as it is.
     name = model if architecture or wanted.precision is Precision.FP32 else f"{model}-{wanted.precision.value}"
@@ -206,7 +211,7 @@ def _export(
         files = {ANY_DEVICE: served.SerializeToString()}
         if twin is not None:
             files[CPU_ONLY] = twin.SerializeToString()
-        present = wanted.repository / f"{name}_network" / CONFIG
+        present = wanted.repository / network_of(name) / CONFIG
         chosen = network_config(name, 1, files, wanted.placement, present).default_model_filename
         content = files.get(chosen, files[ANY_DEVICE])  # the owner may have named another file
         with step(console, "Memory") as running:
@@ -214,10 +219,10 @@ def _export(
             limit = memory.limit(taken, wanted.memory * 1e9, found.archive.resize)
             running.done = f"{taken.slope / 1e9:.2g} GB a megapixel: {wanted.memory:g} GB admit images of {limit} megapixels"
         with step(console, "Installation") as running:
-            origin = Origin(
-                class_names=names,
-                palette=classes.palette(count),
-                megapixels=limit,
+            record = ModelRecord(
+                class_names=tuple(names),
+                palette=palette(count),
+                max_pixels=limit * MEGAPIXEL,
                 memory=taken,
                 source=found.source,
                 source_sha256=found.sha256,
@@ -231,8 +236,8 @@ def _export(
                 resize=found.archive.resize,
                 folder_sha256=folder_sha256,
             )
-            number = entries.install(wanted.repository, name, files, origin, wanted.placement)
-            file = wanted.repository / f"{name}_network" / str(number) / chosen
+            number = entries.install(wanted.repository, name, files, record, wanted.placement)
+            file = wanted.repository / network_of(name) / str(number) / chosen
             running.done = f"{file}, {len(content) / 1e6:.1f} MB"
     console.print(
         f"Installed [bold]{name}[/], version {number}. Next: [bold]make serve MODEL={name}[/]", highlight=False, soft_wrap=True

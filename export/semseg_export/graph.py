@@ -12,13 +12,12 @@ import numpy as np
 import onnxslim
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from semseg_contract.tensors import IDS, LANE, PIXELS
+
 from .archive import Normalisation
 from .errors import GraphError
 from .runtime import Session
 
-PIXELS = "pixels"
-LANE = "lane"
-IDS = "ids"
 DECISION = "decide/class"  # the tensor of class ids, int64, and the ArgMax that makes it
 HEAD = "prepare/"  # begins the names of the nodes that make of pixels what the network takes
 PROBE = 128  # height and width, in pixels, of the image that tells the number of classes

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from onnx import ModelProto, TensorProto, helper
 
-from .graph import DECISION, HEAD, IDS, makers
+from semseg_contract.tensors import IDS
+
+from .graph import DECISION, HEAD, makers
 
 
 def halved(served: ModelProto) -> ModelProto:

@@ -14,7 +14,9 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from .graph import DECISION, IDS, PROBE, makers
+from semseg_contract.tensors import IDS
+
+from .graph import DECISION, PROBE, makers
 from .runtime import Session
 from .sparse import FACTORS, SIZES, SMALL
 from .sparse import decision as sparse_decision

@@ -7,38 +7,14 @@ matrix grows with the square of the pixels, but stays hidden behind other layers
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
+
+from semseg_contract.limits import MEGAPIXEL, SIZES
+from semseg_contract.record import Memory
+from semseg_contract.resize import Resize
 
 from .child import run_module
 from .errors import MemoryBudgetError
-from .resize import Resize
-
-MEGAPIXEL = 2**20
-# Megapixels: the shared preprocess has an output for each of these limits, as docs/contract.md tells.
-LIMITS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """`peaks` are pairs of megapixels (2^20 pixels) and the most bytes that the process had taken after an image of that
-    size, growing; `square` is what a squared megapixel adds to that of a larger image, in bytes."""
-
-    peaks: list[list[float]]
-    square: float
-
-    @property
-    def slope(self) -> float:
-        """Bytes a megapixel, where they grow fastest."""
-        return max((above - below) / (b - a) for (a, below), (b, above) in pairwise(self.peaks))
-
-    def at(self, megapixels: float) -> float:
-        """Bytes that one image takes at most."""
-        for measured, peak in self.peaks:
-            if megapixels <= measured:
-                return peak
-        return peak + self.slope * (megapixels - measured) + self.square * (megapixels**2 - measured**2)
 
 
 def measure(network: bytes, workspace: Path) -> Memory:
@@ -57,11 +33,11 @@ def measure(network: bytes, workspace: Path) -> Memory:
 
 
 def limit(memory: Memory, budget: float, resize: Resize | None = None) -> int:
-    """The largest of LIMITS, in megapixels, that `budget` bytes are enough for.
+    """The largest of SIZES, in megapixels, that `budget` bytes are enough for.
 
     Raises MemoryBudgetError if that is none, or if the network's own `resize` makes larger images.
     """
-    fitting = [each for each in LIMITS if memory.at(each) <= budget]
+    fitting = [each for each in SIZES if memory.at(each) <= budget]
     if not fitting:
         raise MemoryBudgetError(
             f"the network takes {memory.at(1) / 1e9:.1f} GB for an image of one megapixel, more than the {budget / 1e9:g} GB"

@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from semseg_contract.names import CONFIG, model_of, network_of
+
 from . import zoo
-from .configuration import CONFIG, read
+from .configuration import read
 from .errors import RepositoryError
 from .repository import Versions, versions
 
@@ -30,8 +32,8 @@ class Exported:
 def exported(repository: Path) -> dict[str, Exported]:
     """The models that were exported to `repository`, by name."""
     found = {}
-    for entry in sorted(repository.glob(f"*_network/{CONFIG}")):
-        model = entry.parent.name.removesuffix("_network")
+    for entry in sorted(repository.glob(f"{network_of('*')}/{CONFIG}")):
+        model = model_of(entry.parent.name)
         if (repository / model / CONFIG).is_file():
             try:
                 agreement = read(repository / model / CONFIG).parameters["agreement"].string_value

@@ -16,7 +16,9 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
-from .memory import MEGAPIXEL, Memory
+from semseg_contract.limits import MEGAPIXEL
+from semseg_contract.record import Memory
+
 from .runtime import Session
 
 SIZES = ((512, 1024), (1024, 1024), (1024, 2048))  # height, width of the images

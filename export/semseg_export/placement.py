@@ -12,8 +12,10 @@ from enum import Enum
 
 from tritonclient.grpc import model_config_pb2 as triton
 
-ANY_DEVICE = "model.onnx"
-CPU_ONLY = "model_cpu.onnx"
+from semseg_contract.names import CPU_ONLY
+from semseg_contract.placement import choose_file, put_on
+from semseg_contract.tensors import PIXELS
+
 WORKSPACE = 2**30  # bytes
 ENGINES = "/var/cache/semseg-tensorrt"  # in Triton's container: what is mounted there outlives it
 # Batch, height, width: of whatever lies outside, TensorRT would build an engine anew, minutes long.
@@ -44,22 +46,13 @@ class Placement:
             _put_on(config, self.device or Device.CPU)
         if self.accelerator is not None:
             _accelerate(config, self.accelerator, self.half)
-        if config.default_model_filename in ("", ANY_DEVICE, CPU_ONLY):  # another one is its owner's
-            config.default_model_filename = CPU_ONLY if CPU_ONLY in files and _is_on_cpu(config) else ANY_DEVICE
+        choose_file(config, CPU_ONLY in files)
 
 
 def _put_on(config: triton.ModelConfig, device: Device) -> None:
     kind = triton.ModelInstanceGroup.KIND_CPU if device is Device.CPU else triton.ModelInstanceGroup.KIND_GPU
-    count = max((group.count for group in config.instance_group), default=1)
-    if any(group.kind != kind for group in config.instance_group) or not config.instance_group:
-        del config.instance_group[:]
-        config.instance_group.add(kind=kind, count=count)
-
-
-def _is_on_cpu(config: triton.ModelConfig) -> bool:
-    """And there with ONNX Runtime's own CPU provider."""
-    accelerated = config.optimization.execution_accelerators.cpu_execution_accelerator
-    return not accelerated and all(group.kind == triton.ModelInstanceGroup.KIND_CPU for group in config.instance_group)
+    if {group.kind for group in config.instance_group} != {kind}:
+        put_on(config, [(kind, [])])
 
 
 def _accelerate(config: triton.ModelConfig, accelerator: Accelerator, half: bool) -> None:
@@ -71,7 +64,9 @@ def _accelerate(config: triton.ModelConfig, accelerator: Accelerator, half: bool
 
 
 def _tensorrt(half: bool) -> dict[str, str]:
-    shapes = {f"trt_profile_{end}_shapes": f"pixels:{batch}x{height}x{width}x3" for end, (batch, height, width) in SHAPES.items()}
+    shapes = {
+        f"trt_profile_{end}_shapes": f"{PIXELS}:{batch}x{height}x{width}x3" for end, (batch, height, width) in SHAPES.items()
+    }
     return {
         "precision_mode": "FP16" if half else "FP32",
         "max_workspace_size_bytes": str(WORKSPACE),

@@ -18,9 +18,11 @@ import numpy as np
 import onnx
 from onnx import ModelProto, numpy_helper
 
+from semseg_contract.tensors import IDS, LANE, PIXELS
+
 from .calibration import Pixels
 from .errors import GraphError
-from .graph import HEAD, IDS, LANE, PIXELS, needed
+from .graph import HEAD, needed
 from .runtime import FAILURES, line
 
 # Relu is in the range of what it is made of, and vanishes.

@@ -7,19 +7,20 @@ the configurations alone, so that a new version is put in place, and an older on
 
 from __future__ import annotations
 
-import fcntl
-import os
-import re
-import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from tritonclient.grpc import model_config_pb2 as triton
 
-from .configuration import CONFIG, SHARED, STAYS, Origin, ensemble_config, network_config, preprocess_config, read, text
+from semseg_contract import names
+from semseg_contract.config_file import text
+from semseg_contract.lock import staging
+from semseg_contract.names import CONFIG, PREPROCESS, network_of, preprocess_of
+from semseg_contract.record import ModelRecord
+
+from .configuration import STAYS, ensemble_config, network_config, preprocess_config, read
 from .errors import RepositoryError
 from .placement import Placement
 
@@ -34,13 +35,13 @@ class Versions:
 
 def check_name(model: str) -> None:
     """Raises RepositoryError if docs/contract.md forbids the name."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", model):
-        raise RepositoryError(f"{model!r} cannot name a model: use letters, digits, '.', '_' and '-', a letter or digit first")
-    if model.endswith(("_network", "_preprocess")) or model in SHARED:
-        raise RepositoryError(f"{model!r} cannot name a model: {', '.join(SHARED)}, *_network and *_preprocess are taken")
+    try:
+        names.check_name(model)
+    except ValueError as error:
+        raise RepositoryError(str(error)) from error
 
 
-def install(repository: Path, model: str, network: Mapping[str, bytes], origin: Origin, placement: Placement = STAYS) -> int:
+def install(repository: Path, model: str, network: Mapping[str, bytes], record: ModelRecord, placement: Placement = STAYS) -> int:
     """Install the network, files in ONNX's format by their names, as a new version of `model` and have that served; returns
     its number.
 
@@ -49,10 +50,10 @@ def install(repository: Path, model: str, network: Mapping[str, bytes], origin: 
     """
     with _changing(repository, f"install {model} into", create=True) as staging:
         version = max([0, *_all_numbers(repository, model)]) + 1
-        ensemble = ensemble_config(model, origin, version)
-        folders: dict[str, Mapping[str, bytes]] = {f"{model}_network": network}
-        if origin.resize is not None:
-            folders[f"{model}_preprocess"] = _shared_code(repository)
+        ensemble = ensemble_config(model, record, version)
+        folders: dict[str, Mapping[str, bytes]] = {network_of(model): network}
+        if record.resize is not None:
+            folders[preprocess_of(model)] = _shared_code(repository)
         folders[model] = {CONFIG: text(ensemble)}
         for name, files in folders.items():
             for file, content in files.items():
@@ -77,7 +78,7 @@ def serve(repository: Path, model: str, version: int) -> None:
         present = _present(repository, model)
         if version not in present:
             raise RepositoryError(f"{model} has no version {version} in {repository}; there is: {_listed(present)}")
-        files = [file.name for file in (repository / f"{model}_network" / str(version)).iterdir()]
+        files = [file.name for file in (repository / network_of(model) / str(version)).iterdir()]
         configs = _configs(repository, model, read(repository / model / str(version) / CONFIG), version, files)
         for name, config in configs.items():
             (staging / name).write_bytes(text(config))
@@ -97,7 +98,7 @@ def prune(repository: Path, model: str) -> tuple[int, ...]:
                 if folder.exists():
                     folder.rename(staging / f"{name}-{version}")
         # Unless the version that is served has a Resize, no version has one now.
-        leftover = repository / f"{model}_preprocess"
+        leftover = repository / preprocess_of(model)
         if leftover.exists() and not _numbers(leftover):
             leftover.rename(staging / leftover.name)
     return others
@@ -125,12 +126,12 @@ def _check_there(repository: Path, model: str) -> None:
 
 
 def _entries(model: str) -> tuple[str, ...]:
-    return f"{model}_network", f"{model}_preprocess", model
+    return network_of(model), preprocess_of(model), model
 
 
 def _present(repository: Path, model: str) -> tuple[int, ...]:
     """The versions that are whole, in order."""
-    networks = _numbers(repository / f"{model}_network")
+    networks = _numbers(repository / network_of(model))
     return tuple(number for number in networks if (repository / model / str(number) / CONFIG).is_file())
 
 
@@ -140,32 +141,14 @@ def _listed(present: tuple[int, ...]) -> str:
 
 @contextmanager
 def _changing(repository: Path, doing: str, *, create: bool = False) -> Iterator[Path]:
-    """A folder to put together in what is then renamed into the repository.
-
-    Beside it, since Triton polls every folder of the repository, hidden or not; and on its file system.
-    """
-    parent, prefix = repository.resolve().parent, f".{repository.name}-staging-"
+    """A folder to prepare what is then renamed into the repository. Raises RepositoryError for OSError."""
     try:
         if create:
             repository.mkdir(parents=True, exist_ok=True)
-        with _locked(repository):
-            for left in parent.glob(f"{prefix}*"):  # by one that was killed: nobody else is at work now
-                shutil.rmtree(left)
-            with TemporaryDirectory(prefix=prefix, dir=parent) as staging:
-                yield Path(staging)
+        with staging(repository) as folder:
+            yield folder
     except OSError as error:
         raise RepositoryError(f"cannot {doing} {repository}: {error}") from error
-
-
-@contextmanager
-def _locked(repository: Path) -> Iterator[None]:
-    """One export at a time numbers its version; a lock on the folder itself leaves no file behind."""
-    descriptor = os.open(repository, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _numbers(entry: Path) -> list[int]:
@@ -179,7 +162,7 @@ def _all_numbers(repository: Path, model: str) -> list[int]:
 
 
 def _shared_code(repository: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in (repository / "preprocess" / "1").glob("*.py")}
+    return {file.name: file.read_bytes() for file in (repository / PREPROCESS / "1").glob("*.py")}
 
 
 def _configs(
@@ -193,9 +176,9 @@ def _configs(
     """What to write to have a version served: the configurations of its own steps, and the ensemble's, which comes last.
 
     `files` are those of the network's version."""
-    present = repository / f"{model}_network" / CONFIG
-    configs = {f"{model}_network": network_config(model, version, files, placement, present)}
+    present = repository / network_of(model) / CONFIG
+    configs = {network_of(model): network_config(model, version, files, placement, present)}
     if "resize" in ensemble.parameters:
         resize = ensemble.parameters["resize"].string_value
-        configs[f"{model}_preprocess"] = preprocess_config(repository, model, resize, version)
+        configs[preprocess_of(model)] = preprocess_config(repository, model, resize, version)
     return {**configs, model: ensemble}

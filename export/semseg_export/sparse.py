@@ -28,7 +28,7 @@ import onnx.compose
 import onnx.parser
 from onnx import GraphProto, ModelProto, numpy_helper
 
-from .graph import IDS
+from semseg_contract.tensors import IDS
 
 PREFIX = "decide/"
 SMALL, SIZES = PREFIX + "small", PREFIX + "sizes"  # float32 [N, h, w, C], and int64 [N, H, W, C] that it is upsampled to

@@ -15,12 +15,13 @@ from typing import Any
 
 import yaml
 
+from semseg_contract.paddle_files import DESCRIPTION
+
 from . import checkpoint, description, zoo
-from .archive import DESCRIPTION, Archive, read_archive
+from .archive import Archive, read_archive
 from .child import run_module
 from .errors import ConversionError, DescriptionError, UnpackError, WeightsError
 
-SUFFIX = ".pdparams"
 BASE = "_base_"  # PaddleSeg's key for the configuration that another one completes
 REFUSAL = "refusal.txt"
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from semseg_contract.paddle_files import DESCRIPTION, PARAMETERS, PROGRAMS, TRAINED, network_folder
+
 from . import download, tarball, trained, zoo
-from .archive import DESCRIPTION, PARAMETERS, PROGRAMS, Archive, holds_network, read_archive
+from .archive import Archive, read_archive
 from .download import Show, sha256
 from .errors import UnpackError, WeightsError
 
@@ -52,7 +54,7 @@ def find(model: str, given: str | None, workspace: Path, show: Show, architectur
 
 
 def _archive(file: Path, architecture: str, workspace: Path, show: Show) -> Archive:
-    if file.suffix != trained.SUFFIX:
+    if file.suffix != TRAINED:
         tarball.unpack(file, workspace / "archive")
         return read_archive(_network_folder(workspace / "archive"))
     show(f"Building {architecture}")
@@ -60,7 +62,7 @@ def _archive(file: Path, architecture: str, workspace: Path, show: Show) -> Arch
 
 
 def _described_by(file: Path) -> str | None:
-    if file.suffix != trained.SUFFIX:
+    if file.suffix != TRAINED:
         return DESCRIPTION
     found = trained.described_by(file.parent)
     return None if found is None else found.name
@@ -81,10 +83,9 @@ def _public(url: str) -> str:
 
 
 def _network_folder(folder: Path) -> Path:
-    """`folder` or the one folder in it that holds a network, since official archives have a folder at the top."""
-    candidates = [folder, *sorted(entry for entry in folder.iterdir() if entry.is_dir())]
-    for candidate in candidates:
-        if holds_network(candidate):
-            return candidate
-    names = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
-    raise WeightsError(f"no {' or '.join(PROGRAMS)} with {PARAMETERS} in {folder.name} (it holds {names})")
+    """The folder of the network: `folder` or one in it. Raises WeightsError."""
+    found = network_folder(folder)
+    if found is None:
+        names = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
+        raise WeightsError(f"no {' or '.join(PROGRAMS)} with {PARAMETERS} in {folder.name} (it holds {names})")
+    return found

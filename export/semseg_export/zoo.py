@@ -7,7 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from .datasets import ADE20K, CITYSCAPES, DataSet
+from semseg_contract.datasets import ADE20K, CITYSCAPES, DataSet
+
 from .errors import WeightsError
 
 Family = Literal["PP-LiteSeg", "OCRNet", "DeepLab", "SegFormer", "SeaFormer"]
@@ -69,11 +70,6 @@ NETWORKS = (
     Network("SeaFormer_large", "SeaFormer", ADE20K, 43.66, SHORT, 49.8),
 )
 MODELS = tuple(network.name for network in NETWORKS)
-
-
-def plain_name(model: str) -> str:
-    """The model's name without "(slice)", which in PaddleX's tables tells how the mIoU was measured."""
-    return model.removesuffix("(slice)").rstrip()
 
 
 def network(model: str) -> Network:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
-from inspect import getsource
+from importlib import import_module
+from types import ModuleType
 
 import pytest
 from google.protobuf import text_format
@@ -12,17 +14,20 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_client import conversation
 from semseg_client.gateway import app
-from semseg_export import memory
-from semseg_export.configuration import MAX_BATCH_SIZE, SHARED, Origin, ensemble_config, network_config, preprocess_config
-from semseg_export.resize import Resize
+from semseg_contract import limits, palette
+from semseg_contract.names import SHARED
+from semseg_contract.record import Memory, ModelRecord
+from semseg_contract.resize import Resize
+from semseg_contract.tensors import ADMITTED, TARGET_SIZE, limited_pixels
+from semseg_export.configuration import ensemble_config, network_config, preprocess_config
 from tests.support import ROOT
 
 CONTRACT = (ROOT / "docs" / "contract.md").read_text()
-ORIGIN = Origin(
-    class_names=["road"],
-    palette=[[128, 0, 0]],
-    megapixels=8,
-    memory=memory.Memory([[1, 2e8], [2, 3e8]], 0),
+RECORD = ModelRecord(
+    class_names=("road",),
+    palette=((128, 0, 0),),
+    max_pixels=8 * 2**20,
+    memory=Memory([[1, 2e8], [2, 3e8]], 0),
     source="a.tar",
     source_sha256="0" * 64,
     converter="paddle2onnx 2.1.0",
@@ -52,8 +57,8 @@ def shared(name: str) -> triton.ModelConfig:
 CONFIGS = {
     **{name: shared(name) for name in SHARED},
     "<MODEL>_network": network_config("<MODEL>", 1, ["model.onnx"]),
-    "<MODEL>_preprocess": preprocess_config(ROOT / "model_repository", "<MODEL>", ORIGIN.parameters()["resize"], 1),
-    "<MODEL>": ensemble_config("<MODEL>", ORIGIN, 1),
+    "<MODEL>_preprocess": preprocess_config(ROOT / "model_repository", "<MODEL>", RECORD.parameters()["resize"].string_value, 1),
+    "<MODEL>": ensemble_config("<MODEL>", RECORD, 1),
 }
 TYPES = {"BYTES": triton.TYPE_STRING, "UINT8": triton.TYPE_UINT8, "INT8": triton.TYPE_INT8, "INT32": triton.TYPE_INT32}
 
@@ -89,34 +94,48 @@ def test_the_ensemble_joins_tensors_of_one_name() -> None:
 
 def test_the_limits_of_size_are_the_outputs_of_preprocess() -> None:
     offered = [name for name, *_ in tensors(CONFIGS["preprocess"]) if name.startswith("pixels")]
-    assert offered == [f"pixels_{limit}mp" for limit in memory.LIMITS]
-    assert f"`<N>` is one of {', '.join(map(str, memory.LIMITS))}" in CONTRACT
-    code = (ROOT / "model_repository/preprocess/1/model.py").read_text()
-    assert f"MAX_BATCH_SIZE = {MAX_BATCH_SIZE} " in code
+    assert offered == [limited_pixels(size) for size in limits.SIZES]
+    assert f"`<N>` is one of {', '.join(map(str, limits.SIZES))}" in CONTRACT
 
 
 def test_every_model_takes_batches_and_requests_are_joined_for_the_network() -> None:
-    assert {config.max_batch_size for config in CONFIGS.values()} == {MAX_BATCH_SIZE}
+    assert {config.max_batch_size for config in CONFIGS.values()} == {limits.MAX_BATCH_SIZE}
     assert [name for name, config in CONFIGS.items() if config.HasField("dynamic_batching")] == ["<MODEL>_network"]
 
 
 def test_the_ensembles_parameters_are_those_of_the_table_and_clients_read_them_all() -> None:
     keys = [key for key, _ in table("The ensemble's parameters")]
-    assert keys == list(ORIGIN.parameters())
+    assert keys == list(RECORD.parameters())
     model = conversation.described(CONFIGS["<MODEL>"], "1")
     assert (model.class_names, model.palette, model.source) == (("road",), ((128, 0, 0),), "a.tar")
     assert (model.converter, model.agreement, model.max_pixels) == ("paddle2onnx 2.1.0", 1.0, 8 * 2**20)
 
 
-def test_the_request_parameters_are_read_and_sent_under_their_names() -> None:
-    names = [name for name, *_ in table("Request parameters")]
-    for name in names:
-        assert f'.get("{name}")' in (ROOT / "model_repository/preprocess/1/model.py").read_text()
-    assert [*app.ADMITTED, "target_size"] == names
-    assert '"target_size"' in getsource(conversation.inference)
+def test_the_request_parameters_are_those_of_the_table() -> None:
+    assert [name for name, *_ in table("Request parameters")] == [ADMITTED, TARGET_SIZE]
+    assert list(app.ADMITTED) == [ADMITTED]
+    assert f"from 1 to {limits.LONGEST_SIDE}" in CONTRACT
 
 
-def test_both_ends_bound_a_target_size_alike() -> None:
-    decoder = (ROOT / "model_repository/preprocess/1/resize.py").read_text()
-    assert f"LONGEST_SIDE = {conversation.LONGEST_SIDE} " in decoder
-    assert f"from 1 to {conversation.LONGEST_SIDE}" in CONTRACT
+def test_the_models_in_git_have_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stock tritonserver loads them with nothing of ours installed: they have copies."""
+    preprocess = triton_model("preprocess", monkeypatch)
+    assert (preprocess.MAX_BATCH_SIZE, preprocess.MEGAPIXEL) == (limits.MAX_BATCH_SIZE, limits.MEGAPIXEL)
+    assert import_module("resize").LONGEST_SIDE == limits.LONGEST_SIDE
+    draw = triton_model("draw", monkeypatch)
+    assert (draw.palette() == palette.colour_table()).all()
+
+
+def triton_model(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module that Triton would load, without Triton's own utilities."""
+    utilities = ModuleType("triton_python_backend_utils")
+    utilities.InferenceRequest = utilities.InferenceResponse = utilities.Tensor = object  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, utilities.__name__, utilities)
+    monkeypatch.syspath_prepend(str(ROOT / "model_repository" / name / "1"))
+    monkeypatch.delitem(sys.modules, "model", raising=False)
+    return import_module("model")
+
+
+def test_the_backend_counts_cores_as_the_gateway_does() -> None:
+    copies = ("contract/semseg_contract/cores.py", "server/semseg_server/backends/onnxruntime/cores.py")
+    assert len({(ROOT / copy).read_bytes() for copy in copies}) == 1

@@ -13,12 +13,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from semseg_contract.limits import MEGAPIXEL
+
 from ..client import Client
 from ..conversation import described
 from ..repository import configuration, exported_models
 from ..segmentation import Model
-
-_MEGAPIXEL = 2**20
 
 
 def models(
@@ -61,7 +61,7 @@ def _table(found: Sequence[Model]) -> Table:
             model.name,
             model.version,
             str(len(model.class_names)),
-            "" if model.max_pixels is None else f"{model.max_pixels / _MEGAPIXEL:g}",
+            "" if model.max_pixels is None else f"{model.max_pixels / MEGAPIXEL:g}",
             "" if model.agreement is None else f"{model.agreement:.4%}",
             (model.exported_at or "").partition("T")[0],
         )

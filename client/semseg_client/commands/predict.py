@@ -12,8 +12,9 @@ from typing import IO, Annotated
 
 import typer
 
+from semseg_contract.limits import LONGEST_SIDE
+
 from ..client import Client
-from ..conversation import LONGEST_SIDE
 from ..inputs import Item, Source, Unreadable, items
 from ..output_folder import OutputFolder
 from ..outputs import PADDLEX, Output

@@ -105,8 +105,10 @@ def serve(
     try:
         from pydantic import ValidationError
 
+        from semseg_contract.names import plain_name
+
         from ..gateway import Settings
-        from ..repository import exported_models, plain_name
+        from ..repository import exported_models
         from ..serving import serve as run
         from ..supervisor import Supervisor
     except ModuleNotFoundError as error:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..legend import colour_table, hex_colour
+from semseg_contract.palette import colour_table
+
+from ..legend import hex_colour
 from ..segmentation import Model
 from .settings import Settings
 

@@ -18,7 +18,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from ..conversation import LONGEST_SIDE, TINY_IMAGE
+from semseg_contract.limits import LONGEST_SIDE
+
+from ..conversation import TINY_IMAGE
 from . import log_id
 
 Output = Literal["labelMap", "image", "png", "classes", "polygons"]

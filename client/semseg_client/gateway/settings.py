@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from semseg_server.backends.onnxruntime.cores import cores
+from semseg_contract.cores import cores
 
 from . import log
 from .access.hosts import host_name

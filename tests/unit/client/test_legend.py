@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from semseg_client import Segmentation
-from semseg_client.legend import ClassShare, colour_table, legend
-from semseg_client.segmentation import Colour
+from semseg_client.legend import ClassShare, legend
+from semseg_contract.palette import Colour
 
 
 def segmentation(label_map: list[list[int]], palette: tuple[Colour, ...] = ()) -> Segmentation:
@@ -25,15 +24,6 @@ def test_classes_of_one_size_come_by_id() -> None:
 
 def test_a_class_beyond_the_names_and_the_palette_has_a_number_and_paddlex_s_colour() -> None:
     assert legend(segmentation([[149]], ((1, 2, 3),))) == (ClassShare(149, "class 149", (0, 224, 128), 1, 1.0),)
-
-
-@pytest.mark.parametrize(("label", "colour"), [(0, (128, 0, 0)), (1, (0, 128, 0)), (6, (128, 128, 128)), (18, (128, 192, 0))])
-def test_without_a_palette_colours_are_paddlex_s(label: int, colour: Colour) -> None:
-    assert tuple(colour_table(())[label]) == colour
-
-
-def test_no_two_ids_share_a_colour() -> None:
-    assert len(np.unique(colour_table(()), axis=0)) == 256
 
 
 def test_a_colour_is_written_as_css_has_it() -> None:

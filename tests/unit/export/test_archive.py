@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from semseg_contract.resize import Resize
 from semseg_export.archive import Normalisation, read_archive
 from semseg_export.errors import DescriptionError
-from semseg_export.resize import Resize
 
 
 def described(folder: Path, transforms: str) -> Normalisation:

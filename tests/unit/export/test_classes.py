@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from semseg_contract.datasets import ADE20K, CITYSCAPES
 from semseg_export import zoo
-from semseg_export.classes import class_names, palette
-from semseg_export.datasets import ADE20K, CITYSCAPES
+from semseg_export.classes import class_names
 from semseg_export.errors import ClassesError
 
 
@@ -17,15 +17,6 @@ def test_every_network_of_paddlex_has_the_names_of_its_data_set() -> None:
         names = ADE20K.classes if network.family == "SeaFormer" else CITYSCAPES.classes
         assert class_names(network.name, len(names), None) == list(names)
     assert class_names("PP-LiteSeg-Demo", 19, None) == list(CITYSCAPES.classes)
-
-
-def test_data_sets_have_a_colour_for_each_class() -> None:
-    assert len(CITYSCAPES.colours) == 19
-    assert CITYSCAPES.colours[0] == (128, 64, 128)
-    assert CITYSCAPES.colours[18] == (119, 11, 32)
-    assert len(ADE20K.colours) == 150
-    assert ADE20K.colours[0] == (120, 120, 120)
-    assert ADE20K.colours[149] == (92, 0, 255)
 
 
 def test_a_network_trained_anew_has_numbered_classes() -> None:
@@ -44,21 +35,3 @@ def test_a_file_with_another_number_of_names_is_refused(tmp_path: Path) -> None:
     file.write_text("road\n")
     with pytest.raises(ClassesError, match="names 1 classes, the network has 2"):
         class_names("PP-LiteSeg-T", 2, file)
-
-
-def test_colours_are_those_of_paddlex() -> None:
-    colours = palette(256)
-    assert colours[:9] == [
-        [128, 0, 0],
-        [0, 128, 0],
-        [128, 128, 0],
-        [0, 0, 128],
-        [128, 0, 128],
-        [0, 128, 128],
-        [128, 128, 128],
-        [64, 0, 0],
-        [192, 0, 0],
-    ]
-    assert colours[18] == [128, 192, 0]
-    assert colours[149] == [0, 224, 128]
-    assert [0, 0, 0] not in colours[:150]

@@ -11,12 +11,12 @@ import onnx.parser
 import pytest
 from onnx import ModelProto, TensorProto, checker, numpy_helper
 
+from semseg_contract.resize import Resize
 from semseg_export import calibration, convert, fidelity, lowering
 from semseg_export.archive import Normalisation, read_archive
 from semseg_export.errors import CalibrationError, DisagreementError
 from semseg_export.graph import served_graph
 from semseg_export.quantised import quantised
-from semseg_export.resize import Resize
 from semseg_export.runtime import Session
 from semseg_export.samples import smooth_pixels
 from tests.support import DEMO_WEIGHTS, ROOT

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from semseg_contract.resize import Resize
 from semseg_export import memory
 from semseg_export.archive import Archive
 from semseg_export.errors import MemoryBudgetError
 from semseg_export.graph import served_graph
 from semseg_export.memory import Memory
-from semseg_export.resize import Resize
 
 GIB = 2**30
 

@@ -5,16 +5,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from semseg_contract.record import Memory, ModelRecord
 from semseg_export import models, zoo
-from semseg_export.configuration import Origin
-from semseg_export.memory import Memory
 from semseg_export.models import Exported
 from semseg_export.repository import Versions, install, serve
 
-ORIGIN = Origin(
-    class_names=["road"],
-    palette=[[128, 0, 0]],
-    megapixels=8,
+RECORD = ModelRecord(
+    class_names=("road",),
+    palette=((128, 0, 0),),
+    max_pixels=8 * 2**20,
     memory=Memory([[1, 2e8], [2, 3e8]], 0),
     source="net.tar",
     source_sha256="ab" * 32,
@@ -22,6 +21,7 @@ ORIGIN = Origin(
     exported_at="2026-01-02T03:04:05+00:00",
     agreement=0.99999,
     comparison=[],
+    precision="fp32",
 )
 
 
@@ -31,10 +31,10 @@ def listed(repository: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_list_tells_what_is_exported(tmp_path: Path) -> None:
-    install(tmp_path / "r", "SegFormer-B0", {"model.onnx": b"onnx"}, ORIGIN)
-    install(tmp_path / "r", "SegFormer-B0", {"model.onnx": b"onnx"}, ORIGIN)
-    install(tmp_path / "r", "PP-LiteSeg-Demo", {"model.onnx": b"onnx"}, ORIGIN)
-    install(tmp_path / "r", "roads", {"model.onnx": b"onnx"}, ORIGIN)
+    install(tmp_path / "r", "SegFormer-B0", {"model.onnx": b"onnx"}, RECORD)
+    install(tmp_path / "r", "SegFormer-B0", {"model.onnx": b"onnx"}, RECORD)
+    install(tmp_path / "r", "PP-LiteSeg-Demo", {"model.onnx": b"onnx"}, RECORD)
+    install(tmp_path / "r", "roads", {"model.onnx": b"onnx"}, RECORD)
     done = listed(tmp_path / "r")
     assert done.returncode == 0, done.stderr
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if "Cityscapes" in line or "ADE20K" in line}
@@ -51,23 +51,23 @@ def test_an_empty_repository_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_half_a_model_is_not_counted(tmp_path: Path) -> None:
-    install(tmp_path, "net", {"model.onnx": b"onnx"}, ORIGIN)
+    install(tmp_path, "net", {"model.onnx": b"onnx"}, RECORD)
     (tmp_path / "net" / "config.pbtxt").unlink()
     assert models.exported(tmp_path) == {}
 
 
 def test_after_rolling_back_the_older_version_is_the_one_served(tmp_path: Path) -> None:
-    install(tmp_path, "net", {"model.onnx": b"onnx"}, ORIGIN)
-    install(tmp_path, "net", {"model.onnx": b"onnx"}, replace(ORIGIN, agreement=0.9995))
+    install(tmp_path, "net", {"model.onnx": b"onnx"}, RECORD)
+    install(tmp_path, "net", {"model.onnx": b"onnx"}, replace(RECORD, agreement=0.9995))
     assert models.exported(tmp_path) == {"net": Exported(Versions(2, (1, 2)), 0.9995)}
     serve(tmp_path, "net", 1)
     assert models.exported(tmp_path) == {"net": Exported(Versions(1, (1, 2)), 0.99999)}
 
 
 def test_a_broken_configuration_is_told_in_one_line(tmp_path: Path) -> None:
-    install(tmp_path, "net", {"model.onnx": b"onnx"}, ORIGIN)
+    install(tmp_path, "net", {"model.onnx": b"onnx"}, RECORD)
     (tmp_path / "net" / "config.pbtxt").write_text("{")
-    install(tmp_path, "whole", {"model.onnx": b"onnx"}, ORIGIN)
+    install(tmp_path, "whole", {"model.onnx": b"onnx"}, RECORD)
     done = listed(tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "net/config.pbtxt" in done.stderr

@@ -10,7 +10,7 @@ from semseg_export.configuration import network_config
 from semseg_export.placement import Accelerator, Device, Placement
 from semseg_export.repository import install, prune, serve
 from semseg_export.wanted import Precision, Wanted
-from tests.unit.export.test_repository import ORIGIN, config, files
+from tests.unit.export.test_repository import RECORD, config, files
 
 BOTH = {"model.onnx": b"any", "model_cpu.onnx": b"cpu"}
 ONE = {"model.onnx": b"any"}
@@ -60,23 +60,23 @@ def test_what_the_owner_named_and_another_provider_on_the_cpu_are_left_alone(tmp
 
 
 def test_versions_of_one_and_of_two_files_take_turns(tmp_path: Path) -> None:
-    install(tmp_path, "net", BOTH, ORIGIN)
+    install(tmp_path, "net", BOTH, RECORD)
     assert config(tmp_path / "net_network").default_model_filename == "model_cpu.onnx"
-    install(tmp_path, "net", ONE, ORIGIN)
+    install(tmp_path, "net", ONE, RECORD)
     assert config(tmp_path / "net_network").default_model_filename == "model.onnx"
     serve(tmp_path, "net", 1)
     assert config(tmp_path / "net_network").default_model_filename == "model_cpu.onnx"
     assert prune(tmp_path, "net") == (2,)
     assert files(tmp_path / "net_network") == {"config.pbtxt", "1/model.onnx", "1/model_cpu.onnx"}
-    install(tmp_path, "net", BOTH, ORIGIN, Placement(Device.GPU))
+    install(tmp_path, "net", BOTH, RECORD, Placement(Device.GPU))
     serve(tmp_path, "net", 1)
     network = config(tmp_path / "net_network")
     assert (kinds(network), network.default_model_filename) == ([GPU], "model.onnx")
 
 
 def test_tensorrt_gets_nvidias_keys_and_takes_the_place_of_cuda(tmp_path: Path) -> None:
-    install(tmp_path, "net", ONE, ORIGIN, Placement(Device.GPU, Accelerator.CUDA))
-    install(tmp_path, "net", ONE, ORIGIN, Placement(Device.GPU, Accelerator.TENSORRT, half=True))
+    install(tmp_path, "net", ONE, RECORD, Placement(Device.GPU, Accelerator.CUDA))
+    install(tmp_path, "net", ONE, RECORD, Placement(Device.GPU, Accelerator.TENSORRT, half=True))
     network = text_format.Parse((tmp_path / "net_network" / "config.pbtxt").read_text(), triton.ModelConfig())
     [accelerator] = network.optimization.execution_accelerators.gpu_execution_accelerator
     assert accelerator.name == "tensorrt"

@@ -24,12 +24,6 @@ def test_a_network_knows_both_kinds_of_its_weights() -> None:
     )
 
 
-def test_slice_is_no_part_of_a_name() -> None:
-    assert zoo.plain_name("SegFormer-B0 (slice)") == "SegFormer-B0"
-    assert zoo.plain_name("SeaFormer_base(slice)") == "SeaFormer_base"
-    assert zoo.plain_name("PP-LiteSeg-T") == "PP-LiteSeg-T"
-
-
 def test_official_archives_have_the_address_of_paddlex() -> None:
     assert zoo.archive_url("SeaFormer_tiny") == (
         "https://paddle-model-ecology.bj.bcebos.com/paddlex/official_inference_model/paddle3.0.0/SeaFormer_tiny_infer.tar"

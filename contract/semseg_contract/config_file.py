@@ -1,0 +1,33 @@
+"""config.pbtxt files: Triton's own messages, never templates of text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+
+class UnreadableConfig(Exception):
+    """A config.pbtxt is not there or cannot be parsed; the message names it."""
+
+
+def read(file: Path, *, allow_unknown: bool = False) -> ModelConfig:
+    """The configuration in a file.
+
+    An unknown field is an error unless allowed: written back, it would be lost. Raises UnreadableConfig.
+    """
+    try:
+        return text_format.Parse(file.read_text(encoding="utf-8"), ModelConfig(), allow_unknown_field=allow_unknown)
+    except (OSError, ValueError, text_format.ParseError) as error:
+        raise UnreadableConfig(f"{file}: {error}") from error
+
+
+def text(config: ModelConfig) -> bytes:
+    """The content of the file."""
+    return str(text_format.MessageToString(config, as_utf8=True)).encode()
+
+
+def is_segmentation(config: ModelConfig) -> bool:
+    """Whether this is an ensemble that clients can call."""
+    return config.platform == "ensemble" and "class_names" in config.parameters

@@ -1,0 +1,43 @@
+"""Names of models, of their files and of their tensors."""
+
+from __future__ import annotations
+
+import re
+
+PREPROCESS, POSTPROCESS, DRAW = "preprocess", "postprocess", "draw"
+SHARED = (PREPROCESS, POSTPROCESS, DRAW)  # one of each serves all models
+
+CONFIG = "config.pbtxt"
+ANY_DEVICE = "model.onnx"
+CPU_ONLY = "model_cpu.onnx"  # must not run on a GPU: docs/contract.md tells why
+
+_NETWORK, _OWN_PREPROCESS = "_network", "_preprocess"
+_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def network_of(model: str) -> str:
+    """The entry that holds the network of a model."""
+    return f"{model}{_NETWORK}"
+
+
+def preprocess_of(model: str) -> str:
+    """The entry that prepares images for a model with a Resize of its own."""
+    return f"{model}{_OWN_PREPROCESS}"
+
+
+def model_of(network: str) -> str:
+    """The model that an entry with a network belongs to."""
+    return network.removesuffix(_NETWORK)
+
+
+def check_name(model: str) -> None:
+    """Raises ValueError, with what to write instead, if no model may have this name."""
+    if not _PATTERN.fullmatch(model):
+        raise ValueError(f"{model!r} cannot name a model: use letters, digits, '.', '_' and '-', a letter or digit first")
+    if model.endswith((_NETWORK, _OWN_PREPROCESS)) or model in SHARED:
+        raise ValueError(f"{model!r} cannot name a model: {', '.join(SHARED)}, *{_NETWORK} and *{_OWN_PREPROCESS} are taken")
+
+
+def plain_name(model: str) -> str:
+    """The model's name without "(slice)", which PaddleX's tables add to tell how the mIoU was measured."""
+    return model.removesuffix("(slice)").rstrip()

@@ -1,0 +1,33 @@
+"""Where a network runs, in its configuration, and which of its files is served there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
+
+from .names import ANY_DEVICE, CPU_ONLY
+
+Group = tuple[int, Sequence[int]]  # a kind of ModelInstanceGroup, and the numbers of the GPUs
+
+
+def put_on(config: ModelConfig, groups: Sequence[Group]) -> None:
+    """Place the network on these; as many instances on each as it had."""
+    count = max((group.count for group in config.instance_group), default=1)
+    del config.instance_group[:]
+    config.instance_group.extend(ModelInstanceGroup(count=count, kind=kind, gpus=gpus) for kind, gpus in groups)
+
+
+def choose_file(config: ModelConfig, laid_out: bool) -> None:
+    """Serve the file that is right where the network runs. A file of its owner's own stays.
+
+    `laid_out` tells whether the served versions have a file for ONNX Runtime's own CPU provider. On anything else that file
+    answers wrongly, without an error.
+    """
+    if config.default_model_filename in ("", ANY_DEVICE, CPU_ONLY):
+        config.default_model_filename = CPU_ONLY if laid_out and _is_on_cpu(config) else ANY_DEVICE
+
+
+def _is_on_cpu(config: ModelConfig) -> bool:
+    accelerated = config.optimization.execution_accelerators.cpu_execution_accelerator
+    return not accelerated and all(group.kind == ModelInstanceGroup.KIND_CPU for group in config.instance_group)
