@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from semseg_export.samples import smooth_pixels
+from semseg_export.synthetic_images import smooth_pixels
 
 from .places import HOME
 

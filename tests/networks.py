@@ -20,10 +20,10 @@ from paddle.base.layer_helper import LayerHelper
 from paddleseg.models import PPLiteSeg
 from paddleseg.models.backbones.stdcnet import STDCNet
 
-from semseg_export import zoo
-from semseg_export.architectures import architecture
-from semseg_export.samples import smooth_pixels
-from semseg_export.trained import save
+from semseg_export.synthetic_images import smooth_pixels
+from semseg_export.weights import zoo
+from semseg_export.weights.architectures import architecture
+from semseg_export.weights.pdparams import save
 
 Width = Literal["T", "narrow"]
 Format = Literal["pir", "legacy"]

@@ -23,8 +23,8 @@ from semseg_contract.palette import palette
 from semseg_contract.record import ModelRecord
 
 from .errors import ExportError
-from .placement import Accelerator, Device, Placement
-from .wanted import Precision, Wanted
+from .install.placement import Accelerator, Device, Placement
+from .options import Precision, Wanted
 
 EPILOG = """
 [bold]Examples[/]
@@ -129,7 +129,7 @@ def _complain(error: ExportError | OSError) -> None:
 
 def _export_all(wanted: Wanted) -> None:
     """Export every network of PaddleX; one that fails does not stop the rest, but makes the exit code 1."""
-    from . import zoo
+    from .weights import zoo
 
     results = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading in ("model", "version", "as Paddle"):
@@ -160,11 +160,15 @@ def _export(
     folder_sha256: str | None = None,
 ) -> tuple[int, float]:
     """Returns the installed version and its agreement with Paddle, 0 to 1."""
-    from . import calibration, classes, convert, fidelity, graph, lowering, memory, parity, weights
-    from . import repository as entries
-    from .configuration import network_config
-    from .layout import laid_out
-    from .steps import step
+    from .checks import memory, parity
+    from .conversion import convert, graph
+    from .conversion.cpu_layout import laid_out
+    from .install import repository as entries
+    from .install.configuration import network_config
+    from .precision import calibration, fidelity, lowering
+    from .progress import step
+    from .weights import classes
+    from .weights import locate as weights
 
     if model != plain_name(model):
         model = plain_name(model)

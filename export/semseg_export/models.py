@@ -14,10 +14,10 @@ from rich.table import Table
 
 from semseg_contract.names import CONFIG, model_of, network_of
 
-from . import zoo
-from .configuration import read
 from .errors import RepositoryError
-from .repository import Versions, versions
+from .install.configuration import read
+from .install.repository import Versions, versions
+from .weights import zoo
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from . import repository as entries
 from .errors import RepositoryError
+from .install import repository as entries
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name that it is served by.", show_default=False)]
 Repository = Annotated[Path, typer.Option(help="The model repository.", file_okay=False)]

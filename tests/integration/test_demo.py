@@ -49,7 +49,7 @@ def test_miou_through_rest_is_high_and_is_paddles(
         body = {"image": encoded(file.read_bytes()), "visualize": False}
         result = requests.post(f"{service.rest}/semantic-segmentation", json=body, timeout=60).json()["result"]
         served.append((truth, np.array(result["labelMap"], np.uint8).reshape(result["size"])))
-    in_export_environment("-m", "semseg_export.reference", weights[DEMO], *held_out, "--out", tmp_path)
+    in_export_environment("-m", "semseg_export.workers.reference", weights[DEMO], *held_out, "--out", tmp_path)
     paddle = [(truth, np.load(tmp_path / f"{file.stem}.npy")) for file, truth in held_out.items()]
     over_rest, by_paddle = mean_iou(served), mean_iou(paddle)
     print(f"mIoU of {DEMO} on {len(held_out)} held-out scenes: {over_rest:.4f} through REST, {by_paddle:.4f} by Paddle")

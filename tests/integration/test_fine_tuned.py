@@ -44,7 +44,7 @@ def test_the_served_label_map_is_what_paddle_gives_after_paddlexs_resize(
 
     rgb = cv2.imread(str(image))[..., ::-1]
     np.save(tmp_path / "resized.npy", cv2.resize(rgb, RESIZES[resize], interpolation=cv2.INTER_LINEAR))
-    in_export_environment("-m", "semseg_export.reference", network, tmp_path / "resized.npy", "--out", tmp_path / "ids")
+    in_export_environment("-m", "semseg_export.workers.reference", network, tmp_path / "resized.npy", "--out", tmp_path / "ids")
     ids = np.load(tmp_path / "ids" / "resized.npy")
     expected = cv2.resize(ids, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
 

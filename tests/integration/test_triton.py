@@ -39,7 +39,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_the_served_label_map_is_paddles(
     service: Service, weights: dict[str, Path], images: list[Path], model: str, tmp_path: Path
 ) -> None:
-    in_export_environment("-m", "semseg_export.reference", weights[model], *images, "--out", tmp_path)
+    in_export_environment("-m", "semseg_export.workers.reference", weights[model], *images, "--out", tmp_path)
     with Client(service.grpc) as client:
         for image in images:
             expected = np.load(tmp_path / f"{image.stem}.npy")

@@ -22,8 +22,8 @@ from paddle.nn import functional
 from demo.canvas import Image
 from demo.scenes import TRAINING, scene
 from demo.train import quick_attention, rate
-from semseg_export.architectures import architecture
-from semseg_export.trained import save
+from semseg_export.weights.architectures import architecture
+from semseg_export.weights.pdparams import save
 from tests.paddlex.task import CLASSES, DESCRIPTION, MEAN, NETWORK, STD, merged
 
 STEPS, BATCH, SCENES = 200, 4, 300

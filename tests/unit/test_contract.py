@@ -19,7 +19,7 @@ from semseg_contract.names import SHARED
 from semseg_contract.record import Memory, ModelRecord
 from semseg_contract.resize import Resize
 from semseg_contract.tensors import ADMITTED, TARGET_SIZE, limited_pixels
-from semseg_export.configuration import ensemble_config, network_config, preprocess_config
+from semseg_export.install.configuration import ensemble_config, network_config, preprocess_config
 from tests.support import ROOT
 
 CONTRACT = (ROOT / "docs" / "contract.md").read_text()

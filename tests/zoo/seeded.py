@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from semseg_export.samples import smooth_pixels
+from semseg_export.synthetic_images import smooth_pixels
 from tests.networks import seeded
 
 SHAPE = (1, 256, 512)

@@ -12,7 +12,7 @@ import requests
 
 from demo.run import serving
 from semseg_client import Client, InvalidImage
-from semseg_export.samples import smooth_pixels
+from semseg_export.synthetic_images import smooth_pixels
 from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, encoded, export, in_export_environment
 
 FAMILIES = ("PP-LiteSeg-T", "OCRNet_HRNet-W18", "Deeplabv3_Plus-R50", "SegFormer-B0", "SeaFormer_tiny")
@@ -70,7 +70,7 @@ def test_one_server_has_them_all(service: Service) -> None:
 def test_the_rest_answer_is_paddles(
     name: str, service: Service, repository: Path, weights: dict[str, Path], images: list[Path], tmp_path: Path
 ) -> None:
-    in_export_environment("-m", "semseg_export.reference", weights[name], *images, "--out", tmp_path)
+    in_export_environment("-m", "semseg_export.workers.reference", weights[name], *images, "--out", tmp_path)
     with serving(repository, "--url", service.grpc, "--model", name) as gateway:
         for image in images:
             body = {"image": encoded(image.read_bytes()), "visualize": False}

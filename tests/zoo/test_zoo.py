@@ -19,13 +19,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from semseg_export import convert, memory, parity, weights, zoo
-from semseg_export.archive import Archive
-from semseg_export.graph import deciding, served_graph
-from semseg_export.memory import Memory
-from semseg_export.parity import Agreement
+from semseg_export.checks import memory, parity
+from semseg_export.checks.memory import Memory
+from semseg_export.checks.parity import Agreement
+from semseg_export.conversion import convert
+from semseg_export.conversion.graph import deciding, served_graph
 from semseg_export.runtime import Session
-from semseg_export.samples import Shape, smooth_pixels
+from semseg_export.synthetic_images import Shape, smooth_pixels
+from semseg_export.weights import locate as weights
+from semseg_export.weights import zoo
+from semseg_export.weights.archive import Archive
 
 ROOT = Path(__file__).parents[2]
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (2, 256, 512), (1, 1024, 2048))

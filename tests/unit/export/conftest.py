@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from onnx import ModelProto
 
-from semseg_export import convert
-from semseg_export.archive import Archive, read_archive
+from semseg_export.conversion import convert
+from semseg_export.weights.archive import Archive, read_archive
 from tests.unit.export.archive_server import ArchiveServer, serve
 
 ROOT = Path(__file__).parents[3]

@@ -14,8 +14,8 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
-from semseg_export import zoo
-from semseg_export.samples import smooth_pixels
+from semseg_export.synthetic_images import smooth_pixels
+from semseg_export.weights import zoo
 from tests.support import DEMO_WEIGHTS, ROOT
 from tests.unit.export.archive_server import ArchiveServer
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from semseg_contract.record import Memory, ModelRecord
-from semseg_export import models, zoo
+from semseg_export import models
+from semseg_export.install.repository import Versions, install, serve
 from semseg_export.models import Exported
-from semseg_export.repository import Versions, install, serve
+from semseg_export.weights import zoo
 
 RECORD = ModelRecord(
     class_names=("road",),

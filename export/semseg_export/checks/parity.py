@@ -1,0 +1,161 @@
+"""The gate: the finished graph on ONNX Runtime against Paddle's own inference, on the same pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from onnx import ModelProto
+from rich import box
+from rich.table import Table
+
+from ..conversion.graph import deciding
+from ..errors import DisagreementError
+from ..paddle_process import run_module
+from ..runtime import Session
+from ..synthetic_images import Shape, smooth_pixels
+from ..weights.archive import Archive
+
+# After five halvings the 4 bins of PP-LiteSeg's pool divide 8x16 and 32x64 evenly, 11x14 and 10x13 not.
+SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512), (1, 1024, 2048))
+NEAR = 0.01  # of the logits' spread: classes that are farther apart than that in Paddle are not exchanged by rounding
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How alike the answers to one batch are. `differing` counts pixels of another class, `classes` those that Paddle saw.
+
+    Where Paddle's logits can be had, `logits` is their largest absolute difference, `spread` Paddle's largest less its
+    smallest, and `margin` how far the exported network's class lies below Paddle's own, at most, in Paddle's logits.
+    """
+
+    batch: int
+    height: int
+    width: int
+    differing: int
+    classes: int
+    logits: float | None = None
+    spread: float | None = None
+    margin: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Equal pixels, 0 to 1."""
+        return 1 - self.differing / (self.batch * self.height * self.width)
+
+    @property
+    def rounding(self) -> bool:
+        """Whether every differing pixel is a near-tie, so far as logits tell."""
+        return self.margin is None or self.spread is None or self.margin <= NEAR * self.spread
+
+
+def measure(
+    model: ModelProto, archive: Archive, workspace: Path, twin: ModelProto | None = None, shapes: tuple[Shape, ...] = SHAPES
+) -> list[Agreement]:
+    """Compare `model` with Paddle on smooth random images of every one of `shapes`.
+
+    `twin` is the same network laid out otherwise. Raises ConversionError, and DisagreementError if it answers otherwise.
+    """
+    files = [workspace / f"pixels_{index}.npy" for index in range(len(shapes))]
+    for seed, (file, shape) in enumerate(zip(files, shapes, strict=True)):
+        np.save(file, smooth_pixels(seed, shape))
+    answers = workspace / "answers"
+    run_module(
+        "semseg_export.workers.reference",
+        [archive.program.parent, *files, "--out", answers, "--logits"],
+        f"running {archive.program.name} with Paddle",
+    )
+    # One session after the other: each keeps the memory of its largest image.
+    ids = answers_of(model, (np.load(file) for file in files))
+    if twin is not None:
+        require_same(ids, answers_of(twin, (np.load(file) for file in files)))
+    logits = Session(deciding(model))
+    return [_compare(found, logits, np.load(file), answers / file.stem) for found, file in zip(ids, files, strict=True)]
+
+
+def answers_of(model: ModelProto, images: Iterable[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.uint8]]:
+    """The ids uint8 [N, H, W] of every one of `images`, uint8 [N, H, W, 3]."""
+    session = Session(model)
+    return [session.run(pixels).copy() for pixels in images]  # what ONNX Runtime gives holds on to its memory
+
+
+def require_same(ids: list[npt.NDArray[np.uint8]], others: list[npt.NDArray[np.uint8]]) -> None:
+    """Raises DisagreementError unless the network gives the same ids when it is laid out for the CPU."""
+    for one, other in zip(ids, others, strict=True):
+        if not np.array_equal(one, other):
+            _, height, width = one.shape
+            raise DisagreementError(
+                f"laid out for the CPU, the network gives {(one != other).sum()} pixels of an image of {width}x{height} another"
+                " class: nothing was installed. That is a defect of ONNX Runtime or of this export: report it"
+            )
+
+
+def _compare(ids: npt.NDArray[np.uint8], logits: Session, pixels: npt.NDArray[np.uint8], answer: Path) -> Agreement:
+    expected = np.load(f"{answer}.npy")
+    batch, height, width = expected.shape
+    different = ids != expected
+    counted = Agreement(batch, height, width, int(different.sum()), len(np.unique(expected)))
+    paddle = Path(f"{answer}.logits.npy")
+    if not paddle.is_file():
+        return counted
+    # At 2048x1024, the logits of 150 classes are 1.3 GB: Paddle's stay on the disk.
+    wanted, found = np.load(paddle, mmap_mode="r"), logits.run(pixels)
+    largest = max(float(abs(a - b).max()) for a, b in zip(_planes(found), _planes(wanted), strict=True))
+    spread = max(float(plane.max()) for plane in _planes(wanted)) - min(float(plane.min()) for plane in _planes(wanted))
+    return replace(counted, logits=largest, spread=spread, margin=largest_margin(wanted, ids, different))
+
+
+def _planes(logits: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]]:
+    return (plane for image in logits for plane in image)
+
+
+def largest_margin(logits: npt.NDArray[np.float32], ids: npt.NDArray[np.uint8], different: npt.NDArray[np.bool_]) -> float:
+    """How far the logit of the class in `ids` lies below the highest, at most, among the pixels marked in `different`.
+
+    `logits` is [N, C, H, W], the others are [N, H, W].
+    """
+    image, row, column = np.nonzero(different)
+    if not len(image):
+        return 0.0
+    there = logits[image, :, row, column]
+    return float((there.max(axis=1) - there[np.arange(len(there)), ids[different]]).max())
+
+
+def lowest(agreements: list[Agreement]) -> float:
+    return min(agreement.share for agreement in agreements)
+
+
+def require(agreements: list[Agreement], threshold: float) -> None:
+    """Raises DisagreementError if any batch has fewer equal pixels than `threshold`, 0 to 1, or a pixel that rounding
+    does not explain."""
+    if lowest(agreements) < threshold:
+        raise DisagreementError(
+            f"the exported network agrees with Paddle on {lowest(agreements):.4%} of the pixels only, less than"
+            f" {threshold:.4%}: nothing was installed. --threshold lowers the bar, if that is good enough for you"
+        )
+    for a in agreements:
+        if a.logits is not None and not math.isfinite(a.logits):
+            raise DisagreementError(
+                f"the exported network's logits at {a.width}x{a.height} are no numbers: nothing was installed"
+            )
+        if not a.rounding:
+            raise DisagreementError(
+                f"a pixel at {a.width}x{a.height} got a class that lies {a.margin:.3g} below Paddle's own, of a spread of"
+                f" {a.spread:.3g}: that is no rounding, so nothing was installed"
+            )
+
+
+def table(agreements: list[Agreement]) -> Table:
+    rows = Table(
+        title="Agreement with Paddle", box=box.SIMPLE_HEAD, caption="margin: of Paddle's own class above ours, where they differ"
+    )
+    for heading in ("size", "batch", "classes", "differing", "equal", "logits differ", "of", "margin"):
+        rows.add_column(heading, justify="right", no_wrap=True)
+    for a in agreements:
+        logits = ["" if value is None else f"{value:.2g}" for value in (a.logits, a.spread, a.margin)]
+        rows.add_row(f"{a.width}x{a.height}", str(a.batch), str(a.classes), str(a.differing), f"{a.share:.4%}", *logits)
+    return rows

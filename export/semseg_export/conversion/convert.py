@@ -1,0 +1,49 @@
+"""Paddle to ONNX: the converter in a child process, then the guards against what it is known to get wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto, NodeProto
+
+from ..errors import ConversionError
+from ..paddle_process import run_module
+from ..weights.archive import Archive
+from . import pools
+
+
+def to_onnx(archive: Archive, workspace: Path) -> ModelProto:
+    """The network as ONNX: float32 [N, 3, H, W] in, batch, height and width dynamic. Raises ConversionError."""
+    doing = f"converting {archive.program.name} with Paddle2ONNX"
+    run_module("semseg_export.workers.converter", [archive.program, archive.parameters, workspace], doing)
+    written = workspace / "network.onnx"
+    if not written.is_file():
+        raise ConversionError(f"{doing} wrote no ONNX file")
+    model = onnx.load(written)
+    pools.restore(model)
+    _check(model, archive)
+    return model
+
+
+def _check(model: ModelProto, archive: Archive) -> None:
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        reason = f"perhaps because {archive.parameters.name} is cut off or belongs to another network"
+        raise ConversionError(f"Paddle2ONNX wrote an invalid graph, {reason}", str(error)) from error
+    for node in model.graph.node:
+        check_node(node)
+
+
+def check_node(node: NodeProto) -> None:
+    """Raises ConversionError if ONNX Runtime has no such operator or its epsilon is garbled."""
+    if node.domain not in ("", "ai.onnx"):
+        raise ConversionError(f"the network needs {node.domain}.{node.op_type}, which is no operator of ONNX")
+    for attribute in node.attribute:
+        # A float that Paddle stored as a double is read as garbage (Paddle2ONNX's issue 1646).
+        if attribute.name == "epsilon" and not 1e-8 < attribute.f < 1e-2:
+            raise ConversionError(
+                f"{node.op_type} {node.name} has epsilon {attribute.f:g}, misread by Paddle2ONNX:"
+                " save the network again with Paddle 3.0 to 3.2"
+            )

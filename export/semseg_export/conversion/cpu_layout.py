@@ -1,0 +1,113 @@
+"""The served graph's tail laid out for the CPU: the last upsampling and the argmax with the classes of a pixel side by side.
+
+ONNX Runtime's argmax over the planes of [N, C, H, W] reads one pixel's logits from C places far apart; with 150 classes that
+is most of SeaFormer's time. Transposed while still small, and then upsampled as [N, H, W, C], they lie together, and every
+logit is computed by the same operations: the ids are bit-identical. Where the upsampling is by a power of two, most of it is
+left out besides (sparse.py).
+
+Not for a GPU: the Resize of ONNX Runtime's CUDA provider interpolates over the last two axes of a tensor, whatever the sizes
+that it is asked for (onnxruntime/core/providers/cuda/tensor/resize_impl.cu), here over width and classes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from semseg_contract.tensors import IDS
+
+from ..runtime import Session
+from .graph import DECISION, PROBE, makers
+from .sparse_argmax import FACTORS, SIZES, SMALL
+from .sparse_argmax import decision as sparse_decision
+
+LAST = (0, 2, 3, 1)  # [N, C, H, W] to [N, H, W, C]
+SIZES_INPUT = 3  # of a Resize
+
+
+def laid_out(served: ModelProto) -> ModelProto | None:
+    """`served` with its tail for the CPU; None if it does not end in a linear Resize of the logits."""
+    tail = makers(served)
+    decision = tail[DECISION]
+    resize = tail.get(decision.input[0])
+    if resize is None or not _is_linear(resize) or _readers(served, decision.input[0]) > 1:
+        return None
+    given = [number for number, name in enumerate(resize.input) if number > 1 and name]
+    if len(given) != 1:  # either scales or sizes
+        return None
+    return _rewritten(served, resize, given[0])
+
+
+def _rewritten(served: ModelProto, resize: NodeProto, given: int) -> ModelProto:
+    """`given` is the place of the scales or sizes among the inputs of `resize`."""
+    model = ModelProto()
+    model.CopyFrom(served)
+    order, turned, lowest = "decide/order", "decide/turned", "decide/minus_infinity"
+    model.graph.initializer.append(numpy_helper.from_array(np.array(LAST, np.int64), order))
+    laid = [
+        helper.make_node("Transpose", [resize.input[0]], [turned], turned, perm=LAST),
+        helper.make_node("Gather", [resize.input[given], order], [SIZES], SIZES),
+    ]
+    factor = _factor(served, resize, given)
+    if factor is None:
+        laid += _whole(resize, given, turned)
+    else:
+        # Max changes nothing. But of int8, ONNX Runtime 1.32 moves the DequantizeLinear before a Transpose behind it, which
+        # ends the process where an If reads what the Transpose gives.
+        sparse = sparse_decision(factor)
+        model.graph.initializer.append(numpy_helper.from_array(np.array(-np.inf, np.float32), lowest))
+        model.graph.initializer.extend(sparse.initializer)
+        laid += [helper.make_node("Max", [turned, lowest], [SMALL], SMALL), *sparse.node]
+    replaced = {resize.output[0], DECISION, IDS}
+    kept = [node for node in model.graph.node if not replaced.intersection(node.output)]
+    del model.graph.node[:]
+    model.graph.node.extend([*kept, *laid])
+    return model
+
+
+def _whole(resize: NodeProto, given: int, small: str) -> list[NodeProto]:
+    """IDS out of every logit of the image."""
+    large = "decide/large"
+    inputs = [small, *resize.input[1:]]
+    inputs[given] = SIZES
+    upsampled = NodeProto()
+    upsampled.CopyFrom(resize)
+    upsampled.input[:], upsampled.output[:] = inputs, [large]
+    return [
+        upsampled,
+        helper.make_node("ArgMax", [large], [DECISION], DECISION, axis=3, keepdims=0),
+        helper.make_node("Cast", [DECISION], [IDS], "decide/ids", to=TensorProto.UINT8),
+    ]
+
+
+def _factor(served: ModelProto, resize: NodeProto, given: int) -> int | None:
+    """One of FACTORS that the logits are upsampled by, as a small image tells: shape inference loses their size."""
+    mode = next((each.s for each in resize.attribute if each.name == "coordinate_transformation_mode"), b"half_pixel")
+    if mode != b"half_pixel" or given != SIZES_INPUT:
+        return None
+    probe = ModelProto()
+    probe.CopyFrom(served)
+    del probe.graph.output[:]
+    probe.graph.output.append(helper.make_tensor_value_info(resize.input[0], TensorProto.FLOAT, None))
+    _, classes, height, width = Session(probe).run(np.zeros((1, PROBE, PROBE, 3), np.uint8)).shape
+    fits = classes > 1 and height == width and PROBE % height == 0 and PROBE // height in FACTORS
+    return PROBE // height if fits else None
+
+
+def _is_linear(node: NodeProto) -> bool:
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    return (
+        node.op_type == "Resize"
+        and attributes.get("mode") == b"linear"
+        and attributes.keys()
+        <= {
+            "mode",
+            "coordinate_transformation_mode",
+            "nearest_mode",
+            "cubic_coeff_a",
+        }
+    )
+
+
+def _readers(model: ModelProto, name: str) -> int:
+    return sum(name in node.input for node in model.graph.node)

@@ -1,0 +1,47 @@
+"""What an export is asked for besides the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from .install.placement import Device, Placement
+
+
+class Precision(str, Enum):
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """`threshold` is the least share of pixels, 0 to 1, that must be as Paddle's, `memory` in GB.
+
+    Raises ValueError, with what to do, if parts of it do not go together.
+    """
+
+    repository: Path
+    threshold: float
+    memory: float
+    precision: Precision
+    calibration: Path | None
+    force: bool
+    placement: Placement
+
+    def __post_init__(self) -> None:
+        device = self.placement.device
+        if self.placement.accelerator is not None and device is not Device.GPU:
+            raise ValueError("an accelerator is for a GPU: add --device gpu (DEVICE=gpu)")
+        if self.precision is Precision.FP16 and device is not Device.GPU:
+            raise ValueError("fp16 is for GPUs and slow on a CPU: add --device gpu (DEVICE=gpu), or take int8")
+        if self.precision is Precision.INT8 and device is Device.GPU:
+            raise ValueError("int8 is made for CPUs: take fp16 on a GPU")
+        if self.precision is Precision.INT8 and self.calibration is None:
+            raise ValueError(
+                "int8 is quantised by images like those to come, some 50 of all kinds: pass a folder of them by CALIBRATION="
+                " (--calibration)"
+            )
+        if self.precision is not Precision.INT8 and self.calibration is not None:
+            raise ValueError("calibration is for int8: add --precision int8 (PRECISION=int8)")

@@ -1,0 +1,65 @@
+"""The gate of a network in another precision: its answers against those of the same network in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from onnx import ModelProto
+from rich import box
+from rich.table import Table
+
+from ..checks import parity
+from ..errors import DisagreementError
+
+LEAST = 0.97  # of the pixels
+Images = Callable[[], Iterable[npt.NDArray[np.uint8]]]  # uint8 [N, H, W, 3], the same at every call
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """`equal` is the share of pixels, 0 to 1, that keep their class, `worst` that of the image where it is lowest, `miou` the
+    mean intersection over union over the classes that float32 sees, its ids taken for the truth."""
+
+    images: int
+    equal: float
+    worst: float
+    miou: float
+
+
+def measure(original: ModelProto, model: ModelProto, images: Images, twin: ModelProto | None = None) -> Fidelity:
+    """Compare `model` with `original`. `twin` is `model` laid out otherwise; raises DisagreementError if it answers otherwise."""
+    truth, answers = parity.answers_of(original, images()), parity.answers_of(model, images())
+    if twin is not None:
+        parity.require_same(answers, parity.answers_of(twin, images()))
+    return compare(truth, answers)
+
+
+def compare(truth: list[npt.NDArray[np.uint8]], answers: list[npt.NDArray[np.uint8]]) -> Fidelity:
+    """Of ids uint8, in arrays of equal shapes."""
+    counts = np.zeros((256, 256), np.int64)  # pixels of a class in float32 (row) and here (column)
+    for one, other in zip(truth, answers, strict=True):
+        counts += np.bincount(one.ravel().astype(np.int64) * 256 + other.ravel(), minlength=counts.size).reshape(counts.shape)
+    both, seen = counts.diagonal(), counts.sum(axis=1) > 0
+    union = counts.sum(axis=0) + counts.sum(axis=1) - both
+    shares = [float((one == other).mean()) for one, other in zip(truth, answers, strict=True)]
+    return Fidelity(len(truth), float(both.sum() / counts.sum()), min(shares), float((both[seen] / union[seen]).mean()))
+
+
+def table(fidelity: Fidelity, precision: str) -> Table:
+    rows = Table(title=f"Agreement of {precision} with fp32", box=box.SIMPLE_HEAD, caption="mIoU: fp32's classes as the truth")
+    for heading in ("images", "equal", "at worst", "mIoU"):
+        rows.add_column(heading, justify="right", no_wrap=True)
+    rows.add_row(str(fidelity.images), f"{fidelity.equal:.4%}", f"{fidelity.worst:.4%}", f"{fidelity.miou:.4f}")
+    return rows
+
+
+def require(fidelity: Fidelity, precision: str) -> None:
+    """Raises DisagreementError if fewer pixels than LEAST keep their class."""
+    if not fidelity.equal >= LEAST:
+        raise DisagreementError(
+            f"in {precision} the network agrees with itself in fp32 on {fidelity.equal:.4%} of the pixels only, less than"
+            f" {LEAST:.0%}: nothing was installed. FORCE=1 (--force) installs it all the same"
+        )

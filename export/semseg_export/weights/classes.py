@@ -1,0 +1,32 @@
+"""Names of classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import ClassesError
+from . import zoo
+
+
+def class_names(model: str, count: int, file: Path | None) -> list[str]:
+    """Names of the network's `count` classes: from `file`, one a line, or else those of the model's data set.
+
+    A network that was trained anew for another number of classes has "class 0", "class 1", ... Raises ClassesError.
+    """
+    if file is not None:
+        return _read_names(file, count)
+    data_set = zoo.data_set(model)
+    if data_set is not None and len(data_set.classes) == count:
+        return list(data_set.classes)
+    return [f"class {index}" for index in range(count)]
+
+
+def _read_names(file: Path, count: int) -> list[str]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClassesError(f"cannot read class names from {file}: {error}") from error
+    names = [line.strip() for line in lines if line.strip()]
+    if len(names) != count:
+        raise ClassesError(f"{file} names {len(names)} classes, the network has {count}: write one name a line")
+    return names

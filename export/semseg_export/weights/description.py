@@ -1,0 +1,34 @@
+"""Reading a YAML file of strangers, inference.yml or a training's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import DescriptionError, printable
+
+LARGEST = 1 << 20  # bytes; official ones have some hundred
+# Sixteen aliases make at most 350 times of what is written. Nine levels of nine, each of the one below, make 400 million times.
+ALIASES = 16
+
+
+class _Loader(yaml.SafeLoader):
+    aliases = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.aliases += self.check_event(yaml.AliasEvent)
+        if self.aliases > ALIASES:
+            raise yaml.YAMLError(f"it has more than {ALIASES} aliases")
+        return super().compose_node(parent, index)
+
+
+def read(file: Path) -> Any:
+    """Its content: dictionaries, lists, numbers and text. Raises DescriptionError."""
+    try:
+        if file.stat().st_size > LARGEST:
+            raise yaml.YAMLError(f"it is larger than {LARGEST >> 20} MiB")
+        return yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DescriptionError(f"{file} is not YAML: {printable(str(error))}") from error

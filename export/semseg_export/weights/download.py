@@ -1,0 +1,161 @@
+"""Downloading an archive once: resumed when broken off, kept in a cache, its SHA-256 recorded and ever after checked."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+from filelock import FileLock
+from rich.console import RenderableType
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+from ..errors import WeightsError
+
+Show = Callable[[RenderableType], None]
+
+PAUSES = (1.0, 3.0, 9.0)  # seconds before each new attempt
+TIMEOUT = httpx.Timeout(30, connect=10)
+LARGEST = 4 << 30  # bytes; the largest network has 0.3 GB
+
+
+class _BrokenOff(Exception):
+    """This attempt failed, the next may not."""
+
+
+def fetch(url: str, cache: Path, show: Show, pauses: tuple[float, ...] = PAUSES) -> tuple[Path, str]:
+    """The file behind `url`, kept in `cache`, and its SHA-256. Raises WeightsError.
+
+    Beside the file: `.sha256` (as sha256sum writes it), `.lock`, and while it is under way `.part`.
+    """
+    file = cache / _file_name(url)
+    part, record = _beside(file, ".part"), _beside(file, ".sha256")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        show("Waiting for another export that downloads the same file")
+        with FileLock(_beside(file, ".lock")):
+            if file.exists():
+                return file, _checked(file, record, f"delete {file} to download it again")
+            _download(url, part, show, pauses)
+            digest = _checked(part, record, f"the publisher changed it; delete {record} to accept the new one", url)
+            part.replace(file)
+            return file, digest
+    except OSError as error:
+        raise WeightsError(f"cannot keep {url} in {cache}: {error.strerror or error}") from error
+
+
+def forget(file: Path) -> None:
+    """Remove a kept file and the record of it, so that the next `fetch` downloads it anew."""
+    for each in (file, _beside(file, ".sha256")):
+        each.unlink(missing_ok=True)
+
+
+def _file_name(url: str) -> str:
+    """Readable, and different for different addresses."""
+    last = re.sub(r"[^A-Za-z0-9._-]", "_", url.partition("?")[0].rstrip("/").rpartition("/")[2])
+    return f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{last}"
+
+
+def _beside(file: Path, suffix: str) -> Path:
+    return file.with_name(file.name + suffix)
+
+
+def sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _checked(file: Path, record: Path, remedy: str, name: str | None = None) -> str:
+    """The SHA-256 of `file`, recorded now if it never was. Raises WeightsError if the record tells another."""
+    digest = sha256(file)
+    if not record.exists():
+        record.write_text(f"{digest}  {file.name.removesuffix('.part')}\n")
+    recorded = record.read_text().partition(" ")[0]
+    if digest != recorded:
+        raise WeightsError(f"{name or file} has SHA-256 {digest[:12]}…, not {recorded[:12]}… as on its first download: {remedy}")
+    return digest
+
+
+def _download(url: str, part: Path, show: Show, pauses: tuple[float, ...]) -> None:
+    progress = Progress("Downloading", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    show(progress)
+    for pause in (*pauses, 0):
+        trouble = _attempt(url, part, progress)
+        if not trouble:
+            return
+        time.sleep(pause)
+    raise WeightsError(
+        f"{url} was not reached ({trouble}): look at the network and run it again, which goes on from where it stopped;"
+        " or pass WEIGHTS= (--weights) a local archive"
+    )
+
+
+def _attempt(url: str, part: Path, progress: Progress) -> str:
+    """Why the transfer broke off and may be tried again; "" when it is complete. Raises WeightsError."""
+    try:
+        _transfer(url, part, progress)
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise WeightsError(f"{url} cannot be downloaded: {error}; use http:// or https://") from error
+    except httpx.TooManyRedirects as error:
+        raise WeightsError(f"{url} leads only to other addresses: check it") from error
+    except (_BrokenOff, httpx.TransportError) as error:
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _transfer(url: str, part: Path, progress: Progress) -> None:
+    """Append to `part`, or write it anew where the server's file is another or it cannot send the rest."""
+    validator = _beside(part, ".validator")
+    headers = {"Accept-Encoding": "identity"}
+    if part.exists() and validator.exists():
+        headers |= {"Range": f"bytes={part.stat().st_size}-", "If-Range": validator.read_text()}
+    with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT) as response:
+        if response.url.scheme == "http" and any(step.url.scheme == "https" for step in response.history):
+            raise WeightsError(f"{url} leads from https:// to {response.url}, where anybody may change it: use another address")
+        start = _start(response, part)
+        if start == 0:
+            _remember(response, validator)
+        length = response.headers.get("Content-Length")
+        task = progress.add_task("", completed=start, total=start + int(length) if length else None)
+        with part.open("ab" if start else "wb") as stream:
+            for block in response.iter_raw():
+                if stream.tell() + len(block) > LARGEST:
+                    part.unlink()
+                    validator.unlink(missing_ok=True)
+                    raise WeightsError(f"{url} sends more than {LARGEST >> 30} GiB, which no network has: check the address")
+                stream.write(block)
+                progress.advance(task, len(block))
+    validator.unlink(missing_ok=True)
+
+
+def _start(response: httpx.Response, part: Path) -> int:
+    """Where in the file the body begins. Raises _BrokenOff if another attempt may help, or else WeightsError."""
+    status = f"{response.status_code} {response.reason_phrase}".rstrip()
+    if response.status_code == 200:
+        return 0
+    if response.status_code == 206 and part.exists():
+        start = part.stat().st_size
+        if response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            return start
+    if response.status_code in (206, 416):
+        part.unlink(missing_ok=True)
+        raise _BrokenOff(f"{status} for the rest of the file")
+    if response.status_code == 429 or response.status_code >= 500:
+        raise _BrokenOff(status)
+    raise WeightsError(f"{response.url} answered {status}: check the address, or pass WEIGHTS= (--weights) your own")
+
+
+def _remember(response: httpx.Response, validator: Path) -> None:
+    """Keep what tells whether a later attempt still gets the same file; without it the next one begins anew."""
+    tag = response.headers.get("ETag", "")
+    stamp = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+    if stamp:
+        validator.write_text(stamp)
+    else:
+        validator.unlink(missing_ok=True)

@@ -1,0 +1,92 @@
+"""Finding a network's weights: a folder, a tar archive, trained .pdparams, a URL of either, or PaddleX's official archive."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from semseg_contract.paddle_files import DESCRIPTION, PARAMETERS, PROGRAMS, TRAINED, network_folder
+
+from ..errors import UnpackError, WeightsError
+from . import download, tarball, zoo
+from . import pdparams as trained
+from .archive import Archive, read_archive
+from .download import Show, sha256
+
+
+@dataclass(frozen=True)
+class Weights:
+    """`sha256` is that of the file, or of the parameters file of a folder.
+
+    `described_by` names the file that tells how pixels are prepared; None: nothing does, they are prepared as for PaddleX's own.
+    """
+
+    archive: Archive
+    source: str
+    sha256: str
+    described_by: str | None = DESCRIPTION
+
+
+def find(model: str, given: str | None, workspace: Path, show: Show, architecture: str | None = None) -> Weights:
+    """The weights that `given` names, brought into `workspace` as an inference archive. Raises an ExportError.
+
+    `architecture` is the network, one of the eighteen, that trained weights (.pdparams) and official ones belong to; without it,
+    `model`.
+    """
+    if given is None:
+        given = zoo.archive_url(architecture or model)
+    if "://" in given:
+        file, digest = download.fetch(given, cache_folder(), show)
+        try:
+            return Weights(_archive(file, architecture or model, workspace, show), _public(given), digest, _described_by(file))
+        except UnpackError:
+            download.forget(file)  # a page that came in the archive's place must not be taken for it ever after
+            raise
+    path = Path(given).expanduser()
+    if path.is_dir():
+        folder = _network_folder(path)
+        archive = read_archive(folder)
+        return Weights(archive, folder.resolve().name, sha256(archive.parameters))
+    if path.is_file():
+        return Weights(_archive(path, architecture or model, workspace, show), path.name, sha256(path), _described_by(path))
+    raise WeightsError(f"there is no {given}: pass a folder, a .tar archive, a .pdparams or a URL that begins with http")
+
+
+def _archive(file: Path, architecture: str, workspace: Path, show: Show) -> Archive:
+    if file.suffix != TRAINED:
+        tarball.unpack(file, workspace / "archive")
+        return read_archive(_network_folder(workspace / "archive"))
+    show(f"Building {architecture}")
+    return trained.to_archive(file, architecture, workspace / "archive")
+
+
+def _described_by(file: Path) -> str | None:
+    if file.suffix != TRAINED:
+        return DESCRIPTION
+    found = trained.described_by(file.parent)
+    return None if found is None else found.name
+
+
+def cache_folder() -> Path:
+    """`$SEMSEG_CACHE`, or semseg in the user's cache folder."""
+    own = os.environ.get("SEMSEG_CACHE")
+    if own:
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "semseg"
+
+
+def _public(url: str) -> str:
+    """Without what may be secret in it: a password, the signature of a link."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _network_folder(folder: Path) -> Path:
+    """The folder of the network: `folder` or one in it. Raises WeightsError."""
+    found = network_folder(folder)
+    if found is None:
+        names = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
+        raise WeightsError(f"no {' or '.join(PROGRAMS)} with {PARAMETERS} in {folder.name} (it holds {names})")
+    return found

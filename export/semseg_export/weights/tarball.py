@@ -1,0 +1,79 @@
+"""Unpacking a tar archive of strangers: plain files and folders, inside the folder, within bounds."""
+
+from __future__ import annotations
+
+import lzma
+import tarfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import UnpackError, WeightsError, printable
+
+LARGEST = 4 << 30  # bytes of all files; those of the largest network are 0.3 GB
+FILES = 10_000
+HEADER = 1 << 20  # bytes of what tarfile reads at once: 16 KiB of a file, but a whole header
+
+
+class _Refused(Exception):
+    pass
+
+
+class _Bounded:
+    """The uncompressed archive, of which a header may be no memory bomb, nor headers go on for ever."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+        self.headers = 0
+
+    def read(self, size: int) -> bytes:
+        self.headers += size == tarfile.BLOCKSIZE
+        if size > HEADER or self.headers > 4 * FILES:
+            raise _Refused(f"a header has {size} bytes" if size > HEADER else f"it has more than {FILES} files")
+        return self.stream.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+class _Tar(tarfile.TarFile):
+    def __init__(self, name: Any, mode: Any, fileobj: Any, **options: Any) -> None:
+        super().__init__(name, mode, _Bounded(fileobj), **options)
+
+
+def unpack(file: Path, folder: Path) -> None:
+    """Raises UnpackError if it is not whole, or not plain; WeightsError if this Python cannot do it safely."""
+    if not hasattr(tarfile, "data_filter"):
+        raise WeightsError("this Python cannot unpack archives safely: use 3.10.12, 3.11.4 or newer, or pass the unpacked folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with file.open("rb") as stream, _Tar.open(fileobj=stream) as archive:
+            _extract(archive, folder)
+    except (_Refused, tarfile.FilterError) as error:
+        raise UnpackError(f"{file} was refused, it is not a plain archive: {printable(str(error))}") from error
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError) as error:
+        reason = printable(str(error))
+        raise UnpackError(f"{file} is not a whole tar archive ({reason}): pass a folder, or get the archive again") from error
+    except OSError as error:
+        reason = error.strerror or printable(str(error))
+        raise UnpackError(f"{file} cannot be unpacked in {folder} ({reason}): look at the archive, and the disk") from error
+
+
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    names: set[str] = set()
+    total = 0
+    for member in archive:
+        name = printable(member.name)
+        # Links have led out of the folder past Python's own filter (CVE-2025-4517 and others), and no network needs one.
+        if not member.isreg() and not member.isdir():
+            raise _Refused(f"{name} is neither a file nor a folder")
+        if member.name.startswith("/"):  # which the data filter takes for a relative one
+            raise tarfile.AbsolutePathError(member)
+        key = str(Path(member.name))
+        if member.isreg() and key in names:
+            raise _Refused(f"{name} is in it twice")
+        names.add(key)
+        total += member.size
+        if member.size < 0 or total > LARGEST or len(names) > FILES:
+            raise _Refused(f"it unpacks to more than {LARGEST >> 30} GiB or {FILES} files")
+        archive.extract(member, folder, filter="data")

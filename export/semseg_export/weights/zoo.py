@@ -1,0 +1,101 @@
+"""PaddleX's eighteen semantic segmentation networks: what they are, how well they do, and where their weights lie."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from semseg_contract.datasets import ADE20K, CITYSCAPES, DataSet
+
+from ..errors import WeightsError
+
+Family = Literal["PP-LiteSeg", "OCRNet", "DeepLab", "SegFormer", "SeaFormer"]
+
+DEMO = "PP-LiteSeg-Demo"
+DEMO_WEIGHTS = "demo/PP-LiteSeg-Demo"
+
+HOST = "https://paddle-model-ecology.bj.bcebos.com/paddlex"
+ARCHIVES = f"{HOST}/official_inference_model/paddle3.0.0/{{model}}_infer.tar"
+CHECKPOINTS = f"{HOST}/official_pretrained_model/{{model}}_pretrained.pdparams"
+
+# How the published mIoU was measured. What is served takes each image whole and at its own size, as the first protocol does.
+NATIVE = "2048x1024"
+HALVED = "1024x512"
+WINDOWS = "1024² windows"  # sliding by 768, logits averaged: PaddleX's "(slice)"
+SHORT = "side of 512"  # the shorter one
+
+
+@dataclass(frozen=True)
+class Network:
+    """`miou` in per cent and `megabytes`, the archive's size, are PaddleX's own figures; `protocol` tells how it got the mIoU."""
+
+    name: str
+    family: Family
+    data_set: DataSet
+    miou: float
+    protocol: str
+    megabytes: float
+
+    @property
+    def archive(self) -> str:
+        """Address of the inference archive."""
+        return ARCHIVES.replace("{model}", self.name)
+
+    @property
+    def checkpoint(self) -> str:
+        """Address of the trained weights that the archive was exported from."""
+        return CHECKPOINTS.replace("{model}", self.name)
+
+
+NETWORKS = (
+    Network("OCRNet_HRNet-W48", "OCRNet", CITYSCAPES, 82.15, NATIVE, 249.8),
+    Network("OCRNet_HRNet-W18", "OCRNet", CITYSCAPES, 80.67, NATIVE, 43.1),
+    Network("PP-LiteSeg-T", "PP-LiteSeg", CITYSCAPES, 73.10, HALVED, 28.5),
+    Network("PP-LiteSeg-B", "PP-LiteSeg", CITYSCAPES, 75.25, HALVED, 47.0),
+    Network("Deeplabv3-R50", "DeepLab", CITYSCAPES, 79.90, NATIVE, 138.3),
+    Network("Deeplabv3-R101", "DeepLab", CITYSCAPES, 80.85, NATIVE, 205.9),
+    Network("Deeplabv3_Plus-R50", "DeepLab", CITYSCAPES, 80.36, NATIVE, 94.9),
+    Network("Deeplabv3_Plus-R101", "DeepLab", CITYSCAPES, 81.10, NATIVE, 162.5),
+    Network("SegFormer-B0", "SegFormer", CITYSCAPES, 76.73, WINDOWS, 13.2),
+    Network("SegFormer-B1", "SegFormer", CITYSCAPES, 78.35, WINDOWS, 48.5),
+    Network("SegFormer-B2", "SegFormer", CITYSCAPES, 81.60, WINDOWS, 96.9),
+    Network("SegFormer-B3", "SegFormer", CITYSCAPES, 82.47, WINDOWS, 167.3),
+    Network("SegFormer-B4", "SegFormer", CITYSCAPES, 82.38, WINDOWS, 226.7),
+    Network("SegFormer-B5", "SegFormer", CITYSCAPES, 82.58, WINDOWS, 229.7),
+    Network("SeaFormer_tiny", "SeaFormer", ADE20K, 34.58, SHORT, 6.1),
+    Network("SeaFormer_small", "SeaFormer", ADE20K, 38.73, SHORT, 14.3),
+    Network("SeaFormer_base", "SeaFormer", ADE20K, 40.92, SHORT, 30.8),
+    Network("SeaFormer_large", "SeaFormer", ADE20K, 43.66, SHORT, 49.8),
+)
+MODELS = tuple(network.name for network in NETWORKS)
+
+
+def network(model: str) -> Network:
+    """Raises WeightsError, with near names, if PaddleX has no such network."""
+    for entry in NETWORKS:
+        if entry.name == model:
+            return entry
+    near = difflib.get_close_matches(model, MODELS, n=3, cutoff=0.5) or list(MODELS)
+    raise WeightsError(
+        f"no network of PaddleX is called {model!r}; near names: {', '.join(near)}."
+        " To export weights of your own, pass WEIGHTS= (--weights), a folder, a .tar or a URL, or a .pdparams with --architecture"
+    )
+
+
+def data_set(model: str) -> DataSet | None:
+    """What `model` was trained on, None if it is none of ours."""
+    if model == DEMO:
+        return CITYSCAPES
+    return network(model).data_set if model in MODELS else None
+
+
+def archive_url(model: str) -> str:
+    """Address of the official archive, or of its copy on the mirror that `SEMSEG_WEIGHTS_URL` names. Raises WeightsError."""
+    if model == DEMO:
+        raise WeightsError(f"{DEMO} ships with the project and is not downloaded: pass WEIGHTS={DEMO_WEIGHTS}")
+    pattern = os.environ.get("SEMSEG_WEIGHTS_URL") or ARCHIVES
+    if "{model}" not in pattern:
+        raise WeightsError(f"SEMSEG_WEIGHTS_URL={pattern} names no {{model}}; write it as in {ARCHIVES}")
+    return pattern.replace("{model}", network(model).name)

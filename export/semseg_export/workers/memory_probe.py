@@ -1,0 +1,66 @@
+"""Child process: the memory that a served graph takes, by running it on growing images as a server would.
+
+    python -m semseg_export.workers.memory_probe MODEL.onnx OUT.json
+
+writes the fields of `memory.Memory`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import ModelProto, TensorProto, helper
+
+from semseg_contract.limits import MEGAPIXEL
+from semseg_contract.record import Memory
+
+from ..runtime import Session
+
+SIZES = ((512, 1024), (1024, 1024), (1024, 2048))  # height, width of the images
+PROBES = ((128, 256), (256, 256))  # and of those that tell what grows with the square
+
+
+def measured(network: Path) -> Memory:
+    session = Session(network)  # the file itself, as a server does, and nothing else in memory
+    random = np.random.default_rng(0)
+    peaks = []
+    for height, width in SIZES:
+        session.run(random.integers(0, 256, (1, height, width, 3), np.uint8))
+        peaks.append([height * width / MEGAPIXEL, _peak()])
+    del session
+    return Memory(peaks, _square_growth(onnx.load(network)))
+
+
+def _square_growth(model: ModelProto) -> float:
+    """Bytes, for each square of a megapixel, of the largest tensor that grows so: an attention's matrix, by its softmax."""
+    probe = ModelProto()
+    probe.CopyFrom(model)
+    names = [node.output[0] for node in model.graph.node if node.op_type == "Softmax"]
+    if not names:
+        return 0.0
+    del probe.graph.output[:]
+    probe.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
+    session = Session(probe)
+    smaller, larger = ([answer.nbytes for answer in session.all(np.zeros((1, *size, 3), np.uint8))] for size in PROBES)
+    pixels = PROBES[0][0] * PROBES[0][1] / MEGAPIXEL
+    ratio = (PROBES[1][0] * PROBES[1][1]) / (PROBES[0][0] * PROBES[0][1])
+    return max((few / pixels**2 for few, many in zip(smaller, larger, strict=True) if many >= 0.9 * ratio**2 * few), default=0.0)
+
+
+def _peak() -> int:
+    """The most bytes of memory that this process has had (proc(5), VmHWM)."""
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def main() -> None:
+    network, file = map(Path, sys.argv[1:])
+    file.write_text(json.dumps(asdict(measured(network))))
+
+
+if __name__ == "__main__":
+    main()

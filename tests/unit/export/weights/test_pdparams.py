@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+import yaml
+
+from semseg_export.errors import DescriptionError, WeightsError
+from semseg_export.weights import checkpoint
+from semseg_export.weights import locate as weights
+from semseg_export.weights import pdparams as trained
+from semseg_export.weights.architectures import architecture
+from semseg_export.workers import reference
+from tests.unit.export.archive_server import ArchiveServer
+
+NAME = "SeaFormer_tiny"
+
+
+def show(_: object) -> None:
+    """Nobody watches."""
+
+
+def network(classes: int = 5) -> paddle.nn.Layer:
+    paddle.seed(0)
+    built = architecture(NAME).build(NAME, classes)
+    built.eval()
+    return built
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights fine-tuned for five classes."""
+    saved = tmp_path_factory.mktemp("training") / "model.pdparams"
+    paddle.save(network().state_dict(), str(saved))
+    return saved
+
+
+IMAGENET = {"type": "Normalize", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+
+
+def test_an_archive_answers_as_the_trained_network(file: Path, tmp_path: Path) -> None:
+    (file.parent / "inference.yml").write_text(yaml.safe_dump({"Deploy": {"transforms": [IMAGENET]}}))
+    found = weights.find("roads", str(file), tmp_path, show, NAME)
+    assert (found.source, found.sha256) == ("model.pdparams", weights.sha256(file))
+    assert found.archive.normalisation.beta == pytest.approx((-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 65, 97, 3), np.uint8)
+    with paddle.no_grad():
+        logits = network()(paddle.to_tensor(found.archive.normalisation.apply(pixels)))[0].numpy()
+    ids, _ = reference.predictor(found.archive)(pixels)
+    margin = np.sort(logits, axis=1)
+    clear = margin[:, -1] - margin[:, -2] > 1e-4
+    assert clear.mean() > 0.9
+    assert (ids == logits.argmax(axis=1))[clear].all()
+
+
+def test_weights_that_do_not_fit_are_refused_by_their_names(file: Path, tmp_path: Path) -> None:
+    values = checkpoint.read(file)
+    values["extra.weight"] = values.pop("linear_fuse._conv.weight")
+    values["cls_seg.bias"] = np.zeros(7, np.float32)
+    paddle.save(values, str(tmp_path / "model.pdparams"))
+    with pytest.raises(WeightsError) as failure:
+        weights.find(NAME, str(tmp_path / "model.pdparams"), tmp_path, show)
+    assert str(failure.value).startswith(
+        "the weights are not those of SeaFormer_tiny: 1 missing: linear_fuse._conv.weight;"
+        " 1 unexpected: extra.weight; 1 misshapen: cls_seg.bias [7] (not [5])"
+    )
+
+
+def test_weights_from_an_address_that_carry_code_do_not_run_it(
+    server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap = tmp_path / "trap"
+    server.content = f"cos\nsystem\n(S'touch {trap}'\ntR.".encode()
+    monkeypatch.setenv("SEMSEG_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(WeightsError, match=r"_pretrained\.pdparams was refused: it wants to run os\.system"):
+        weights.find(NAME, f"{server.url}/{NAME}_pretrained.pdparams?signature=1", tmp_path, show)
+    assert not trap.exists()
+    assert not list((tmp_path / "cache").glob("*.pdparams"))
+
+
+def test_the_architecture_must_be_one_of_the_eighteen(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"no network of PaddleX is called 'roads'.*--architecture"):
+        weights.find("roads", str(file), tmp_path, show)
+
+
+def write(folder: Path, files: dict[str, object]) -> None:
+    for name, content in files.items():
+        (folder / name).write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize(
+    ("files", "transforms"),
+    [
+        ({}, [{"type": "Normalize"}]),
+        ({"compose.yml": {"services": {}}}, [{"type": "Normalize"}]),
+        ({"inference.yml": {"Deploy": {"transforms": [IMAGENET]}}}, [IMAGENET]),
+        (
+            {
+                "roads.yml": {"_base_": "cityscapes.yml", "batch_size": 4, "val_dataset": {"num_classes": 5}},
+                "cityscapes.yml": {"_base_": "./all.yml", "val_dataset": {"transforms": [IMAGENET]}},
+                "all.yml": {"val_dataset": {"transforms": [], "mode": "val"}},
+            },
+            [IMAGENET],
+        ),
+        ({"roads.yml": {"_base_": ["a.yml"]}, "a.yml": '{"val_dataset": {"transforms": []}}'}, []),
+        (
+            {
+                "roads.yml": {"_base_": "other.yml", "val_dataset": {"_inherited_": False, "transforms": []}},
+                "other.yml": {"val_dataset": {"transforms": [IMAGENET]}},
+            },
+            [],
+        ),
+        ({"training.yaml": {"val_dataset": {"transforms": [IMAGENET]}}, "compose.yml": {"services": {}}}, [IMAGENET]),
+        (
+            {"training.yml": {"val_dataset": {"transforms": []}}, "inference.yml": {"Deploy": {"transforms": [IMAGENET]}}},
+            [IMAGENET],
+        ),
+    ],
+)
+def test_the_files_beside_the_weights_tell_how_pixels_are_prepared(
+    tmp_path: Path, files: dict[str, object], transforms: list[object]
+) -> None:
+    write(tmp_path, files)
+    assert trained.transforms(tmp_path) == transforms
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        ({"a.yml": "val_dataset:", "b.yaml": "val_dataset:"}, r"holds a\.yml and b\.yaml: leave only the one"),
+        ({"a.yml": "val_dataset: ["}, r"a\.yml is not YAML"),
+        ({"a.yml": "_base_: ../nowhere.yml"}, r"a\.yml takes the rest from .*/nowhere\.yml, which is not there: put it"),
+        ({"a.yml": "_base_: a.yml\nval_dataset: {}"}, r"a\.yml is its own _base_"),
+        (
+            {"a.yml": {"_base_": "b.yml", "val_dataset": {"_inherited_": False}}, "b.yml": "val_dataset: {transforms: []}"},
+            "a.yml has no",
+        ),
+        ({"a.yml": "val_dataset: 1"}, r"a\.yml has no val_dataset: transforms:"),
+        ({"inference.yml": "Deploy: 1"}, r"inference\.yml has no Deploy: transforms:"),
+    ],
+)
+def test_a_configuration_that_tells_nothing_is_refused(tmp_path: Path, files: dict[str, object], complaint: str) -> None:
+    write(tmp_path, files)
+    with pytest.raises(DescriptionError, match=complaint):
+        trained.transforms(tmp_path)
+
+
+def test_without_paddleseg_it_is_asked_for(file: Path, tmp_path: Path) -> None:
+    # A module of None cannot be found, as one that is not installed.
+    program = f"""
+import sys
+sys.modules["paddleseg"] = None
+from pathlib import Path
+from semseg_export.weights.pdparams import to_archive
+to_archive(Path({str(file)!r}), {NAME!r}, Path({str(tmp_path)!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "pip install --no-deps paddleseg==2.8.0" in done.stderr

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from semseg_export.errors import WeightsError
+from semseg_export.weights import zoo
+
+
+@pytest.fixture(autouse=True)
+def official(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEMSEG_WEIGHTS_URL", raising=False)
+
+
+def test_there_are_eighteen_networks() -> None:
+    assert len(set(zoo.MODELS)) == 18
+    assert {network.family for network in zoo.NETWORKS} == {"PP-LiteSeg", "OCRNet", "DeepLab", "SegFormer", "SeaFormer"}
+
+
+def test_a_network_knows_both_kinds_of_its_weights() -> None:
+    network = zoo.network("SegFormer-B0")
+    assert network.archive == zoo.archive_url("SegFormer-B0")
+    assert network.checkpoint == (
+        "https://paddle-model-ecology.bj.bcebos.com/paddlex/official_pretrained_model/SegFormer-B0_pretrained.pdparams"
+    )
+
+
+def test_official_archives_have_the_address_of_paddlex() -> None:
+    assert zoo.archive_url("SeaFormer_tiny") == (
+        "https://paddle-model-ecology.bj.bcebos.com/paddlex/official_inference_model/paddle3.0.0/SeaFormer_tiny_infer.tar"
+    )
+
+
+def test_a_near_name_is_offered() -> None:
+    with pytest.raises(WeightsError, match=r"near names: PP-LiteSeg-T.*WEIGHTS="):
+        zoo.archive_url("PPLiteSeg-T")
+
+
+def test_a_name_near_to_none_gets_them_all() -> None:
+    with pytest.raises(WeightsError, match="SeaFormer_large"):
+        zoo.archive_url("yolo")
+
+
+def test_the_demo_network_is_not_downloaded() -> None:
+    with pytest.raises(WeightsError, match="pass WEIGHTS=demo/PP-LiteSeg-Demo"):
+        zoo.archive_url("PP-LiteSeg-Demo")
+
+
+def test_a_mirror_must_name_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMSEG_WEIGHTS_URL", "https://mirror.example/weights")
+    with pytest.raises(WeightsError, match=r"names no \{model\}"):
+        zoo.archive_url("PP-LiteSeg-T")
