@@ -23,7 +23,7 @@ from paddleseg.models.backbones.stdcnet import STDCNet
 from semseg_export.synthetic_images import smooth_pixels
 from semseg_export.weights import zoo
 from semseg_export.weights.architectures import architecture
-from semseg_export.weights.pdparams import save
+from semseg_export.workers.network_builder import save
 
 Width = Literal["T", "narrow"]
 Format = Literal["pir", "legacy"]

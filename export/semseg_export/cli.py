@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from dataclasses import asdict
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -17,14 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from semseg_contract.limits import MEGAPIXEL
-from semseg_contract.names import ANY_DEVICE, CONFIG, CPU_ONLY, network_of, plain_name
-from semseg_contract.palette import palette
-from semseg_contract.record import ModelRecord
-
 from .errors import ExportError
 from .install.placement import Accelerator, Device, Placement
-from .options import Precision, Wanted
+from .options import ExportOptions, Precision, Request
+
+if TYPE_CHECKING:
+    from .export import Installed
 
 EPILOG = """
 [bold]Examples[/]
@@ -52,7 +46,7 @@ complaints = Console(stderr=True)
 
 
 @app.command(epilog=EPILOG)
-def export(
+def command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Name to serve it by; PaddleX's own for its weights, or all.")],
     weights: Annotated[
         str | None,
@@ -100,14 +94,14 @@ def export(
     half = precision is Precision.FP16
     placement = Placement(device or (Device.GPU if half else None), accelerator, half)
     try:
-        wanted = Wanted(repository, threshold, memory, precision, calibration, force, placement)
+        options = ExportOptions(repository, threshold, memory, precision, calibration, force, placement)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     try:
         if model == ALL:
-            _export_all(wanted)
+            _export_all(options)
         else:
-            _export(model, weights or None, architecture, classes, wanted, folder_sha256)
+            _export(Request(model, weights or None, architecture, classes, folder_sha256), options)
     except ModuleNotFoundError as error:
         complaints.print(
             f"[bold red]Export failed:[/] {error.name} is not installed here. Paddle and its converter have an environment of"
@@ -121,132 +115,46 @@ def export(
         raise typer.Exit(1) from error
 
 
+def _export(request: Request, options: ExportOptions) -> Installed:
+    from .console import ConsoleReporter  # Paddle's environment is needed from here on, not for --help
+    from .export import export
+
+    reporter = ConsoleReporter(console)
+    installed = export(request, options, reporter)
+    reporter.note(
+        f"Installed [bold]{installed.name}[/], version {installed.version}. Next: [bold]make serve MODEL={installed.name}[/]"
+    )
+    return installed
+
+
 def _complain(error: ExportError | OSError) -> None:
     complaints.print(f"[bold red]Export failed:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
     if isinstance(error, ExportError) and error.detail:
         complaints.print(escape(error.detail), style="dim", highlight=False, soft_wrap=True)
 
 
-def _export_all(wanted: Wanted) -> None:
+def _export_all(options: ExportOptions) -> None:
     """Export every network of PaddleX; one that fails does not stop the rest, but makes the exit code 1."""
-    from .weights import zoo
+    from .weights.zoo import MODELS
 
     results = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading in ("model", "version", "as Paddle"):
         results.add_column(heading, no_wrap=True)
     results.add_column("what went wrong", overflow="fold")
     failures = 0
-    for model in zoo.MODELS:
+    for model in MODELS:
         console.print(f"\n[bold]{model}[/]", highlight=False)
         try:
-            version_number, agreement = _export(model, None, None, None, wanted)
-            results.add_row(model, str(version_number), f"{agreement:.4%}")
+            installed = _export(Request(model), options)
+            results.add_row(model, str(installed.version), f"{installed.agreement:.4%}")
         except (ExportError, OSError) as error:
             _complain(error)
             results.add_row(model, "", "", f"[red]{escape(str(error))}[/]")
             failures += 1
     console.print(results)
     if failures:
-        complaints.print(f"{failures} of {len(zoo.MODELS)} models failed", highlight=False)
+        complaints.print(f"{failures} of {len(MODELS)} models failed", highlight=False)
         raise typer.Exit(1)
-
-
-def _export(
-    model: str,
-    given: str | None,
-    architecture: str | None,
-    class_file: Path | None,
-    wanted: Wanted,
-    folder_sha256: str | None = None,
-) -> tuple[int, float]:
-    """Returns the installed version and its agreement with Paddle, 0 to 1."""
-    from .checks import memory, parity
-    from .conversion import convert, graph
-    from .conversion.cpu_layout import laid_out
-    from .install import repository as entries
-    from .install.configuration import network_config
-    from .precision import calibration, fidelity, lowering
-    from .progress import step
-    from .weights import classes
-    from .weights import locate as weights
-
-    if model != plain_name(model):
-        model = plain_name(model)
-        console.print(f'"(slice)" is no part of the name: exporting [bold]{escape(model)}[/]')
-    # A name of the caller's own, given besides the network's, is taken as it is.
-    name = model if architecture or wanted.precision is Precision.FP32 else f"{model}-{wanted.precision.value}"
-    entries.check_name(name)
-    images = None if wanted.calibration is None else calibration.find(wanted.calibration)
-    with TemporaryDirectory(prefix="semseg-export-") as folder:
-        workspace = Path(folder)
-        with step(console, "Weights") as running:
-            found = weights.find(model, given, workspace, running.show, architecture)
-            pixels = (
-                f"pixels as {found.described_by} tells" if found.described_by else "pixels as PaddleX's own: no inference.yml"
-            )
-            running.done = f"{found.source} (SHA-256 {found.sha256[:12]}…), {pixels}"
-        with step(console, "Conversion") as running:
-            network = convert.to_onnx(found.archive, workspace)
-            running.done = f"{found.archive.program.name} to ONNX, {len(network.graph.node)} nodes"
-        with step(console, "Graph") as running:
-            served, count = graph.served_graph(network, found.archive.normalisation)
-            names = classes.class_names(model if given or not architecture else architecture, count, class_file)
-            twin = laid_out(served)
-            running.done = f"uint8 pixels to uint8 ids, {count} classes, {len(served.graph.node)} nodes"
-        with step(console, "Comparison") as running:
-            agreements = parity.measure(served, found.archive, workspace, twin)
-            agreement = parity.lowest(agreements)
-            running.done = f"{agreement:.4%} of the pixels as Paddle, at least"
-        console.print(parity.table(agreements))
-        parity.require(agreements, wanted.threshold)
-        lowered = None
-        if wanted.precision is not Precision.FP32:
-            with step(console, "Precision") as running:
-                if images is None:
-                    lowered = lowering.to_half(served)
-                else:
-                    prepare = calibration.preparation(found.archive.resize, wanted.repository)
-                    lowered = lowering.to_int8(served, images, prepare, workspace, running.show)
-                running.done = f"{wanted.precision.value}, {lowered.fidelity.equal:.4%} of the pixels as in fp32"
-            served, twin = lowered.model, lowered.twin
-            console.print(fidelity.table(lowered.fidelity, wanted.precision.value))
-            if not wanted.force:
-                fidelity.require(lowered.fidelity, wanted.precision.value)
-        files = {ANY_DEVICE: served.SerializeToString()}
-        if twin is not None:
-            files[CPU_ONLY] = twin.SerializeToString()
-        present = wanted.repository / network_of(name) / CONFIG
-        chosen = network_config(name, 1, files, wanted.placement, present).default_model_filename
-        content = files.get(chosen, files[ANY_DEVICE])  # the owner may have named another file
-        with step(console, "Memory") as running:
-            taken = memory.measure(content, workspace)
-            limit = memory.limit(taken, wanted.memory * 1e9, found.archive.resize)
-            running.done = f"{taken.slope / 1e9:.2g} GB a megapixel: {wanted.memory:g} GB admit images of {limit} megapixels"
-        with step(console, "Installation") as running:
-            record = ModelRecord(
-                class_names=tuple(names),
-                palette=palette(count),
-                max_pixels=limit * MEGAPIXEL,
-                memory=taken,
-                source=found.source,
-                source_sha256=found.sha256,
-                converter=f"paddle2onnx {version('paddle2onnx')}",
-                exported_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                agreement=agreement,
-                comparison=[asdict(each) for each in agreements],
-                precision=wanted.precision.value,
-                fidelity=None if lowered is None else asdict(lowered.fidelity),
-                calibration=None if lowered is None else lowered.calibration,
-                resize=found.archive.resize,
-                folder_sha256=folder_sha256,
-            )
-            number = entries.install(wanted.repository, name, files, record, wanted.placement)
-            file = wanted.repository / network_of(name) / str(number) / chosen
-            running.done = f"{file}, {len(content) / 1e6:.1f} MB"
-    console.print(
-        f"Installed [bold]{name}[/], version {number}. Next: [bold]make serve MODEL={name}[/]", highlight=False, soft_wrap=True
-    )
-    return number, agreement
 
 
 def main() -> None:

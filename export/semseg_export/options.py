@@ -1,4 +1,4 @@
-"""What an export is asked for besides the network."""
+"""What an export is asked for."""
 
 from __future__ import annotations
 
@@ -16,8 +16,22 @@ class Precision(str, Enum):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """`threshold` is the least share of pixels, 0 to 1, that must be as Paddle's, `memory` in GB.
+class Request:
+    """What to export: the name to serve it by, and where its weights are; without `weights`, PaddleX's official ones.
+
+    `architecture` is PaddleX's name of the network where it is not `model`; `classes` a file of names, one a line.
+    """
+
+    model: str
+    weights: str | None = None
+    architecture: str | None = None
+    classes: Path | None = None
+    folder_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How to export. `threshold` is the least share of pixels, 0 to 1, that must be as Paddle's, `memory` in GB.
 
     Raises ValueError, with what to do, if parts of it do not go together.
     """

@@ -1,34 +1,42 @@
-"""The steps of an export as the user sees them: a spinner while one runs, a line with its time when it is done."""
+"""What an export tells while it runs, free of any terminal."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console, RenderableType
-from rich.markup import escape
-from rich.status import Status
+if TYPE_CHECKING:
+    from .checks.parity import Agreement
+    from .precision.fidelity import Fidelity
 
 
-@dataclass
-class Step:
-    """One step under way. `done` is what its last line will say."""
+class Meter(Protocol):
+    """How far something has got."""
 
-    status: Status
-    done: str = field(default="", init=False)
-
-    def show(self, progress: RenderableType) -> None:
-        self.status.update(progress)
+    def update(self, done: int, total: int | None) -> None: ...
 
 
-@contextmanager
-def step(console: Console, title: str) -> Iterator[Step]:
-    start = time.perf_counter()
-    with console.status(title) as status:
-        running = Step(status)
-        yield running
-    seconds = time.perf_counter() - start
-    line = f"[green]✓[/] {title:<12} {escape(running.done)} [dim]{seconds:.1f} s[/]"
-    console.print(line, highlight=False, soft_wrap=True)
+class Step(Protocol):
+    """One step under way. `done` is what its last line says."""
+
+    done: str
+
+    def show(self, doing: str) -> None:
+        """Say what it does now."""
+
+    def meter(self, doing: str, *, in_bytes: bool = False) -> Meter:
+        """Say what it does now, and how far that has got."""
+
+
+class Reporter(Protocol):
+    """Whoever watches an export."""
+
+    def step(self, title: str) -> AbstractContextManager[Step]: ...
+
+    def note(self, text: str) -> None: ...
+
+    def agreement(self, agreements: list[Agreement]) -> None:
+        """How the network answers beside Paddle."""
+
+    def fidelity(self, fidelity: Fidelity, precision: str) -> None:
+        """How it answers beside itself in fp32."""

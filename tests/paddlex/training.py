@@ -23,7 +23,7 @@ from demo.canvas import Image
 from demo.scenes import TRAINING, scene
 from demo.train import quick_attention, rate
 from semseg_export.weights.architectures import architecture
-from semseg_export.weights.pdparams import save
+from semseg_export.workers.network_builder import save
 from tests.paddlex.task import CLASSES, DESCRIPTION, MEAN, NETWORK, STD, merged
 
 STEPS, BATCH, SCENES = 200, 4, 300

@@ -26,9 +26,9 @@ from semseg_export.conversion import convert
 from semseg_export.conversion.graph import deciding, served_graph
 from semseg_export.runtime import Session
 from semseg_export.synthetic_images import Shape, smooth_pixels
-from semseg_export.weights import locate as weights
-from semseg_export.weights import zoo
+from semseg_export.weights import locate, zoo
 from semseg_export.weights.archive import Archive
+from tests.unit.export.silent import Silent
 
 ROOT = Path(__file__).parents[2]
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (2, 256, 512), (1, 1024, 2048))
@@ -113,7 +113,7 @@ def judge(result: Result, results: list[Result]) -> None:
 @pytest.mark.parametrize("name", zoo.MODELS)
 def test_trained_weights_are_served_as_paddle_answers(name: str, results: list[Result], tmp_path: Path) -> None:
     in_child("tests.zoo.seeded", name, tmp_path)
-    found = weights.find(name, str(tmp_path / f"{name}.pdparams"), tmp_path, lambda _: None)
+    found = locate.find(name, str(tmp_path / f"{name}.pdparams"), tmp_path, Silent())
     result, logits = measured(name, found.archive, tmp_path)
     judge(result, results)
     trained = np.load(tmp_path / "logits.npy")  # of the network that the weights were taken from
@@ -124,7 +124,7 @@ def test_trained_weights_are_served_as_paddle_answers(name: str, results: list[R
 @pytest.mark.parametrize("name", LEGACY)
 def test_the_older_format_is_served_as_paddle_answers(name: str, results: list[Result], tmp_path: Path) -> None:
     in_child("tests.networks", tmp_path / "legacy", "--network", name, "--format", "legacy")
-    found = weights.find(name, str(tmp_path / "legacy"), tmp_path, lambda _: None)
+    found = locate.find(name, str(tmp_path / "legacy"), tmp_path, Silent())
     assert found.archive.program.suffix == ".pdmodel"
     result, _ = measured(name, found.archive, tmp_path)
     result.name += ", legacy"

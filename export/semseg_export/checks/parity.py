@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
-from rich import box
-from rich.table import Table
 
 from ..conversion.graph import deciding
 from ..errors import DisagreementError
@@ -54,11 +52,11 @@ class Agreement:
 
 
 def measure(
-    model: ModelProto, archive: Archive, workspace: Path, twin: ModelProto | None = None, shapes: tuple[Shape, ...] = SHAPES
+    model: ModelProto, archive: Archive, workspace: Path, cpu_model: ModelProto | None = None, shapes: tuple[Shape, ...] = SHAPES
 ) -> list[Agreement]:
     """Compare `model` with Paddle on smooth random images of every one of `shapes`.
 
-    `twin` is the same network laid out otherwise. Raises ConversionError, and DisagreementError if it answers otherwise.
+    `cpu_model` is the same network laid out for the CPU. Raises ConversionError, and DisagreementError if it answers otherwise.
     """
     files = [workspace / f"pixels_{index}.npy" for index in range(len(shapes))]
     for seed, (file, shape) in enumerate(zip(files, shapes, strict=True)):
@@ -71,8 +69,8 @@ def measure(
     )
     # One session after the other: each keeps the memory of its largest image.
     ids = answers_of(model, (np.load(file) for file in files))
-    if twin is not None:
-        require_same(ids, answers_of(twin, (np.load(file) for file in files)))
+    if cpu_model is not None:
+        require_same(ids, answers_of(cpu_model, (np.load(file) for file in files)))
     logits = Session(deciding(model))
     return [_compare(found, logits, np.load(file), answers / file.stem) for found, file in zip(ids, files, strict=True)]
 
@@ -147,15 +145,3 @@ def require(agreements: list[Agreement], threshold: float) -> None:
                 f"a pixel at {a.width}x{a.height} got a class that lies {a.margin:.3g} below Paddle's own, of a spread of"
                 f" {a.spread:.3g}: that is no rounding, so nothing was installed"
             )
-
-
-def table(agreements: list[Agreement]) -> Table:
-    rows = Table(
-        title="Agreement with Paddle", box=box.SIMPLE_HEAD, caption="margin: of Paddle's own class above ours, where they differ"
-    )
-    for heading in ("size", "batch", "classes", "differing", "equal", "logits differ", "of", "margin"):
-        rows.add_column(heading, justify="right", no_wrap=True)
-    for a in agreements:
-        logits = ["" if value is None else f"{value:.2g}" for value in (a.logits, a.spread, a.margin)]
-        rows.add_row(f"{a.width}x{a.height}", str(a.batch), str(a.classes), str(a.differing), f"{a.share:.4%}", *logits)
-    return rows

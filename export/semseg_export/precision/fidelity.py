@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
-from rich import box
-from rich.table import Table
 
 from ..checks import parity
 from ..errors import DisagreementError
@@ -29,11 +27,14 @@ class Fidelity:
     miou: float
 
 
-def measure(original: ModelProto, model: ModelProto, images: Images, twin: ModelProto | None = None) -> Fidelity:
-    """Compare `model` with `original`. `twin` is `model` laid out otherwise; raises DisagreementError if it answers otherwise."""
+def measure(original: ModelProto, model: ModelProto, images: Images, cpu_model: ModelProto | None = None) -> Fidelity:
+    """Compare `model` with `original`.
+
+    `cpu_model` is `model` laid out for the CPU. Raises DisagreementError if it answers otherwise.
+    """
     truth, answers = parity.answers_of(original, images()), parity.answers_of(model, images())
-    if twin is not None:
-        parity.require_same(answers, parity.answers_of(twin, images()))
+    if cpu_model is not None:
+        parity.require_same(answers, parity.answers_of(cpu_model, images()))
     return compare(truth, answers)
 
 
@@ -46,14 +47,6 @@ def compare(truth: list[npt.NDArray[np.uint8]], answers: list[npt.NDArray[np.uin
     union = counts.sum(axis=0) + counts.sum(axis=1) - both
     shares = [float((one == other).mean()) for one, other in zip(truth, answers, strict=True)]
     return Fidelity(len(truth), float(both.sum() / counts.sum()), min(shares), float((both[seen] / union[seen]).mean()))
-
-
-def table(fidelity: Fidelity, precision: str) -> Table:
-    rows = Table(title=f"Agreement of {precision} with fp32", box=box.SIMPLE_HEAD, caption="mIoU: fp32's classes as the truth")
-    for heading in ("images", "equal", "at worst", "mIoU"):
-        rows.add_column(heading, justify="right", no_wrap=True)
-    rows.add_row(str(fidelity.images), f"{fidelity.equal:.4%}", f"{fidelity.worst:.4%}", f"{fidelity.miou:.4f}")
-    return rows
 
 
 def require(fidelity: Fidelity, precision: str) -> None:

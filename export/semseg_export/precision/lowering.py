@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from onnx import ModelProto
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from ..checks.parity import SHAPES
 from ..conversion.cpu_layout import laid_out
+from ..progress import Step
 from ..synthetic_images import smooth_pixels
-from ..weights.download import Show
-from .calibration import Images, Prepare
+from .calibration import Images, Pixels, Prepare
 from .fidelity import Fidelity, measure
 from .fp16 import halved
 from .int8 import quantised
@@ -24,7 +24,7 @@ class Lowered:
     """A network in less than float32, laid out for the CPU too if it is for one; its answers, and what it was calibrated by."""
 
     model: ModelProto
-    twin: ModelProto | None
+    cpu_model: ModelProto | None
     fidelity: Fidelity
     calibration: dict[str, str | int] | None = None
 
@@ -35,16 +35,22 @@ def to_half(served: ModelProto) -> Lowered:
     return Lowered(model, None, measure(served, model, lambda: (smooth_pixels(*each) for each in enumerate(SHAPES))))
 
 
-def to_int8(served: ModelProto, images: tuple[Images, Images], prepare: Prepare, workspace: Path, show: Show) -> Lowered:
+def to_int8(served: ModelProto, images: tuple[Images, Images], prepare: Prepare, workspace: Path, step: Step) -> Lowered:
     """In int8, quantised by the first `images` and compared on the others.
 
     Raises CalibrationError, GraphError, and DisagreementError if it answers otherwise when it is laid out for the CPU.
     """
     calibrated, compared = images
-    progress = Progress("Calibrating", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    show(progress)
-    model = quantised(served, progress.track(calibrated.read(prepare), total=len(calibrated.files)), workspace)
-    show(f"Comparing with fp32 on {len(compared.files)} images")
-    twin = laid_out(model)
+    model = quantised(served, _counted(calibrated, prepare, step), workspace)
+    step.show(f"Comparing with fp32 on {len(compared.files)} images")
+    cpu_model = laid_out(model)
     provenance: dict[str, str | int] = {"folder": calibrated.folder.resolve().name, "images": len(calibrated.files)}
-    return Lowered(model, twin, measure(served, model, partial(compared.read, prepare), twin), provenance)
+    fidelity = measure(served, model, partial(compared.read, prepare), cpu_model)
+    return Lowered(model, cpu_model, fidelity, provenance)
+
+
+def _counted(images: Images, prepare: Prepare, step: Step) -> Iterator[Pixels]:
+    meter = step.meter("Calibrating")
+    for done, pixels in enumerate(images.read(prepare)):
+        meter.update(done, len(images.files))
+        yield pixels

@@ -5,17 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 from filelock import FileLock
-from rich.console import RenderableType
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from ..errors import WeightsError
-
-Show = Callable[[RenderableType], None]
+from ..progress import Meter, Step
 
 PAUSES = (1.0, 3.0, 9.0)  # seconds before each new attempt
 TIMEOUT = httpx.Timeout(30, connect=10)
@@ -26,7 +22,7 @@ class _BrokenOff(Exception):
     """This attempt failed, the next may not."""
 
 
-def fetch(url: str, cache: Path, show: Show, pauses: tuple[float, ...] = PAUSES) -> tuple[Path, str]:
+def fetch(url: str, cache: Path, step: Step, pauses: tuple[float, ...] = PAUSES) -> tuple[Path, str]:
     """The file behind `url`, kept in `cache`, and its SHA-256. Raises WeightsError.
 
     Beside the file: `.sha256` (as sha256sum writes it), `.lock`, and while it is under way `.part`.
@@ -35,11 +31,11 @@ def fetch(url: str, cache: Path, show: Show, pauses: tuple[float, ...] = PAUSES)
     part, record = _beside(file, ".part"), _beside(file, ".sha256")
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        show("Waiting for another export that downloads the same file")
+        step.show("Waiting for another export that downloads the same file")
         with FileLock(_beside(file, ".lock")):
             if file.exists():
                 return file, _checked(file, record, f"delete {file} to download it again")
-            _download(url, part, show, pauses)
+            _download(url, part, step, pauses)
             digest = _checked(part, record, f"the publisher changed it; delete {record} to accept the new one", url)
             part.replace(file)
             return file, digest
@@ -82,11 +78,10 @@ def _checked(file: Path, record: Path, remedy: str, name: str | None = None) -> 
     return digest
 
 
-def _download(url: str, part: Path, show: Show, pauses: tuple[float, ...]) -> None:
-    progress = Progress("Downloading", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    show(progress)
+def _download(url: str, part: Path, step: Step, pauses: tuple[float, ...]) -> None:
+    meter = step.meter("Downloading", in_bytes=True)
     for pause in (*pauses, 0):
-        trouble = _attempt(url, part, progress)
+        trouble = _attempt(url, part, meter)
         if not trouble:
             return
         time.sleep(pause)
@@ -96,10 +91,10 @@ def _download(url: str, part: Path, show: Show, pauses: tuple[float, ...]) -> No
     )
 
 
-def _attempt(url: str, part: Path, progress: Progress) -> str:
+def _attempt(url: str, part: Path, meter: Meter) -> str:
     """Why the transfer broke off and may be tried again; "" when it is complete. Raises WeightsError."""
     try:
-        _transfer(url, part, progress)
+        _transfer(url, part, meter)
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         raise WeightsError(f"{url} cannot be downloaded: {error}; use http:// or https://") from error
     except httpx.TooManyRedirects as error:
@@ -109,7 +104,7 @@ def _attempt(url: str, part: Path, progress: Progress) -> str:
     return ""
 
 
-def _transfer(url: str, part: Path, progress: Progress) -> None:
+def _transfer(url: str, part: Path, meter: Meter) -> None:
     """Append to `part`, or write it anew where the server's file is another or it cannot send the rest."""
     validator = _beside(part, ".validator")
     headers = {"Accept-Encoding": "identity"}
@@ -122,7 +117,7 @@ def _transfer(url: str, part: Path, progress: Progress) -> None:
         if start == 0:
             _remember(response, validator)
         length = response.headers.get("Content-Length")
-        task = progress.add_task("", completed=start, total=start + int(length) if length else None)
+        total = start + int(length) if length else None
         with part.open("ab" if start else "wb") as stream:
             for block in response.iter_raw():
                 if stream.tell() + len(block) > LARGEST:
@@ -130,7 +125,7 @@ def _transfer(url: str, part: Path, progress: Progress) -> None:
                     validator.unlink(missing_ok=True)
                     raise WeightsError(f"{url} sends more than {LARGEST >> 30} GiB, which no network has: check the address")
                 stream.write(block)
-                progress.advance(task, len(block))
+                meter.update(stream.tell(), total)
     validator.unlink(missing_ok=True)
 
 

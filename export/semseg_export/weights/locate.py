@@ -10,10 +10,10 @@ from urllib.parse import urlsplit, urlunsplit
 from semseg_contract.paddle_files import DESCRIPTION, PARAMETERS, PROGRAMS, TRAINED, network_folder
 
 from ..errors import UnpackError, WeightsError
-from . import download, tarball, zoo
-from . import pdparams as trained
+from ..progress import Step
+from . import download, pdparams, tarball, zoo
 from .archive import Archive, read_archive
-from .download import Show, sha256
+from .download import sha256
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Weights:
     described_by: str | None = DESCRIPTION
 
 
-def find(model: str, given: str | None, workspace: Path, show: Show, architecture: str | None = None) -> Weights:
+def find(model: str, given: str | None, workspace: Path, step: Step, architecture: str | None = None) -> Weights:
     """The weights that `given` names, brought into `workspace` as an inference archive. Raises an ExportError.
 
     `architecture` is the network, one of the eighteen, that trained weights (.pdparams) and official ones belong to; without it,
@@ -38,9 +38,9 @@ def find(model: str, given: str | None, workspace: Path, show: Show, architectur
     if given is None:
         given = zoo.archive_url(architecture or model)
     if "://" in given:
-        file, digest = download.fetch(given, cache_folder(), show)
+        file, digest = download.fetch(given, cache_folder(), step)
         try:
-            return Weights(_archive(file, architecture or model, workspace, show), _public(given), digest, _described_by(file))
+            return Weights(_archive(file, architecture or model, workspace, step), _public(given), digest, _described_by(file))
         except UnpackError:
             download.forget(file)  # a page that came in the archive's place must not be taken for it ever after
             raise
@@ -50,22 +50,22 @@ def find(model: str, given: str | None, workspace: Path, show: Show, architectur
         archive = read_archive(folder)
         return Weights(archive, folder.resolve().name, sha256(archive.parameters))
     if path.is_file():
-        return Weights(_archive(path, architecture or model, workspace, show), path.name, sha256(path), _described_by(path))
+        return Weights(_archive(path, architecture or model, workspace, step), path.name, sha256(path), _described_by(path))
     raise WeightsError(f"there is no {given}: pass a folder, a .tar archive, a .pdparams or a URL that begins with http")
 
 
-def _archive(file: Path, architecture: str, workspace: Path, show: Show) -> Archive:
+def _archive(file: Path, architecture: str, workspace: Path, step: Step) -> Archive:
     if file.suffix != TRAINED:
         tarball.unpack(file, workspace / "archive")
         return read_archive(_network_folder(workspace / "archive"))
-    show(f"Building {architecture}")
-    return trained.to_archive(file, architecture, workspace / "archive")
+    step.show(f"Building {architecture}")
+    return pdparams.to_archive(file, architecture, workspace / "archive")
 
 
 def _described_by(file: Path) -> str | None:
     if file.suffix != TRAINED:
         return DESCRIPTION
-    found = trained.described_by(file.parent)
+    found = pdparams.described_by(file.parent)
     return None if found is None else found.name
 
 

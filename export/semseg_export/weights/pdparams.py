@@ -1,14 +1,8 @@
-"""Trained weights to an inference archive as PaddleX exports it: `x` float32 [N, 3, H, W] in, int32 class ids [N, H, W] out.
-
-    python -m semseg_export.weights.pdparams FILE ARCHITECTURE FOLDER
-
-is the child process that does it. A refusal of the weights, the error's name and message, it leaves in FOLDER/refusal.txt.
-"""
+"""Trained weights (.pdparams) to an inference archive, as PaddleX exports it."""
 
 from __future__ import annotations
 
 import re
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +13,7 @@ from semseg_contract.paddle_files import DESCRIPTION
 
 from ..errors import ConversionError, DescriptionError, UnpackError, WeightsError
 from ..paddle_process import run_module
-from . import checkpoint, description, zoo
+from . import description, zoo
 from .archive import Archive, read_archive
 
 BASE = "_base_"  # PaddleSeg's key for the configuration that another one completes
@@ -38,7 +32,9 @@ def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
     described = {"Deploy": {"transforms": transforms(file.parent)}, "Global": {"model_name": architecture}}
     (folder / DESCRIPTION).write_text(yaml.safe_dump(described), encoding="utf-8")
     try:
-        run_module("semseg_export.weights.pdparams", [file, architecture, folder], f"building {architecture} with {file.name}")
+        run_module(
+            "semseg_export.workers.network_builder", [file, architecture, folder], f"building {architecture} with {file.name}"
+        )
     except ConversionError as error:
         if (folder / REFUSAL).is_file():
             kind, _, told = (folder / REFUSAL).read_text(encoding="utf-8").partition("\n")
@@ -114,49 +110,3 @@ def _bases(file: Path, content: dict[str, Any]) -> list[Path]:
 def _mapping(file: Path) -> dict[str, Any]:
     content = description.read(file)
     return content if isinstance(content, dict) else {}
-
-
-def build(file: Path, name: str, folder: Path) -> None:
-    """Write inference.json and inference.pdiparams to `folder`. Raises WeightsError if `file` does not fit the network."""
-    from .architectures import architecture
-
-    values = checkpoint.read(file)
-    entry = architecture(name)
-    head = values.get(f"{entry.head}.weight")
-    classes = len(head) if head is not None and head.ndim > 0 else len(zoo.network(name).data_set.classes)
-    network = entry.build(name, max(classes, 1))
-    found = {key: list(value.shape) for key, value in values.items()}
-    checkpoint.check(found, {key: list(value.shape) for key, value in network.state_dict().items()}, name)
-    network.set_state_dict(dict[str, Any](values))
-    save(network, folder)
-
-
-def save(network: Any, folder: Path) -> None:
-    """Save a network whose first answer is logits, with the argmax, for images of any size."""
-    import paddle
-
-    class Labels(paddle.nn.Layer):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, x: Any) -> Any:
-            return paddle.argmax(self.network(x)[0], axis=1, dtype="int32")
-
-    labels = Labels()
-    labels.eval()
-    spec = [paddle.static.InputSpec([None, 3, None, None], "float32", "x")]
-    paddle.jit.save(paddle.jit.to_static(labels, input_spec=spec, full_graph=True), str(folder / "inference"))
-
-
-def main() -> None:
-    file, name, folder = sys.argv[1:]
-    try:
-        build(Path(file), name, Path(folder))
-    except WeightsError as error:
-        (Path(folder) / REFUSAL).write_text(f"{type(error).__name__}\n{error}", encoding="utf-8")
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

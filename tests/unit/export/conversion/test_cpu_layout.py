@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import pytest
 from onnx import ModelProto, checker
-from tests.unit.export.test_graph import pointwise
 
 from semseg_export.checks import parity
 from semseg_export.conversion import convert
@@ -17,6 +16,7 @@ from semseg_export.runtime import Session
 from semseg_export.synthetic_images import smooth_pixels
 from semseg_export.weights.archive import Normalisation, read_archive
 from tests.support import DEMO_WEIGHTS, ROOT
+from tests.unit.export.conversion.test_graph import pointwise
 
 SHAPES = [(1, 256, 512), (1, 333, 417), (1, 97, 33), (2, 130, 65), (3, 64, 96), (1, 512, 1024)]
 SEEDED = {"PP-LiteSeg-T": ("--width", "T"), "SeaFormer_tiny": ("--network", "SeaFormer_tiny")}

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
-from tests.unit.export.test_repository import RECORD, config, files
 from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_export.install.configuration import network_config
 from semseg_export.install.placement import Accelerator, Device, Placement
 from semseg_export.install.repository import install, prune, serve
-from semseg_export.options import Precision, Wanted
+from semseg_export.options import ExportOptions, Precision
+from tests.unit.export.install.test_repository import RECORD, config, files
 
 BOTH = {"model.onnx": b"any", "model_cpu.onnx": b"cpu"}
 ONE = {"model.onnx": b"any"}
@@ -107,4 +107,4 @@ def test_what_does_not_go_together_is_told(
     precision: Precision, calibration: Path | None, placement: Placement, complaint: str
 ) -> None:
     with pytest.raises(ValueError, match=complaint):
-        Wanted(Path("r"), 0.999, 8, precision, calibration, False, placement)
+        ExportOptions(Path("r"), 0.999, 8, precision, calibration, False, placement)

@@ -21,6 +21,7 @@ from semseg_export.runtime import Session
 from semseg_export.synthetic_images import smooth_pixels
 from semseg_export.weights.archive import Normalisation, read_archive
 from tests.support import DEMO_WEIGHTS, ROOT
+from tests.unit.export.silent import Silent
 
 IMAGES = ROOT / "demo" / "images"
 AS_THEY_ARE = calibration.preparation(None, ROOT)
@@ -39,7 +40,7 @@ def types(model: ModelProto) -> Callable[[str], int]:
 
 
 def test_quantised_the_demo_network_sees_nearly_the_same(demo: ModelProto, tmp_path: Path) -> None:
-    lowered = lowering.to_int8(demo, calibration.find(IMAGES), AS_THEY_ARE, tmp_path, lambda _: None)
+    lowered = lowering.to_int8(demo, calibration.find(IMAGES), AS_THEY_ARE, tmp_path, Silent())
     assert lowered.calibration == {"folder": "images", "images": 3}
     assert lowered.fidelity.images == 1
     assert 0.985 < lowered.fidelity.equal < 1
@@ -47,9 +48,9 @@ def test_quantised_the_demo_network_sees_nearly_the_same(demo: ModelProto, tmp_p
     fidelity.require(lowered.fidelity, "int8")
     assert len(lowered.model.SerializeToString()) < 0.5 * len(demo.SerializeToString())
     assert (lowered.model.ir_version, lowered.model.opset_import[0].version) == (demo.ir_version, 17)
-    assert lowered.twin is not None
+    assert lowered.cpu_model is not None
     pixels = smooth_pixels(0, (2, 97, 65))
-    assert np.array_equal(Session(lowered.model).run(pixels), Session(lowered.twin).run(pixels))
+    assert np.array_equal(Session(lowered.model).run(pixels), Session(lowered.cpu_model).run(pixels))
 
 
 def test_pixels_are_quantised_as_they_are_where_the_channels_are_normalised_alike(demo: ModelProto, tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_networks_begin_on_the_grid_of_their_pixels_or_not(
 def test_in_half_precision_normalisation_and_argmax_stay_in_fp32(demo: ModelProto) -> None:
     lowered = lowering.to_half(demo)
     checker.check_model(lowered.model, full_check=True)
-    assert (lowered.twin, lowered.calibration) == (None, None)
+    assert (lowered.cpu_model, lowered.calibration) == (None, None)
     assert 0.995 < lowered.fidelity.equal < 1
     weights = {tensor.data_type for tensor in lowered.model.graph.initializer if len(tensor.dims) == 4}
     assert weights == {TensorProto.FLOAT16}
@@ -146,7 +147,7 @@ def test_images_that_are_missing_or_damaged_are_told(demo: ModelProto, tmp_path:
     shutil.copy(IMAGES / "street.jpg", tmp_path / "c.jpg")
     (tmp_path / "b.png").write_text("no image")
     with pytest.raises(CalibrationError, match=r"b\.png cannot be read as an image: mend it, or take it out"):
-        lowering.to_int8(demo, calibration.find(tmp_path), AS_THEY_ARE, tmp_path, lambda _: None)
+        lowering.to_int8(demo, calibration.find(tmp_path), AS_THEY_ARE, tmp_path, Silent())
     with pytest.raises(CalibrationError, match=r"there is no .*resize\.py: export into the project's model_repository"):
         calibration.preparation(Resize((256, 256)), tmp_path)
 

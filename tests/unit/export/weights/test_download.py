@@ -13,17 +13,15 @@ import pytest
 from semseg_export.errors import WeightsError
 from semseg_export.weights import download
 from semseg_export.weights.download import fetch
+from tests.support import ROOT
 from tests.unit.export.archive_server import ArchiveServer
+from tests.unit.export.silent import Silent
 
 AT_ONCE = (0.0, 0.0)
 
 
-def show(_: object) -> None:
-    """Nobody watches."""
-
-
 def get(server: ArchiveServer, cache: Path, pauses: tuple[float, ...] = AT_ONCE) -> bytes:
-    file, digest = fetch(server.url, cache, show, pauses)
+    file, digest = fetch(server.url, cache, Silent(), pauses)
     assert digest == sha256(file.read_bytes()).hexdigest()
     return file.read_bytes()
 
@@ -93,7 +91,7 @@ def test_an_absent_file_is_said_at_once_and_leaves_nothing(server: ArchiveServer
 
 def test_a_refused_connection_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"was not reached .*refused"):
-        fetch("http://127.0.0.1:9/weights.tar", tmp_path, show, AT_ONCE)
+        fetch("http://127.0.0.1:9/weights.tar", tmp_path, Silent(), AT_ONCE)
     assert leftovers(tmp_path) == []
 
 
@@ -158,10 +156,11 @@ def test_two_exports_at_once_download_once(server: ArchiveServer, tmp_path: Path
 def test_a_full_disk_is_said(server: ArchiveServer, tmp_path: Path) -> None:
     code = (
         "import resource, sys; from pathlib import Path; from semseg_export.weights.download import fetch\n"
+        "from tests.unit.export.silent import Silent\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "fetch(sys.argv[1], Path(sys.argv[2]), lambda _: None)"
+        "fetch(sys.argv[1], Path(sys.argv[2]), Silent())"
     )
-    done = subprocess.run([sys.executable, "-c", code, server.url, str(tmp_path)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, server.url, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
     assert "WeightsError: cannot keep http://" in done.stderr
     assert "File too large" in done.stderr
     assert list(tmp_path.glob("*.tar")) == []

@@ -8,15 +8,11 @@ from pathlib import Path
 import pytest
 
 from semseg_export.errors import UnpackError, WeightsError
-from semseg_export.weights import locate as weights
-from semseg_export.weights import tarball
+from semseg_export.weights import locate, tarball
 from tests.unit.export.archive_server import ArchiveServer
+from tests.unit.export.silent import Silent
 
 YML = "Deploy: {transforms: [{type: Normalize}]}"
-
-
-def show(_: object) -> None:
-    """Nobody watches."""
 
 
 def archive_folder(folder: Path, program: str = "inference.json") -> Path:
@@ -42,24 +38,24 @@ def hostile(member: tarfile.TarInfo, file: Path) -> Path:
 @pytest.mark.parametrize("program", ["inference.json", "inference.pdmodel"])
 def test_a_folder_is_taken_as_it_is(tmp_path: Path, program: str) -> None:
     folder = archive_folder(tmp_path / "mine", program)
-    found = weights.find("anything", str(folder), tmp_path / "work", show)
+    found = locate.find("anything", str(folder), tmp_path / "work", Silent())
     assert found.archive.program == folder / program
     assert found.source == "mine"
-    assert found.sha256 == weights.sha256(folder / "inference.pdiparams")
+    assert found.sha256 == locate.sha256(folder / "inference.pdiparams")
 
 
 def test_the_folder_above_is_taken_too(tmp_path: Path) -> None:
     folder = archive_folder(tmp_path / "mine" / "inference")
-    assert weights.find("anything", str(tmp_path / "mine"), tmp_path, show).archive.program.parent == folder
+    assert locate.find("anything", str(tmp_path / "mine"), tmp_path, Silent()).archive.program.parent == folder
 
 
 @pytest.mark.parametrize(("name", "mode"), [("net_infer.tar", "w"), ("net_infer.tar.gz", "w:gz")])
 def test_an_archive_is_unpacked_into_the_workspace(tmp_path: Path, name: str, mode: str) -> None:
     file = packed(archive_folder(tmp_path / "net_infer"), tmp_path / name, mode)
-    found = weights.find("anything", str(file), tmp_path / "work", show)
+    found = locate.find("anything", str(file), tmp_path / "work", Silent())
     assert found.archive.program == tmp_path / "work" / "archive" / "net_infer" / "inference.json"
     assert found.source == name
-    assert found.sha256 == weights.sha256(file)
+    assert found.sha256 == locate.sha256(file)
 
 
 def test_a_name_of_paddlex_is_downloaded_from_the_mirror(
@@ -69,26 +65,26 @@ def test_a_name_of_paddlex_is_downloaded_from_the_mirror(
     server.content = file.read_bytes()
     monkeypatch.setenv("SEMSEG_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SEMSEG_WEIGHTS_URL", server.url.replace("PP-LiteSeg-T", "{model}"))
-    found = weights.find("PP-LiteSeg-T", None, tmp_path / "work", show)
+    found = locate.find("PP-LiteSeg-T", None, tmp_path / "work", Silent())
     assert found.source == server.url
-    assert found.sha256 == weights.sha256(file)
+    assert found.sha256 == locate.sha256(file)
 
 
 def test_a_page_in_the_archives_place_is_not_kept(server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEMSEG_CACHE", str(tmp_path / "cache"))
     server.content = b"<html>log in first</html>"
     with pytest.raises(WeightsError, match="not a whole tar archive"):
-        weights.find("net", server.url, tmp_path / "work", show)
+        locate.find("net", server.url, tmp_path / "work", Silent())
     server.content = packed(archive_folder(tmp_path / "net"), tmp_path / "net.tar").read_bytes()
     server.etag = '"second"'
-    assert weights.find("net", server.url, tmp_path / "work", show).sha256 == weights.sha256(tmp_path / "net.tar")
+    assert locate.find("net", server.url, tmp_path / "work", Silent()).sha256 == locate.sha256(tmp_path / "net.tar")
 
 
 def test_no_secret_of_an_address_is_kept(server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server.content = packed(archive_folder(tmp_path / "net"), tmp_path / "net.tar").read_bytes()
     monkeypatch.setenv("SEMSEG_CACHE", str(tmp_path / "cache"))
     secret = server.url.replace("http://", "http://me:password@") + "?signature=1234"
-    assert weights.find("net", secret, tmp_path / "work", show).source == server.url
+    assert locate.find("net", secret, tmp_path / "work", Silent()).source == server.url
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
@@ -109,7 +105,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.
 def test_a_hostile_archive_is_refused(tmp_path: Path, entry: tarfile.TarInfo) -> None:
     file = hostile(entry, tmp_path / "hostile.tar")
     with pytest.raises(WeightsError, match="was refused"):
-        weights.find("net", str(file), tmp_path / "work" / "deep", show)
+        locate.find("net", str(file), tmp_path / "work" / "deep", Silent())
     assert not (tmp_path / "work" / "deep" / "outside").exists()
 
 
@@ -117,7 +113,7 @@ def test_an_absolute_path_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "victim"
     file = hostile(member(str(target)), tmp_path / "hostile.tar")
     with pytest.raises(WeightsError, match=r"was refused, it is not a plain archive: .*victim.* absolute path"):
-        weights.find("net", str(file), tmp_path / "work", show)
+        locate.find("net", str(file), tmp_path / "work", Silent())
     assert not target.exists()
 
 
@@ -127,7 +123,7 @@ def test_what_is_no_archive_is_said(tmp_path: Path) -> None:
         file = tmp_path / "broken.tar"
         file.write_bytes(content)
         with pytest.raises(WeightsError, match="not a whole tar archive"):
-            weights.find("net", str(file), tmp_path / "work", show)
+            locate.find("net", str(file), tmp_path / "work", Silent())
 
 
 def test_a_damaged_or_empty_archive_is_said_in_one_line(tmp_path: Path) -> None:
@@ -137,7 +133,7 @@ def test_a_damaged_or_empty_archive_is_said_in_one_line(tmp_path: Path) -> None:
     for name, content in (("damaged.tar.xz", bytes(damaged)), ("empty.tar", (tmp_path / "empty.tar").read_bytes())):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(WeightsError) as caught:
-            weights.find("net", str(tmp_path / name), tmp_path / "work", show)
+            locate.find("net", str(tmp_path / name), tmp_path / "work", Silent())
         assert "\n" not in str(caught.value)
 
 
@@ -145,27 +141,27 @@ def test_an_archive_without_a_network_is_said(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").touch()
     with pytest.raises(WeightsError, match=r"in archive \(it holds photos\)"):
-        weights.find("net", str(packed(tmp_path / "photos", tmp_path / "photos.tar")), tmp_path / "work", show)
+        locate.find("net", str(packed(tmp_path / "photos", tmp_path / "photos.tar")), tmp_path / "work", Silent())
 
 
 def test_missing_parameters_are_said(tmp_path: Path) -> None:
     folder = archive_folder(tmp_path / "net")
     (folder / "inference.pdiparams").unlink()
     with pytest.raises(WeightsError, match=r"holds no inference\.pdiparams: put it beside inference\.json"):
-        weights.find("net", str(folder), tmp_path, show)
+        locate.find("net", str(folder), tmp_path, Silent())
 
 
 def test_a_path_that_leads_nowhere_is_said(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="there is no nowhere: pass a folder"):
-        weights.find("net", "nowhere", tmp_path, show)
+        locate.find("net", "nowhere", tmp_path, Silent())
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEMSEG_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert weights.cache_folder() == Path("/xdg/semseg")
+    assert locate.cache_folder() == Path("/xdg/semseg")
     monkeypatch.setenv("SEMSEG_CACHE", "/own")
-    assert weights.cache_folder() == Path("/own")
+    assert locate.cache_folder() == Path("/own")
 
 
 FILES = ("inference.json", "inference.pdiparams")
@@ -224,7 +220,7 @@ def test_an_archive_that_is_not_plain_is_refused_in_one_line(tmp_path: Path, con
     file = tmp_path / "hostile.tar"
     file.write_bytes(content)
     with pytest.raises(UnpackError) as refusal:
-        weights.find("net", str(file), tmp_path / "work" / "deep", show)
+        locate.find("net", str(file), tmp_path / "work" / "deep", Silent())
     assert str(refusal.value).isprintable()
     assert {entry.name for entry in tmp_path.rglob("*")} <= {file.name, "work", "deep", "archive", "net", "a", *FILES}
 
@@ -234,7 +230,7 @@ def test_an_archive_of_too_many_files_is_refused(tmp_path: Path, monkeypatch: py
     file = tmp_path / "many.tar"
     file.write_bytes(of(*NETWORK, *(member(f"net/{number}") for number in range(9))))
     with pytest.raises(UnpackError, match="more than 4 GiB or 3 files"):
-        weights.find("net", str(file), tmp_path / "work", show)
+        locate.find("net", str(file), tmp_path / "work", Silent())
 
 
 def test_no_right_but_to_read_and_write_is_unpacked(tmp_path: Path) -> None:

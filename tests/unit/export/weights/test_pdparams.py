@@ -10,18 +10,13 @@ import pytest
 import yaml
 
 from semseg_export.errors import DescriptionError, WeightsError
-from semseg_export.weights import checkpoint
-from semseg_export.weights import locate as weights
-from semseg_export.weights import pdparams as trained
+from semseg_export.weights import checkpoint, locate, pdparams
 from semseg_export.weights.architectures import architecture
 from semseg_export.workers import reference
 from tests.unit.export.archive_server import ArchiveServer
+from tests.unit.export.silent import Silent
 
 NAME = "SeaFormer_tiny"
-
-
-def show(_: object) -> None:
-    """Nobody watches."""
 
 
 def network(classes: int = 5) -> paddle.nn.Layer:
@@ -44,8 +39,8 @@ IMAGENET = {"type": "Normalize", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0
 
 def test_an_archive_answers_as_the_trained_network(file: Path, tmp_path: Path) -> None:
     (file.parent / "inference.yml").write_text(yaml.safe_dump({"Deploy": {"transforms": [IMAGENET]}}))
-    found = weights.find("roads", str(file), tmp_path, show, NAME)
-    assert (found.source, found.sha256) == ("model.pdparams", weights.sha256(file))
+    found = locate.find("roads", str(file), tmp_path, Silent(), NAME)
+    assert (found.source, found.sha256) == ("model.pdparams", locate.sha256(file))
     assert found.archive.normalisation.beta == pytest.approx((-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225))
     pixels = np.random.default_rng(0).integers(0, 256, (2, 65, 97, 3), np.uint8)
     with paddle.no_grad():
@@ -63,7 +58,7 @@ def test_weights_that_do_not_fit_are_refused_by_their_names(file: Path, tmp_path
     values["cls_seg.bias"] = np.zeros(7, np.float32)
     paddle.save(values, str(tmp_path / "model.pdparams"))
     with pytest.raises(WeightsError) as failure:
-        weights.find(NAME, str(tmp_path / "model.pdparams"), tmp_path, show)
+        locate.find(NAME, str(tmp_path / "model.pdparams"), tmp_path, Silent())
     assert str(failure.value).startswith(
         "the weights are not those of SeaFormer_tiny: 1 missing: linear_fuse._conv.weight;"
         " 1 unexpected: extra.weight; 1 misshapen: cls_seg.bias [7] (not [5])"
@@ -77,14 +72,14 @@ def test_weights_from_an_address_that_carry_code_do_not_run_it(
     server.content = f"cos\nsystem\n(S'touch {trap}'\ntR.".encode()
     monkeypatch.setenv("SEMSEG_CACHE", str(tmp_path / "cache"))
     with pytest.raises(WeightsError, match=r"_pretrained\.pdparams was refused: it wants to run os\.system"):
-        weights.find(NAME, f"{server.url}/{NAME}_pretrained.pdparams?signature=1", tmp_path, show)
+        locate.find(NAME, f"{server.url}/{NAME}_pretrained.pdparams?signature=1", tmp_path, Silent())
     assert not trap.exists()
     assert not list((tmp_path / "cache").glob("*.pdparams"))
 
 
 def test_the_architecture_must_be_one_of_the_eighteen(file: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"no network of PaddleX is called 'roads'.*--architecture"):
-        weights.find("roads", str(file), tmp_path, show)
+        locate.find("roads", str(file), tmp_path, Silent())
 
 
 def write(folder: Path, files: dict[str, object]) -> None:
@@ -125,7 +120,7 @@ def test_the_files_beside_the_weights_tell_how_pixels_are_prepared(
     tmp_path: Path, files: dict[str, object], transforms: list[object]
 ) -> None:
     write(tmp_path, files)
-    assert trained.transforms(tmp_path) == transforms
+    assert pdparams.transforms(tmp_path) == transforms
 
 
 @pytest.mark.parametrize(
@@ -146,7 +141,7 @@ def test_the_files_beside_the_weights_tell_how_pixels_are_prepared(
 def test_a_configuration_that_tells_nothing_is_refused(tmp_path: Path, files: dict[str, object], complaint: str) -> None:
     write(tmp_path, files)
     with pytest.raises(DescriptionError, match=complaint):
-        trained.transforms(tmp_path)
+        pdparams.transforms(tmp_path)
 
 
 def test_without_paddleseg_it_is_asked_for(file: Path, tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""An export at a terminal: a spinner or a bar while a step runs, a line with its time when it is done, tables between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.status import Status
+from rich.table import Table
+
+from .checks.parity import Agreement
+from .precision.fidelity import Fidelity
+
+
+@dataclass
+class _Meter:
+    progress: Progress
+    task: TaskID
+
+    def update(self, done: int, total: int | None) -> None:
+        self.progress.update(self.task, completed=done, total=total)
+
+
+@dataclass
+class _Step:
+    status: Status
+    done: str = field(default="", init=False)
+
+    def show(self, doing: str) -> None:
+        self.status.update(doing)
+
+    def meter(self, doing: str, *, in_bytes: bool = False) -> _Meter:
+        columns = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
+        progress = Progress(doing, BarColumn(), *columns, TimeRemainingColumn())
+        self.status.update(progress)
+        return _Meter(progress, progress.add_task("", total=None))
+
+
+@dataclass(frozen=True)
+class ConsoleReporter:
+    console: Console
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[_Step]:
+        start = time.perf_counter()
+        with self.console.status(title) as status:
+            running = _Step(status)
+            yield running
+        seconds = time.perf_counter() - start
+        self.note(f"[green]✓[/] {title:<12} {escape(running.done)} [dim]{seconds:.1f} s[/]")
+
+    def note(self, text: str) -> None:
+        """`text` may have rich's markup."""
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+    def agreement(self, agreements: list[Agreement]) -> None:
+        rows = Table(
+            title="Agreement with Paddle",
+            box=box.SIMPLE_HEAD,
+            caption="margin: of Paddle's own class above ours, where they differ",
+        )
+        for heading in ("size", "batch", "classes", "differing", "equal", "logits differ", "of", "margin"):
+            rows.add_column(heading, justify="right", no_wrap=True)
+        for a in agreements:
+            logits = ["" if value is None else f"{value:.2g}" for value in (a.logits, a.spread, a.margin)]
+            rows.add_row(f"{a.width}x{a.height}", str(a.batch), str(a.classes), str(a.differing), f"{a.share:.4%}", *logits)
+        self.console.print(rows)
+
+    def fidelity(self, fidelity: Fidelity, precision: str) -> None:
+        rows = Table(
+            title=f"Agreement of {precision} with fp32", box=box.SIMPLE_HEAD, caption="mIoU: fp32's classes as the truth"
+        )
+        for heading in ("images", "equal", "at worst", "mIoU"):
+            rows.add_column(heading, justify="right", no_wrap=True)
+        rows.add_row(str(fidelity.images), f"{fidelity.equal:.4%}", f"{fidelity.worst:.4%}", f"{fidelity.miou:.4f}")
+        self.console.print(rows)

@@ -1,0 +1,182 @@
+"""The export: from a network's weights to an installed version of a served model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from onnx import ModelProto
+
+from semseg_contract.limits import MEGAPIXEL
+from semseg_contract.names import ANY_DEVICE, CONFIG, CPU_ONLY, network_of, plain_name
+from semseg_contract.palette import palette
+from semseg_contract.record import Memory, ModelRecord
+
+from .checks import memory, parity
+from .checks.parity import Agreement
+from .conversion import convert, graph
+from .conversion.cpu_layout import laid_out
+from .install import repository
+from .install.configuration import network_config
+from .options import ExportOptions, Precision, Request
+from .precision import calibration, fidelity, lowering
+from .precision.lowering import Lowered
+from .progress import Reporter
+from .weights import classes, locate
+from .weights.locate import Weights
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The version that is served now, and the smallest share of pixels, 0 to 1, on which it agrees with Paddle."""
+
+    name: str
+    version: int
+    agreement: float
+
+
+@dataclass(frozen=True)
+class _Network:
+    """What will be served: for any device, and laid out for the CPU where it is sooner there. uint8 pixels to uint8 ids."""
+
+    model: ModelProto
+    cpu_model: ModelProto | None
+    class_names: list[str]
+
+    def files(self) -> dict[str, bytes]:
+        models = {ANY_DEVICE: self.model, CPU_ONLY: self.cpu_model}
+        return {name: model.SerializeToString() for name, model in models.items() if model is not None}
+
+
+def export(request: Request, options: ExportOptions, reporter: Reporter) -> Installed:
+    """Convert the network, compare it with Paddle, and install it for Triton. Raises ExportError, OSError."""
+    model = plain_name(request.model)
+    if model != request.model:
+        reporter.note(f'"(slice)" is no part of the name: exporting {model}')
+    name = _served_name(model, request, options.precision)
+    repository.check_name(name)
+    images = None if options.calibration is None else calibration.find(options.calibration)
+    with TemporaryDirectory(prefix="semseg-export-") as folder:
+        workspace = Path(folder)
+        weights = _locate(model, request, workspace, reporter)
+        network = _convert(model, request, weights, workspace, reporter)
+        agreements = _compare(network, weights, workspace, options, reporter)
+        lowered = None
+        if options.precision is not Precision.FP32:
+            lowered = _lower(network, weights, images, workspace, options, reporter)
+            network = _Network(lowered.model, lowered.cpu_model, network.class_names)
+        files = network.files()
+        served = _served_file(name, files, options)
+        measured, limit = _measure(files[served], weights, workspace, options, reporter)
+        record = _record(request, weights, network, agreements, lowered, measured, limit, options)
+        with reporter.step("Installation") as step:
+            number = repository.install(options.repository, name, files, record, options.placement)
+            file = options.repository / network_of(name) / str(number) / served
+            step.done = f"{file}, {len(files[served]) / 1e6:.1f} MB"
+    return Installed(name, number, parity.lowest(agreements))
+
+
+def _served_name(model: str, request: Request, precision: Precision) -> str:
+    """A name that the caller chose, besides naming the architecture, is taken as it is."""
+    return model if request.architecture or precision is Precision.FP32 else f"{model}-{precision.value}"
+
+
+def _locate(model: str, request: Request, workspace: Path, reporter: Reporter) -> Weights:
+    with reporter.step("Weights") as step:
+        weights = locate.find(model, request.weights, workspace, step, request.architecture)
+        described = weights.described_by
+        pixels = f"pixels as {described} tells" if described else "pixels as PaddleX's own: no inference.yml"
+        step.done = f"{weights.source} (SHA-256 {weights.sha256[:12]}…), {pixels}"
+    return weights
+
+
+def _convert(model: str, request: Request, weights: Weights, workspace: Path, reporter: Reporter) -> _Network:
+    with reporter.step("Conversion") as step:
+        converted = convert.to_onnx(weights.archive, workspace)
+        step.done = f"{weights.archive.program.name} to ONNX, {len(converted.graph.node)} nodes"
+    with reporter.step("Graph") as step:
+        served, count = graph.served_graph(converted, weights.archive.normalisation)
+        trained_as = model if request.weights or not request.architecture else request.architecture
+        names = classes.class_names(trained_as, count, request.classes)
+        step.done = f"uint8 pixels to uint8 ids, {count} classes, {len(served.graph.node)} nodes"
+        return _Network(served, laid_out(served), names)
+
+
+def _compare(network: _Network, weights: Weights, workspace: Path, options: ExportOptions, reporter: Reporter) -> list[Agreement]:
+    with reporter.step("Comparison") as step:
+        agreements = parity.measure(network.model, weights.archive, workspace, network.cpu_model)
+        step.done = f"{parity.lowest(agreements):.4%} of the pixels as Paddle, at least"
+    reporter.agreement(agreements)
+    parity.require(agreements, options.threshold)
+    return agreements
+
+
+def _lower(
+    network: _Network,
+    weights: Weights,
+    images: tuple[calibration.Images, calibration.Images] | None,
+    workspace: Path,
+    options: ExportOptions,
+    reporter: Reporter,
+) -> Lowered:
+    """The network in fp16, or in int8 where there are `images` to quantise it by."""
+    precision = options.precision.value
+    with reporter.step("Precision") as step:
+        if images is None:
+            lowered = lowering.to_half(network.model)
+        else:
+            prepare = calibration.preparation(weights.archive.resize, options.repository)
+            lowered = lowering.to_int8(network.model, images, prepare, workspace, step)
+        step.done = f"{precision}, {lowered.fidelity.equal:.4%} of the pixels as in fp32"
+    reporter.fidelity(lowered.fidelity, precision)
+    if not options.force:
+        fidelity.require(lowered.fidelity, precision)
+    return lowered
+
+
+def _served_file(name: str, files: dict[str, bytes], options: ExportOptions) -> str:
+    """The one that Triton will load; its owner may have named another in the configuration, which takes as much memory."""
+    present = options.repository / network_of(name) / CONFIG
+    chosen = network_config(name, 1, files, options.placement, present).default_model_filename
+    return chosen if chosen in files else ANY_DEVICE
+
+
+def _measure(served: bytes, weights: Weights, workspace: Path, options: ExportOptions, reporter: Reporter) -> tuple[Memory, int]:
+    """The memory that the network takes, and the largest image that it may be given, in megapixels."""
+    with reporter.step("Memory") as step:
+        measured = memory.measure(served, workspace)
+        limit = memory.limit(measured, options.memory * 1e9, weights.archive.resize)
+        step.done = f"{measured.slope / 1e9:.2g} GB a megapixel: {options.memory:g} GB admit images of {limit} megapixels"
+    return measured, limit
+
+
+def _record(
+    request: Request,
+    weights: Weights,
+    network: _Network,
+    agreements: list[Agreement],
+    lowered: Lowered | None,
+    measured: Memory,
+    limit: int,
+    options: ExportOptions,
+) -> ModelRecord:
+    return ModelRecord(
+        class_names=tuple(network.class_names),
+        palette=palette(len(network.class_names)),
+        max_pixels=limit * MEGAPIXEL,
+        memory=measured,
+        source=weights.source,
+        source_sha256=weights.sha256,
+        converter=f"paddle2onnx {version('paddle2onnx')}",
+        exported_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        agreement=parity.lowest(agreements),
+        comparison=[asdict(each) for each in agreements],
+        precision=options.precision.value,
+        fidelity=None if lowered is None else asdict(lowered.fidelity),
+        calibration=None if lowered is None else lowered.calibration,
+        resize=weights.archive.resize,
+        folder_sha256=request.folder_sha256,
+    )
