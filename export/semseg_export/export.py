@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from onnx import ModelProto
 
@@ -23,10 +25,25 @@ from .install import repository
 from .install.configuration import network_config
 from .options import ExportOptions, Precision, Request
 from .precision import calibration, fidelity, lowering
+from .precision.fidelity import Fidelity
 from .precision.lowering import Lowered
-from .progress import Reporter
+from .progress import Step
 from .weights import classes, locate
 from .weights.locate import Weights
+
+
+class Reporter(Protocol):
+    """Whoever watches an export."""
+
+    def step(self, title: str) -> AbstractContextManager[Step]: ...
+
+    def note(self, text: str) -> None: ...
+
+    def agreement(self, agreements: list[Agreement]) -> None:
+        """How the network answers beside Paddle."""
+
+    def fidelity(self, fidelity: Fidelity, precision: str) -> None:
+        """How it answers beside itself in fp32."""
 
 
 @dataclass(frozen=True)

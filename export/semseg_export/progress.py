@@ -1,13 +1,8 @@
-"""What an export tells while it runs, free of any terminal."""
+"""What a step of an export tells while it runs, free of any terminal."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from .checks.parity import Agreement
-    from .precision.fidelity import Fidelity
+from typing import Protocol
 
 
 class Meter(Protocol):
@@ -26,17 +21,3 @@ class Step(Protocol):
 
     def meter(self, doing: str, *, in_bytes: bool = False) -> Meter:
         """Say what it does now, and how far that has got."""
-
-
-class Reporter(Protocol):
-    """Whoever watches an export."""
-
-    def step(self, title: str) -> AbstractContextManager[Step]: ...
-
-    def note(self, text: str) -> None: ...
-
-    def agreement(self, agreements: list[Agreement]) -> None:
-        """How the network answers beside Paddle."""
-
-    def fidelity(self, fidelity: Fidelity, precision: str) -> None:
-        """How it answers beside itself in fp32."""
