@@ -23,7 +23,6 @@ __all__ = ["Input", "Item", "Source", "Unreadable", "images", "items", "sources"
 
 Input: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | npt.NDArray[Any] | Mapping[str, Input] | Iterable[Input]"
-    " | Source | Unreadable"
 )
 Item: TypeAlias = "str | bytes | npt.NDArray[Any] | Source | Unreadable"
 
@@ -78,7 +77,7 @@ def images(item: Item) -> Iterator[Source | Unreadable]:
 
 def _check(given: object) -> None:
     match given:
-        case str() | os.PathLike() | bytes() | bytearray() | memoryview() | Source() | Unreadable():
+        case str() | os.PathLike() | bytes() | bytearray() | memoryview():
             pass
         case np.ndarray():
             _check_array(given)
@@ -119,7 +118,7 @@ def _kind(given: object) -> str:
 
 def _items(given: Any) -> Iterator[Item]:
     match given:
-        case np.ndarray() | Source() | Unreadable():
+        case np.ndarray():
             yield given
         case bytes() | bytearray() | memoryview():
             yield bytes(given)

@@ -10,9 +10,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
+
+from .conversation import TargetSize
+from .outputs import Output
+from .segmentation import Model
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,11 @@ class Made:
     target_size: int | list[int] | None
     outputs: list[str]
     compact: bool
+
+    @classmethod
+    def by(cls, model: Model, target_size: TargetSize | None, outputs: Iterable[Output], *, compact: bool = False) -> Made:
+        size = list(target_size) if isinstance(target_size, tuple) else target_size
+        return cls(model.name, model.version, model.source_sha256, size, [output.value for output in outputs], compact)
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-class Names:
-    """Gives each name once: what is saved into one folder must not overwrite what else is."""
+class UniqueNames:
+    """Gives each name once, so that no file saved into a folder overwrites another."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {name.casefold() for name in taken}
 
-    def unlike(self, name: str) -> str:
-        """`name`, numbered if it was given before or is taken."""
-        unlike, number = name, 1
-        while unlike.casefold() in self._taken:
+    def claim(self, name: str) -> str:
+        """`name`, or `name` with a number if it is taken; taken from now on."""
+        unique, number = name, 1
+        while unique.casefold() in self._taken:
             number += 1
-            unlike = f"{name}_{number}"
-        self._taken.add(unlike.casefold())
-        return unlike
+            unique = f"{name}_{number}"
+        self._taken.add(unique.casefold())
+        return unique

@@ -33,13 +33,11 @@ from typing import TYPE_CHECKING
 from .errors import UnwritableOutput
 from .inputs import Item, Source, Unreadable, images
 from .journal import Counted, Entry, Journal, Made
-from .names import Names
-from .outputs import Output, save
-from .segmentation import Model
+from .names import UniqueNames
+from .outputs import Output
 from .staging import staging
 
 if TYPE_CHECKING:
-    from .conversation import TargetSize
     from .result import Result
 
 _HIDDEN = ".semseg"
@@ -53,7 +51,7 @@ class _Key:
 
 
 class OutputFolder:
-    """See above. `outputs` are what is saved of each image; `compact` is for the JSON file. Use it in a `with` statement.
+    """See above. Results are saved as `made` tells; an image that was made otherwise is made again. Use it in a `with` statement.
 
     `skipped` counts the images that were passed over.
 
@@ -61,13 +59,12 @@ class OutputFolder:
         UnwritableOutput: nothing can be written there.
     """
 
-    goes_on = True
+    resumable = True
 
-    def __init__(self, path: Path, outputs: Iterable[Output], *, compact: bool = False, resume: bool = False) -> None:
+    def __init__(self, path: Path, made: Made, *, resume: bool = False) -> None:
         self.path = path
-        self.outputs = tuple(outputs)
         self.skipped = 0
-        self._compact = compact
+        self._made = made
         self._under_way: dict[str, tuple[_Key, str]] = {}
         with ExitStack() as held:
             try:
@@ -78,20 +75,17 @@ class OutputFolder:
             except OSError as error:
                 raise self._unwritable(error) from None
             self._held = held.pop_all()
-        # Names that differ by case only (of runs that did not resume) are of one image: see Names.
+        # Names that differ by case only (of runs that did not resume) are of one image: see UniqueNames.
         entries = {line.name.casefold(): line for line in known if isinstance(line, Entry)}
         self._entries = {entry.name: entry for entry in entries.values()}
         self._counts = {(line.input, line.stamp): line.images for line in known if isinstance(line, Counted)}
-        self._names = Names(self._entries)
+        self._names = UniqueNames(self._entries)
         self._names_of: dict[_Key, list[str]] = {}  # several, where the same image was given several times
         for entry in self._entries.values():
             self._names_of.setdefault(_Key(entry.input, entry.page), []).append(entry.name)
 
-    def remaining(self, items: Iterable[Item], model: Model, target_size: TargetSize | None) -> Iterator[Source | Unreadable]:
-        """The images of `items` that are to be done by `model`, under the names that their files are to have."""
-        size = list(target_size) if isinstance(target_size, tuple) else target_size
-        outputs = [output.value for output in self.outputs]
-        self._made = Made(model.name, model.version, model.source_sha256, size, outputs, self._compact)
+    def remaining(self, items: Iterable[Item]) -> Iterator[Source | Unreadable]:
+        """The images of `items` that are not done yet, under the names that their files will have."""
         for item in items:
             yield from self._remaining(item)
 
@@ -102,9 +96,14 @@ class OutputFolder:
             UnwritableOutput: nothing can be written any more.
             OSError, ValueError: no file of this image can be made.
         """
+        from .render import file_name, render  # Pillow and OpenCV
+
         key, stamp = self._under_way.pop(found.name)
+        outputs = [Output(output) for output in self._made.outputs]
         try:
-            staged = save(found, self.outputs, self._staging, self._compact)
+            for output in outputs:
+                (self._staging / file_name(found, output)).write_bytes(render(found, output, self._made.compact))
+            staged = [self._staging / file_name(found, output) for output in outputs]
             marks = {file.name: _mark(file.stat()) for file in staged}  # before another process may replace it
             files = [file.replace(self.path / file.name) for file in staged]
         except OSError as error:
@@ -157,7 +156,7 @@ class OutputFolder:
             self._skip(key)
             return
         known = self._names_of.get(key)
-        name = known.pop(0) if known else self._names.unlike(image.name)
+        name = known.pop(0) if known else self._names.claim(image.name)
         self._under_way[name] = key, stamp
         yield replace(image, name=name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from .embedded import EmbeddedServer
 from .errors import ConfigurationError, SemsegError, UnreadableInput
 from .inputs import Input, Source, Unreadable, sources
 from .model_folder import served_name
-from .names import Names
+from .names import UniqueNames
 from .pipeline_config import PIPELINE, PipelineConfig, load, name_or_folder
 from .segmentation import Model
 from .tls import Tls
@@ -181,18 +181,21 @@ class Pipeline:
 
         Without `picture`, the server is not asked to draw: a result draws by itself what it is asked for.
         """
-        return self._outcomes(sources(input), self.config.target_size if target_size is None else target_size, picture)
+        size = self.config.target_size if target_size is None else target_size
+        return self.attempt_sources(_under_unique_names(sources(input)), size, picture=picture)
 
-    def _outcomes(
-        self, images: Iterator[Source | Unreadable], target_size: TargetSize | None, picture: bool
+    def attempt_sources(
+        self,
+        images: Iterable[Source | Unreadable],
+        target_size: TargetSize | None = None,
+        *,
+        picture: bool = True,
     ) -> Generator[Result | Failed, None, None]:
-        names = Names()
+        """As `attempt`, of images that were read already; each result has the name of its image. The target size is as given."""
         waiting: deque[Future[Result | Failed]] = deque()
         with ThreadPoolExecutor(self._under_way, thread_name_prefix="semseg") as pool:
             try:
                 for image in images:
-                    if isinstance(image, Source):
-                        image = replace(image, name=names.unlike(image.name))
                     waiting.append(pool.submit(self._outcome, image, target_size, picture))
                     if len(waiting) == self._under_way:
                         yield waiting.popleft().result()
@@ -229,6 +232,12 @@ class Pipeline:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _under_unique_names(images: Iterable[Source | Unreadable]) -> Iterator[Source | Unreadable]:
+    names = UniqueNames()
+    for image in images:
+        yield replace(image, name=names.claim(image.name)) if isinstance(image, Source) else image
 
 
 def _result(outcome: Result | Failed) -> Result:

@@ -18,8 +18,10 @@ from PIL import Image
 from .files import write_whole
 from .legend import ClassShare, legend
 from .notebook import fragment
+from .outputs import Output
 from .picture import FORMATS, encoded, indexed
 from .polygons import feature_collection
+from .render import file_name, picture, render
 from .result_json import document
 from .segmentation import Segmentation
 
@@ -76,7 +78,7 @@ class Result(Mapping[str, Any]):
     @property
     def img(self) -> dict[Text, Image.Image]:
         """PaddleX's {"res": picture}: the classes in the colours of the palette, RGB."""
-        return {"res": self._ids().convert("RGB")}
+        return {"res": indexed(self.label_map, self.segmentation.palette).convert("RGB")}
 
     @property
     def str(self) -> Content:
@@ -101,11 +103,8 @@ class Result(Mapping[str, Any]):
 
         As a JPEG it is the one that the server drew, if that was asked for.
         """
-        path = self._picture_file(save_path, "res")
-        kind = FORMATS[path.suffix.lower()]
-        if kind == "JPEG" and self.segmentation.picture is not None:
-            return _write(path, self.segmentation.picture)
-        return _write(path, encoded(self.img["res"], kind))
+        path = _file(save_path, FORMATS, file_name(self, Output.PICTURE))
+        return _write(path, picture(self, FORMATS[path.suffix.lower()]))
 
     def save_to_json(
         self, save_path: SavePath, indent: int | None = 4, ensure_ascii: bool = False, compact: bool = False
@@ -114,7 +113,7 @@ class Result(Mapping[str, Any]):
 
         A row of pixels is one line, where PaddleX gives each pixel a line of its own. `compact` leaves out all white space.
         """
-        path = _file(save_path, {".json"}, f"{self.name}_res.json")
+        path = _file(save_path, {".json"}, file_name(self, Output.JSON))
         return _write(path, document(self.input_path, self.page_index, self.label_map, indent, ensure_ascii, compact))
 
     def save_to_png(self, save_path: SavePath) -> Path:
@@ -122,17 +121,17 @@ class Result(Mapping[str, Any]):
 
         It is a PNG of mode "P": viewers show the palette's colours, and np.asarray(Image.open(path)) is the label map.
         """
-        return _write(_file(save_path, {".png"}, f"{self.name}_ids.png"), encoded(self._ids(), "PNG"))
+        return _write(_file(save_path, {".png"}, file_name(self, Output.IDS)), render(self, Output.IDS))
 
     def save_to_overlay(self, save_path: SavePath, alpha: float = 0.5) -> Path:
         """Save the `overlay`, in a folder as NAME_overlay with the image's own suffix, or .png if that is no picture's."""
-        path = self._picture_file(save_path, "overlay")
+        path = _file(save_path, FORMATS, file_name(self, Output.OVERLAY))
         return _write(path, encoded(self.overlay(alpha), FORMATS[path.suffix.lower()]))
 
     def save_to_geojson(self, save_path: SavePath) -> Path:
         """Save the `polygons`, in a folder as NAME_polygons.geojson."""
-        path = _file(save_path, {".geojson", ".json"}, f"{self.name}_polygons.geojson")
-        return _write(path, json.dumps(self.polygons(), ensure_ascii=False, separators=(",", ":")).encode())
+        path = _file(save_path, {".geojson", ".json"}, file_name(self, Output.POLYGONS))
+        return _write(path, render(self, Output.POLYGONS))
 
     def save_all(self, save_path: SavePath) -> tuple[Path, Path]:
         """`save_to_img` and `save_to_json`, for a folder."""
@@ -187,13 +186,6 @@ class Result(Mapping[str, Any]):
 
     def _origin(self) -> Content:
         return {"input_path": self.input_path, "page_index": self.page_index}
-
-    def _picture_file(self, save_path: SavePath, kind: Text) -> Path:
-        suffix = self.suffix if self.suffix.lower() in FORMATS else ".png"
-        return _file(save_path, FORMATS, f"{self.name}_{kind}{suffix}")
-
-    def _ids(self) -> Image.Image:
-        return indexed(self.label_map, self.segmentation.palette)
 
     def _pixels(self) -> npt.NDArray[np.uint8]:
         """The image as the server decoded it."""

@@ -30,7 +30,6 @@ from ..conversation import TargetSize
 from ..errors import DeadlineExceeded, SemsegError, Unavailable
 from ..inputs import Item, Source, Unreadable
 from ..pipeline import Failed, Pipeline
-from ..segmentation import Model
 
 if TYPE_CHECKING:
     from ..result import Result
@@ -39,7 +38,7 @@ EXIT_CODES = (
     "Exit codes: 0 all images were segmented; 1 one or more were not, or something else failed, as told; 2 the command line is"
     " wrong; 130 interrupted (Ctrl-C); 141 nobody reads the output any more; 143 terminated (SIGTERM)."
 )
-_GOES_ON = "; semseg predict --resume goes on"
+_RESUME = "; semseg predict --resume goes on"
 _TO_ANSWER = 5.0  # s, that a server which has just left an image without answer is given to show that it lives
 
 
@@ -47,9 +46,9 @@ class Destination(Protocol):
     """Where results go, and which images are left to be done."""
 
     skipped: int
-    goes_on: bool  # whether what is done there need not be done again
+    resumable: bool  # whether a later run can pass over what is done
 
-    def remaining(self, items: Iterable[Item], model: Model, target_size: TargetSize | None) -> Iterator[Source | Unreadable]: ...
+    def remaining(self, items: Iterable[Item]) -> Iterator[Source | Unreadable]: ...
 
     def save(self, found: Result) -> list[Path]: ...
 
@@ -117,6 +116,11 @@ def check_packages() -> None:
         raise SemsegError(f"results need {error.name}: pip install 'paddle-semseg-triton[pipeline]'") from None
 
 
+def target_size_of(pipeline: Pipeline, asked: TargetSize | None) -> TargetSize | None:
+    """What the command asks for, or else what the pipeline's configuration says."""
+    return pipeline.config.target_size if asked is None else asked
+
+
 def run(
     pipeline: Pipeline,
     items: Iterable[Item],
@@ -139,10 +143,9 @@ def run(
     tally = _Tally()
     stopped = ""
     expected = _Expected(len(items) if isinstance(items, Sequence) else None)
-    target_size = pipeline.config.target_size if target_size is None else target_size
-    images = expected.noted(destination.remaining(expected.counted(items), pipeline.model, target_size))
+    images = expected.noted(destination.remaining(expected.counted(items)))
     try:
-        with _progress() as progress, closing(pipeline.attempt(images, target_size, picture=picture)) as outcomes:
+        with _progress() as progress, closing(pipeline.attempt_sources(images, target_size, picture=picture)) as outcomes:
             task = progress.add_task("Segmenting", total=expected.images)
             for outcome in outcomes:
                 failed = outcome if isinstance(outcome, Failed) else _save(outcome, destination, report)
@@ -154,7 +157,7 @@ def run(
                     _check_server(pipeline, failed.error)
                 progress.update(task, advance=1, total=expected.images)
     except SemsegError as error:
-        stopped = f"semseg: {error}{_GOES_ON if destination.goes_on else ''}"
+        stopped = f"semseg: {error}{_RESUME if destination.resumable else ''}"
     finally:
         tally.tell(destination.skipped)
     if stopped:
@@ -164,8 +167,8 @@ def run(
 
 
 @contextmanager
-def ended_in_a_line(goes_on: bool) -> Iterator[None]:
-    """Tell of a signal in a line, and how the work is gone on with, if it can be; let an output that nobody reads end it all.
+def ended_in_a_line(resumable: bool) -> Iterator[None]:
+    """Report a signal in one line, with how to resume if that is possible; exit quietly on a broken pipe.
 
     Raises:
         typer.Exit: with the exit code.
@@ -174,7 +177,7 @@ def ended_in_a_line(goes_on: bool) -> Iterator[None]:
     def terminate(*_: object) -> None:
         raise _Terminated
 
-    hint = _GOES_ON if goes_on else ""
+    hint = _RESUME if resumable else ""
     before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield

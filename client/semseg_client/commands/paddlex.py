@@ -10,13 +10,14 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 from ..inputs import items
+from ..journal import Made
 from ..output_folder import OutputFolder
 from ..outputs import PADDLEX
 from ..pipeline import create_pipeline
 from ..pipeline_config import PIPELINE, load, name_or_folder
 from . import batch, reports
 from .config import write
-from .destinations import Nowhere
+from .destinations import NoFiles
 
 _EPILOG = """
 examples, which are those of PaddleX's tutorial:
@@ -88,13 +89,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _predict(given: argparse.Namespace) -> None:
     saved = given.save_path is not None
-    with batch.ended_in_a_line(goes_on=saved), ExitStack() as held:
+    with batch.ended_in_a_line(resumable=saved), ExitStack() as held:
         batch.check_packages()
-        destination = held.enter_context(OutputFolder(Path(given.save_path), PADDLEX)) if saved else Nowhere()
-        pipeline = create_pipeline(
-            given.pipeline, given.device, model=given.model, url=given.url, repository=given.model_repository
+        pipeline = held.enter_context(
+            create_pipeline(given.pipeline, given.device, model=given.model, url=given.url, repository=given.model_repository)
         )
-        batch.run(held.enter_context(pipeline), list(items(given.input)), destination, reports.PaddleX(), given.target_size)
+        size = batch.target_size_of(pipeline, given.target_size)
+        destination: batch.Destination = NoFiles()
+        if saved:
+            made = Made.by(pipeline.model, size, PADDLEX)
+            destination = held.enter_context(OutputFolder(Path(given.save_path), made))
+        batch.run(pipeline, list(items(given.input)), destination, reports.PaddleX(), size)
 
 
 def _serve(given: argparse.Namespace) -> None:

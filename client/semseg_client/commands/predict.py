@@ -16,6 +16,7 @@ from semseg_contract.limits import LONGEST_SIDE
 
 from ..client import Client
 from ..inputs import Item, Source, Unreadable, items
+from ..journal import Made
 from ..output_folder import OutputFolder
 from ..outputs import PADDLEX, Output
 from ..pipeline import create_pipeline
@@ -117,24 +118,28 @@ def predict(
     if from_file is not None and "-" in (inputs or ()) and from_file is sys.stdin.buffer:
         raise typer.BadParameter("standard input is either an image or a list", param_hint="--from-file")
     outputs = list(dict.fromkeys(save or ([Output.PICTURE] if to_stdout else PADDLEX)))
-    with batch.ended_in_a_line(goes_on=not to_stdout), ExitStack() as held:
+    with batch.ended_in_a_line(resumable=not to_stdout), ExitStack() as held:
         batch.check_packages()
+        if model is None and pipeline is None:
+            model = _only_model(url, model_repository or Path("model_repository"))
+        opened = held.enter_context(
+            create_pipeline(pipeline or PIPELINE, device, model=model, url=url, repository=model_repository, jobs=jobs)
+        )
+        size = batch.target_size_of(opened, target_size)
         destination: batch.Destination
         if to_stdout:
             destination = StandardOutput(*outputs, compact=compact)
         else:
-            destination = held.enter_context(OutputFolder(save_path, outputs, compact=compact, resume=resume))
-        if model is None and pipeline is None:
-            model = _only_model(url, model_repository or Path("model_repository"))
-        opened = create_pipeline(pipeline or PIPELINE, device, model=model, url=url, repository=model_repository, jobs=jobs)
-        report = reports.JsonLines() if json_lines else reports.Nothing() if to_stdout else reports.Lines()
+            made = Made.by(opened.model, size, outputs, compact=compact)
+            destination = held.enter_context(OutputFolder(save_path, made, resume=resume))
+        report = reports.JsonLines() if json_lines else reports.Silent() if to_stdout else reports.Lines()
         given = _items(inputs or [], from_file)
-        batch.run(held.enter_context(opened), given, destination, report, target_size, picture=Output.PICTURE in outputs)
+        batch.run(opened, given, destination, report, size, picture=Output.PICTURE in outputs)
 
 
 def _items(inputs: list[str], from_file: IO[bytes] | None) -> Iterable[Item]:
     """A list, unless there is a stream in it."""
-    named = items([_stdin() if each == "-" else each for each in inputs])
+    named = chain.from_iterable(_stdin() if each == "-" else items(each) for each in inputs)
     return list(named) if from_file is None else chain(named, items(_lines(from_file)))
 
 

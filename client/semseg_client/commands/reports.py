@@ -64,7 +64,7 @@ class JsonLines:
         print(json.dumps(told), flush=True)
 
 
-class Nothing:
+class Silent:
     """Standard output is for something else."""
 
     def result(self, found: Result, files: Sequence[Path]) -> None:

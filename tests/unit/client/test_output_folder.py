@@ -16,6 +16,7 @@ from PIL import Image
 
 from semseg_client import Model, Segmentation, UnwritableOutput
 from semseg_client.inputs import Item, items
+from semseg_client.journal import Made
 from semseg_client.output_folder import OutputFolder
 from semseg_client.outputs import PADDLEX, Output
 from semseg_client.result import Result
@@ -23,6 +24,7 @@ from semseg_client.source import Source, Unreadable, from_bytes
 from tests.website import Website
 
 MODEL = Model("demo", "1", ("road",), ((128, 0, 0),), source_sha256="abc")
+MADE = Made.by(MODEL, None, PADDLEX)
 PNG = cv2.imencode(".png", np.zeros((2, 3, 3), np.uint8))[1].tobytes()
 
 
@@ -61,8 +63,9 @@ def run(
 ) -> list[str]:
     """What a run does that segments `most` images and then is gone; gives the names of these."""
     done = []
-    with OutputFolder(tmp_path / "out", outputs, resume=resume, compact=compact) as folder:
-        for image in folder.remaining(items(given), model, target_size):  # type: ignore[arg-type]
+    made = Made.by(model, target_size, outputs, compact=compact)
+    with OutputFolder(tmp_path / "out", made, resume=resume) as folder:
+        for image in folder.remaining(items(given)):  # type: ignore[arg-type]
             if len(done) == most:
                 break
             if isinstance(image, Source):
@@ -137,8 +140,8 @@ def test_what_was_made_in_another_way_is_done_again(change: dict[str, object], t
 
 
 def test_an_answer_of_another_version_than_the_first_is_known_as_such(tmp_path: Path, images: Path) -> None:
-    with OutputFolder(tmp_path / "out", PADDLEX) as folder:
-        for image in folder.remaining(items(images), MODEL, None):
+    with OutputFolder(tmp_path / "out", MADE) as folder:
+        for image in folder.remaining(items(images)):
             assert isinstance(image, Source)
             folder.save(result(image, version="2" if "b/" in str(image.input_path) else "1"))
     assert run(tmp_path, images) == ["street_2"]
@@ -170,25 +173,29 @@ def test_a_file_that_is_done_is_not_opened(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_what_is_no_file_is_known_by_its_content(tmp_path: Path, site: Website) -> None:
-    def standard_input(content: bytes) -> list[object]:
-        return [from_bytes(content, "-", "stdin")]
+    def standard_input(content: bytes) -> list[str]:
+        with OutputFolder(tmp_path / "out", MADE, resume=True) as folder:
+            images = [image for image in folder.remaining(from_bytes(content, "-", "stdin")) if isinstance(image, Source)]
+            for image in images:
+                folder.save(result(image))
+            return [image.name for image in images]
 
-    assert run(tmp_path, standard_input(PNG)) == ["stdin"]
-    assert run(tmp_path, standard_input(PNG)) == []
-    assert run(tmp_path, standard_input(PNG + b"\0")) == ["stdin"]
+    assert standard_input(PNG) == ["stdin"]
+    assert standard_input(PNG) == []
+    assert standard_input(PNG + b"\0") == ["stdin"]
     assert run(tmp_path, f"{site.url}/photos/street.jpg") == ["street"]
     assert run(tmp_path, [f"{site.url}/photos/street.jpg", f"{site.url}/photos/other.jpg"]) == ["other"]
 
 
 def test_what_cannot_be_read_is_handed_on(tmp_path: Path) -> None:
-    with OutputFolder(tmp_path / "out", PADDLEX) as folder:
-        [image] = folder.remaining(items("nowhere.png"), MODEL, None)
+    with OutputFolder(tmp_path / "out", MADE) as folder:
+        [image] = folder.remaining(items("nowhere.png"))
     assert isinstance(image, Unreadable)
 
 
 def killed_in_the_midst(tmp_path: Path, images: Path) -> None:
-    with OutputFolder(tmp_path / "out", PADDLEX) as folder:
-        for image in folder.remaining(items(images), MODEL, None):
+    with OutputFolder(tmp_path / "out", MADE) as folder:
+        for image in folder.remaining(items(images)):
             assert isinstance(image, Source)
             result(image).save_all(folder._staging)
             os.kill(os.getpid(), signal.SIGKILL)
@@ -201,9 +208,9 @@ def test_what_a_killed_run_left_is_removed_and_what_a_living_one_has_is_not(tmp_
     process.join()
     [left] = filter(Path.is_dir, hidden.iterdir())
     assert {path.name for path in left.iterdir()} == {"lock", "street_res.png", "street_res.json"}
-    with OutputFolder(tmp_path / "out", PADDLEX) as living:
+    with OutputFolder(tmp_path / "out", MADE) as living:
         assert not left.exists()
-        [image, *_] = living.remaining(items(images), MODEL, None)
+        [image, *_] = living.remaining(items(images))
         assert isinstance(image, Source)
         assert run(tmp_path, images) == ["street", "street_2", "house"]
         living.save(result(image))
@@ -212,20 +219,20 @@ def test_what_a_killed_run_left_is_removed_and_what_a_living_one_has_is_not(tmp_
 
 def test_a_name_that_is_too_long_costs_that_image_only(tmp_path: Path) -> None:
     (tmp_path / f"{'x' * 251}.png").write_bytes(PNG)
-    with OutputFolder(tmp_path / "out", PADDLEX) as folder:
-        [image] = folder.remaining(items(tmp_path / f"{'x' * 251}.png"), MODEL, None)
+    with OutputFolder(tmp_path / "out", MADE) as folder:
+        [image] = folder.remaining(items(tmp_path / f"{'x' * 251}.png"))
         assert isinstance(image, Source)
         with pytest.raises(OSError, match="too long"):
             folder.save(result(image))
 
 
 def test_a_place_that_cannot_be_written_is_told_as_such(tmp_path: Path, images: Path) -> None:
-    with OutputFolder(tmp_path / "out", PADDLEX) as folder:
-        image, *_ = folder.remaining(items(images), MODEL, None)
+    with OutputFolder(tmp_path / "out", MADE) as folder:
+        image, *_ = folder.remaining(items(images))
         assert isinstance(image, Source)
         shutil.rmtree(tmp_path / "out")
         (tmp_path / "out").write_text("in the way")
         with pytest.raises(UnwritableOutput, match="out cannot be written: "):
             folder.save(result(image))
     with pytest.raises(UnwritableOutput, match="out cannot be written: "):
-        OutputFolder(tmp_path / "out", PADDLEX)
+        OutputFolder(tmp_path / "out", MADE)
