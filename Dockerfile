@@ -29,13 +29,11 @@ FROM python:3.12-slim AS gateway
 WORKDIR /app
 COPY locks/gateway.txt /tmp/locked.txt
 RUN pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes -r /tmp/locked.txt && rm /tmp/locked.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY VERSION LICENSE ./
 COPY contract contract
 COPY client client
-COPY export export
-COPY server server
 COPY model_repository model_repository
-RUN pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN pip install --no-cache-dir --no-deps --no-build-isolation ./contract ./client
 USER 1000:1000
 EXPOSE 8080
 HEALTHCHECK --interval=10s --start-period=60s \

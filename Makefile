@@ -21,14 +21,16 @@ PINS   := constraints.txt
 
 # What an environment installs is in its file in locks/, with the hashes of PyPI's files. Nothing is built from source, so no setup.py runs.
 LOCKED := -q --no-deps --only-binary :all: --require-hashes -r
-OURS   := -q --no-deps --no-build-isolation -e .
+OURS   := -q --no-deps --no-build-isolation
+ROOMS  := contract client export server
+SOURCES := VERSION $(ROOMS:%=%/pyproject.toml)
 PADDLESEG := paddleseg==2.8.0
 BENCH  := .bench
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo export models rollback prune test test-examples test-zoo test-paddlex bench bench-scale lint audit format fuzz chaos train-demo lock clean
+.PHONY: help setup serve demo export models rollback prune check test test-examples test-zoo test-paddlex bench bench-scale lint audit format fuzz chaos train-demo lock dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +38,7 @@ help: ## list the targets
 setup: $(VENV)/.serve $(VENV)/.export ## install what serving and exporting need (the other targets do it by themselves)
 
 serve: $(VENV)/.serve $(SERVED:%=model_repository/%/config.pbtxt) ## serve MODEL="A B" or all, over REST, HTTP and gRPC (default: the demo network)
-	@$(if $(VERSION),$(SERVE)/python -m semseg_export.versions use $(ONE) $(VERSION))
+	@$(if $(VERSION),PYTHONPATH=export $(SERVE)/python -m semseg_export.versions use $(ONE) $(VERSION))
 	@$(SERVE)/semseg serve $(SERVED:%=--model %) $(ARGS)
 
 demo: $(VENV)/.serve model_repository/$(DEMO)/config.pbtxt ## the newcomer's proof: export, serve, segment a sample image, stop
@@ -49,13 +51,17 @@ export: $(VENV)/.export ## MODEL=... from WEIGHTS=folder, archive, .pdparams, UR
 	    $(if $(DEVICE),--device '$(DEVICE)') $(if $(ACCELERATOR),--accelerator '$(ACCELERATOR)') $(ARGS)
 
 models: $(VENV)/.serve ## list PaddleX's networks, and what is exported of them
-	@$(SERVE)/python -m semseg_export.models
+	@PYTHONPATH=export $(SERVE)/python -m semseg_export.models
 
 rollback: $(VENV)/.serve ## serve the version of MODEL=... before the one that is served, or VERSION=...; a running server takes it up
-	@$(SERVE)/python -m semseg_export.versions use $(ONE) $(VERSION)
+	@PYTHONPATH=export $(SERVE)/python -m semseg_export.versions use $(ONE) $(VERSION)
 
 prune: $(VENV)/.serve ## delete the versions of MODEL=... that are not served
-	@$(SERVE)/python -m semseg_export.versions prune $(SERVED)
+	@PYTHONPATH=export $(SERVE)/python -m semseg_export.versions prune $(SERVED)
+
+check: $(VENV)/.test ## the quick round while you work: unit tests and lint
+	@$(SERVE)/python -m pytest tests/unit --ignore tests/unit/export
+	@$(MAKE) --no-print-directory lint
 
 test: $(VENV)/.test $(VENV)/.openapi ## run all tests
 	@$(EXPORT)/python -m pytest tests/unit/export
@@ -83,7 +89,8 @@ bench: $(BENCH)/.set-up ## measure against PaddleX, its Triton kit, LitServe and
 bench-scale: $(BENCH)/.set-up ## measure how the server grows with pixels, clients and models (ARGS=--help)
 	@$(BENCH)/harness/bin/python -m bench.scale $(ARGS)
 
-lint: $(VENV)/.test ## check style, types and the Dockerfile
+lint: $(VENV)/.test ## check style, types, who imports whom, and the Dockerfile
+	@mkdir -p build
 	@$(SERVE)/ruff check -q .
 	@$(SERVE)/ruff format -q --check .
 	@$(SERVE)/mypy contract/semseg_contract client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py locks/audit.py examples/python \
@@ -92,6 +99,7 @@ lint: $(VENV)/.test ## check style, types and the Dockerfile
 	@$(EXPORT)/mypy export/semseg_export
 	@for folder in server/semseg_server/backends/*/ model_repository/*/1/ bench/rivals/triton_kit/; do \
 	    [ ! -e $$folder/model.py ] || MYPYPATH=$$folder $(SERVE)/mypy $$folder*.py || exit 1; done
+	@$(SERVE)/lint-imports --no-cache --config pyproject.toml >build/imports.txt || { cat build/imports.txt; exit 1; }
 	@$(SERVE)/hadolint Dockerfile
 
 audit: $(VENV)/.test $(VENV)/.tools ## check for insecure code, write bills of materials (CycloneDX) to build/sbom, ask for known vulnerabilities
@@ -110,21 +118,26 @@ train-demo: $(VENV)/.test ## train the demo network anew (an hour on two cores)
 
 # Paddle2ONNX asks for onnxoptimizer, which has no wheel for arm64, and imports it only in a function that we never call.
 lock: $(VENV)/.tools ## pin what pyproject.toml and locks/*.in ask for, in constraints.txt and locks/ (ARGS=--upgrade: the newest versions of all)
-	@$(RESOLVE) $(ARGS) -c locks/limits.in --all-extras pyproject.toml -o $(PINS)
-	@echo setuptools | $(HASH) --extra server --extra gateway --extra pipeline pyproject.toml - -o locks/serve.txt
-	@echo setuptools | $(HASH) --extra gateway pyproject.toml - -o locks/gateway.txt
-	@$(HASH) --extra export --no-emit-package onnxoptimizer pyproject.toml -o locks/export.txt
+	@$(RESOLVE) $(ARGS) -c locks/limits.in --all-extras $(ROOMS:%=%/pyproject.toml) locks/test.in -o $(PINS)
+	@echo setuptools | $(HASH) --extra gateway --extra pipeline client/pyproject.toml server/pyproject.toml - -o locks/serve.txt
+	@echo setuptools | $(HASH) --extra gateway client/pyproject.toml - -o locks/gateway.txt
+	@$(HASH) --no-emit-package onnxoptimizer export/pyproject.toml -o locks/export.txt
 	@echo $(PADDLESEG) | $(HASH) --no-deps - >> locks/export.txt
-	@$(HASH) --extra test pyproject.toml -o locks/test.txt
+	@$(HASH) locks/test.in -o locks/test.txt
 	@$(HASH) locks/triton.in -o locks/triton.txt
 	@$(RESOLVE) --generate-hashes $(ARGS) locks/tools.in -o locks/tools.txt
 
+dist: $(VENV)/.test ## build a wheel and a source archive of each room in build/dist, and check them
+	@rm -rf build/dist
+	@for room in $(ROOMS); do $(SERVE)/python -m build -n --outdir build/dist $$room >build/dist.log 2>&1 || { cat build/dist.log; exit 1; }; done
+	@$(SERVE)/twine check --strict build/dist/*
+
 clean: ## remove the environments and caches; exported models and bench's results stay
-	@rm -rf $(VENV) $(filter-out $(BENCH)/results,$(wildcard $(BENCH)/* $(BENCH)/.[a-z]*)) output build .mypy_cache .pytest_cache .ruff_cache contract/*.egg-info client/*.egg-info export/*.egg-info server/*.egg-info *.egg-info
+	@rm -rf $(VENV) $(filter-out $(BENCH)/results,$(wildcard $(BENCH)/* $(BENCH)/.[a-z]*)) output build .mypy_cache .pytest_cache .ruff_cache $(ROOMS:%=%/*.egg-info) $(ROOMS:%=%/build)
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-BOM     = cyclonedx-py environment --gather-license-texts --output-reproducible --pyproject pyproject.toml
-RESOLVE = $(TOOLS)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate
+BOM     = cyclonedx-py environment --gather-license-texts --output-reproducible
+RESOLVE = $(TOOLS)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --no-emit-package paddle-semseg-contract
 HASH    = $(RESOLVE) --generate-hashes -c $(PINS)
 
 # A model that is asked for and not there yet is exported first; the demo network also when its weights are newer.
@@ -135,24 +148,25 @@ model_repository/$(DEMO)/config.pbtxt: $(wildcard demo/$(DEMO)/*)
 	@$(MAKE) --no-print-directory export MODEL=$(DEMO) WEIGHTS=demo/$(DEMO) ARGS=
 
 # The serving environment has no Paddle in it; the exporting environment, inside it, has no Triton.
-$(VENV)/.serve: pyproject.toml locks/serve.txt
+$(VENV)/.serve: $(SOURCES) locks/serve.txt
 	@echo "Setting up the serving environment in $(VENV) (about a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(SERVE)/pip install $(LOCKED) locks/serve.txt
-	@$(SERVE)/pip install $(OURS)
+	@$(SERVE)/pip install $(OURS) -e contract -e client -e server
 	@touch $@
 
-$(VENV)/.export: pyproject.toml locks/export.txt | $(VENV)/.serve
+$(VENV)/.export: $(SOURCES) locks/export.txt | $(VENV)/.serve
 	@echo "Setting up the exporting environment in $(VENV)/export: Paddle and its converter, 1.5 GB (about two minutes)"
 	@$(PYTHON) -m venv $(VENV)/export
 	@$(EXPORT)/pip install $(LOCKED) locks/export.txt
-	@$(EXPORT)/pip install $(OURS)
+	@$(EXPORT)/pip install $(OURS) -e contract -e export
 	@touch $@
 
 $(VENV)/.test: locks/test.txt $(VENV)/.serve $(VENV)/.export
 	@echo "Adding what the tests need"
 	@$(SERVE)/pip install $(LOCKED) locks/test.txt
 	@$(EXPORT)/pip install $(LOCKED) locks/test.txt
+	@$(EXPORT)/pip install $(OURS) -e client
 	@touch $@
 
 # What locks and audits the other environments stays out of them.
@@ -191,10 +205,11 @@ $(VENV)/.paddlex: tests/paddlex/requirements.txt | $(VENV)/.serve
 $(BENCH)/.set-up: $(BENCH)/.harness $(BENCH)/.paddlex $(BENCH)/.litserve $(BENCH)/.perf_analyzer
 	@touch $@
 
-$(BENCH)/.harness: bench/requirements.txt pyproject.toml $(PINS) | $(VENV)/.export
+$(BENCH)/.harness: bench/requirements.txt $(SOURCES) $(PINS) | $(VENV)/.export
 	@echo "Setting up what measures in $(BENCH)/harness"
 	@$(PYTHON) -m venv $(BENCH)/harness
-	@$(BENCH)/harness/bin/pip install -q -c $(PINS) -e . -r $<
+	@$(BENCH)/harness/bin/pip install -q -c $(PINS) -e contract -e client -r $<
+	@$(BENCH)/harness/bin/pip install -q --no-deps -e export
 	@touch $@
 
 $(BENCH)/.paddlex: bench/rivals/paddlex.txt

@@ -20,6 +20,8 @@ from demo.scenes import scene
 from semseg_client.stubs import stubs
 
 ROOT = Path(__file__).parents[1]
+# The serving environment has no semseg_export; what of it needs no Paddle runs from the sources.
+WITH_EXPORT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "export"), os.environ.get("PYTHONPATH")]))}
 EXPORT_PYTHON = Path(os.environ.get("SEMSEG_EXPORT_PYTHON", Path(sys.prefix, "export", "bin", "python")))
 DEMO = "PP-LiteSeg-Demo"
 DEMO_WEIGHTS = ROOT / "demo" / DEMO

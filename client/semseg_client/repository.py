@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup, ModelOptimizationPolicy
@@ -18,10 +17,7 @@ from .device import ACCELERATORS, Device, accelerator
 from .errors import ServingError
 from .files import write_whole
 
-_COPIES = (  # of the shared models: in the project's folder, or where pip puts them
-    Path(__file__).parents[2] / "model_repository",
-    Path(sys.prefix, "share", "paddle-semseg-triton", "model_repository"),
-)
+_SHARED_MODELS = Path(__file__).with_name("shared_models")
 
 
 def exported_models(repository: Path) -> list[str]:
@@ -92,18 +88,14 @@ def add_shared_models(repository: Path) -> None:
 
     Raises:
         OSError: it cannot be written.
-        ServingError: this installation has no copy of them.
     """
     missing = [name for name in SHARED if not is_there(repository, name)]
     if not missing:
         return
-    source = next((folder for folder in _COPIES if is_there(folder, SHARED[0])), None)
-    if source is None:
-        raise ServingError(f"there is no {', '.join(missing)} in {repository}: copy them from the project's model_repository")
     repository.mkdir(parents=True, exist_ok=True)
     with staging(repository) as prepared:
         for name in missing:
-            copied = shutil.copytree(source / name, prepared / name, ignore=shutil.ignore_patterns("__pycache__"))
+            copied = shutil.copytree(_SHARED_MODELS / name, prepared / name, ignore=shutil.ignore_patterns("__pycache__"))
             copied.rename(repository / name)
 
 

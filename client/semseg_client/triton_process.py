@@ -120,7 +120,7 @@ def program() -> str:
     beside = Path(sys.executable).with_name("tritonserver")
     found = str(beside) if beside.is_file() else shutil.which("tritonserver")
     if found is None:
-        raise ServingError("there is no tritonserver command here; install one: pip install 'paddle-semseg-triton[server]'")
+        raise ServingError("there is no tritonserver command here; install one: pip install paddle-semseg-server")
     return found
 
 

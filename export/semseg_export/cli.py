@@ -105,7 +105,7 @@ def command(
     except ModuleNotFoundError as error:
         complaints.print(
             f"[bold red]Export failed:[/] {error.name} is not installed here. Paddle and its converter have an environment of"
-            " their own: run [bold]make export[/], or pip install 'paddle-semseg-triton\\[export]'",
+            " their own: run [bold]make export[/], or pip install paddle-semseg-export",
             highlight=False,
             soft_wrap=True,
         )

@@ -47,7 +47,7 @@ class Bundle:
         """Raises BundleError if nvidia-pytriton is not installed or has no stub for the running Python."""
         spec = find_spec("pytriton")
         if spec is None or spec.origin is None:
-            raise BundleError("nvidia-pytriton is not installed: pip install 'paddle-semseg-triton[server]'")
+            raise BundleError("nvidia-pytriton is not installed: pip install paddle-semseg-server")
         package = Path(spec.origin).parent
         server = package / "tritonserver"
         bundle = cls(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.support import DEMO, ROOT, Service, bare_repository
+from tests.support import DEMO, ROOT, WITH_EXPORT, Service, bare_repository
 
 SHM_MB = 512
 START = 120  # s
@@ -36,7 +36,7 @@ def two_versions(exported: Path, folder: Path) -> Path:
 def use(repository: Path, version: int) -> None:
     """Have a version served."""
     command = [sys.executable, "-m", "semseg_export.versions", "use", DEMO, str(version), "--repository", str(repository)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, env=WITH_EXPORT, check=True, capture_output=True, timeout=60)
 
 
 class SharedMemory:

@@ -100,7 +100,7 @@ def test_a_gateway_that_cannot_start_ends_the_service(service: Service, tmp_path
     command: list[str | Path] = [SERVING / "semseg", "serve", "--url", service.grpc, "--port=0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode == 1
-    assert "semseg: serving needs fastapi: pip install 'paddle-semseg-triton[gateway]'" in done.stderr
+    assert "semseg: serving needs fastapi: pip install 'paddle-semseg-client[gateway]'" in done.stderr
     assert "semseg: the REST gateway did not start" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -16,7 +16,7 @@ import pytest
 
 from demo.run import serving
 from semseg_client import Client, Segmentation
-from tests.support import DEMO_WEIGHTS, STREET, bare_repository, export, in_export_environment
+from tests.support import DEMO_WEIGHTS, STREET, WITH_EXPORT, bare_repository, export, in_export_environment
 
 ROADS = "roads"
 CALLERS = 4
@@ -64,7 +64,7 @@ def wait_for(holds: Callable[[], bool]) -> None:
 
 def versions(repository: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "semseg_export.versions", *arguments, "--repository", str(repository)]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(command, env=WITH_EXPORT, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def check_packages() -> None:
     try:
         from .. import result  # noqa: F401
     except ModuleNotFoundError as error:
-        raise SemsegError(f"results need {error.name}: pip install 'paddle-semseg-triton[pipeline]'") from None
+        raise SemsegError(f"results need {error.name}: pip install 'paddle-semseg-client[pipeline]'") from None
 
 
 def target_size_of(pipeline: Pipeline, asked: TargetSize | None) -> TargetSize | None:

@@ -112,7 +112,7 @@ def serve(
         from ..serving import serve as run
         from ..supervisor import Supervisor
     except ModuleNotFoundError as error:
-        sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-triton[gateway]'")
+        sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-client[gateway]'")
 
     given: dict[str, Any] = {
         "host": host,

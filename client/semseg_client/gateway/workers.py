@@ -143,5 +143,5 @@ def _worker(settings: Settings, status: Path | None) -> FastAPI:
     try:
         from .app import create_app
     except ModuleNotFoundError as error:
-        sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-triton[gateway]'")
+        sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-client[gateway]'")
     return create_app(settings, StatusFile(status) if status else None)

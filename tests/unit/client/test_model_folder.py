@@ -144,17 +144,6 @@ def test_a_repository_that_cannot_be_made_is_told(tmp_path: Path, calls: Callabl
     assert calls() == []
 
 
-def test_an_installation_without_the_shared_models_tells_where_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: Callable[[], list[list[str]]]
-) -> None:
-    monkeypatch.setattr("semseg_client.repository._COPIES", [tmp_path])
-    with pytest.raises(
-        ServingError, match=r"no preprocess, postprocess, draw in .*: copy them from the project's model_repository"
-    ):
-        exported(filled(tmp_path / "roads", ARCHIVE), None, tmp_path / "models")
-    assert calls() == []
-
-
 def test_a_running_server_is_not_helped_by_a_folder_here(tmp_path: Path) -> None:
     with pytest.raises(
         ServingError, match=r"the server at host:1 serves models by name, and .*roads is a folder: export it where"
