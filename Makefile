@@ -127,10 +127,10 @@ lock: $(VENV)/.tools ## pin what pyproject.toml and locks/*.in ask for, in const
 	@$(HASH) locks/triton.in -o locks/triton.txt
 	@$(RESOLVE) --generate-hashes $(ARGS) locks/tools.in -o locks/tools.txt
 
-dist: $(VENV)/.test ## build a wheel and a source archive of each room in build/dist, and check them
-	@rm -rf build/dist
-	@for room in $(ROOMS); do $(SERVE)/python -m build -n --outdir build/dist $$room >build/dist.log 2>&1 || { cat build/dist.log; exit 1; }; done
-	@$(SERVE)/twine check --strict build/dist/*
+dist: $(VENV)/.tools ## build a wheel and a source archive of each room in build/dist, and check them
+	@rm -rf build/dist && mkdir -p build
+	@for room in $(ROOMS); do $(TOOLS)/python -m build -n --outdir build/dist $$room >build/dist.log 2>&1 || { cat build/dist.log; exit 1; }; done
+	@$(TOOLS)/twine check --strict build/dist/*
 
 clean: ## remove the environments and caches; exported models and bench's results stay
 	@rm -rf $(VENV) $(filter-out $(BENCH)/results,$(wildcard $(BENCH)/* $(BENCH)/.[a-z]*)) output build .mypy_cache .pytest_cache .ruff_cache $(ROOMS:%=%/*.egg-info) $(ROOMS:%=%/build)
