@@ -1,4 +1,4 @@
-"""The data sets that PaddleX's networks were trained on: names of their classes, and the colours that they themselves use."""
+"""The data sets that PaddleX's networks were trained on: class names, and the data sets' own colours."""
 
 from __future__ import annotations
 

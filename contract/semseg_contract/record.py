@@ -18,8 +18,8 @@ from .resize import Resize
 class Memory:
     """The memory that a network was measured to take.
 
-    `peaks` are pairs of megapixels (2^20 pixels) and the most bytes that the process had taken after an image of that size,
-    growing. `square` is what a squared megapixel adds to that of a larger image, in bytes.
+    `peaks` are growing pairs of megapixels (2^20 pixels) and the peak bytes of the process after an image of that size. `square`
+    is the bytes that each squared megapixel adds for larger images.
     """
 
     peaks: list[list[float]]
@@ -27,11 +27,11 @@ class Memory:
 
     @property
     def slope(self) -> float:
-        """Bytes a megapixel, where they grow fastest."""
+        """Bytes per megapixel, where they grow fastest."""
         return max((above - below) / (b - a) for (a, below), (b, above) in pairwise(self.peaks))
 
     def at(self, megapixels: float) -> float:
-        """The most bytes that one image takes."""
+        """The peak bytes for one image of that size."""
         for measured, peak in self.peaks:
             if megapixels <= measured:
                 return peak
@@ -40,7 +40,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """The fields are the keys of docs/contract.md ("The ensemble's parameters"), in that order. None: not told."""
+    """The fields are the keys in docs/contract.md ("The ensemble's parameters"), in that order. None: unknown."""
 
     class_names: tuple[str, ...]
     palette: tuple[Colour, ...] = ()
@@ -72,13 +72,13 @@ class ModelRecord:
         return cls(**told)
 
     def parameters(self) -> dict[str, ModelParameter]:
-        """The record as it stands in a configuration; without what is None."""
+        """The record as parameters of a configuration, without what is None."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: ModelParameter(string_value=_form(name).write(value)) for name, value in told.items() if value is not None}
 
 
 class _Form(NamedTuple):
-    """How a value stands in a configuration, where all values are strings."""
+    """How a value is written as a string and read back."""
 
     write: Callable[[Any], str]
     read: Callable[[str], Any]

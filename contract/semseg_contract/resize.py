@@ -1,4 +1,4 @@
-"""PaddleX's Resize transform, as a network's inference.yml tells it and its preprocess in the model repository does it."""
+"""PaddleX's Resize transform: a network's inference.yml asks for it, and its preprocess does it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ INTERPOLATIONS = ("NEAREST", "LINEAR", "BICUBIC", "AREA", "LANCZOS4")
 
 @dataclass(frozen=True)
 class Resize:
-    """`target_size` is width and height in pixels; each side is then rounded up to a multiple of `size_divisor`."""
+    """Scale to `target_size` (width, height in pixels), then round each side up to a multiple of `size_divisor`."""
 
     target_size: tuple[int, int]
     keep_ratio: bool = True
@@ -18,7 +18,7 @@ class Resize:
 
     @property
     def most_pixels(self) -> int:
-        """Of the largest image that it makes."""
+        """The pixels of the largest image that it makes."""
         divisor = self.size_divisor or 1
         width, height = (-(-side // divisor) * divisor for side in self.target_size)
         return width * height

@@ -47,45 +47,50 @@ complaints = Console(stderr=True)
 
 @app.command(epilog=EPILOG)
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name to serve it by; PaddleX's own for its weights, or all.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Name to serve it by: one of PaddleX's for its official weights, or all.")
+    ],
     weights: Annotated[
         str | None,
         typer.Option(
             metavar="FOLDER|TAR|PDPARAMS|URL",
-            help="Where inference.json or inference.pdmodel is, or trained weights. Without it, the official archive of MODEL.",
+            help="Folder with inference.json or inference.pdmodel, or trained weights. Default: the official archive of MODEL.",
         ),
     ] = None,
     architecture: Annotated[
-        str | None, typer.Option(metavar="NAME", help="PaddleX's network that .pdparams were trained from, if not MODEL.")
+        str | None,
+        typer.Option(metavar="NAME", help="PaddleX's network that the .pdparams were trained from, if it is not MODEL."),
     ] = None,
     repository: Annotated[Path, typer.Option(help="The model repository.", file_okay=False)] = Path("model_repository"),
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Least share of pixels that must get the class that Paddle gives them.")
+        float, typer.Option(min=0, max=1, help="Smallest share of pixels that must get the same class as in Paddle.")
     ] = 0.999,
     classes: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Class names, one a line. Without it, those of MODEL's data set."),
+        typer.Option(exists=True, dir_okay=False, help="Class names, one per line. Default: those of MODEL's data set."),
     ] = None,
     memory: Annotated[
-        float, typer.Option(min=0.1, metavar="GB", help="What one run of the network may take: it limits the size of images.")
+        float,
+        typer.Option(min=0.1, metavar="GB", help="Memory that one run of the network may take. It limits the size of images."),
     ] = 8.0,
     folder_sha256: Annotated[
-        str | None, typer.Option(metavar="HEX", help="Kept with the version, for whoever exports anew what has changed.")
+        str | None,
+        typer.Option(metavar="HEX", help="Stored with the version, so that a pipeline can tell whether the folder has changed."),
     ] = None,
     precision: Annotated[
         Precision, typer.Option(help="int8 for CPUs, fp16 for GPUs; served as MODEL-int8, MODEL-fp16.")
     ] = Precision.FP32,
     calibration: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Images like those to come, to quantise by: for int8.")
+        Path | None, typer.Option(metavar="FOLDER", help="For int8: images like the ones you will segment, to quantise with.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Install int8 or fp16 even if too many pixels get another class than in fp32.")
+        bool, typer.Option("--force", help="Install int8 or fp16 even if too many pixels change their class compared with fp32.")
     ] = False,
     device: Annotated[
         Device | None,
-        typer.Option(help="Where to serve it. Without it: where MODEL is served now, or, if it is new, the CPU (fp16: the GPU)."),
+        typer.Option(help="Where to serve it. Default: where MODEL is served now; for a new model the CPU (fp16: the GPU)."),
     ] = None,
-    accelerator: Annotated[Accelerator | None, typer.Option(help="What runs it on the GPU: needs --device gpu.")] = None,
+    accelerator: Annotated[Accelerator | None, typer.Option(help="Engine on the GPU. Needs --device gpu.")] = None,
 ) -> None:
     """Convert a Paddle segmentation network to ONNX, compare it with Paddle, and install it for Triton."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -134,7 +139,7 @@ def _complain(error: ExportError | OSError) -> None:
 
 
 def _export_all(options: ExportOptions) -> None:
-    """Export every network of PaddleX; one that fails does not stop the rest, but makes the exit code 1."""
+    """Export every network of PaddleX. One that fails does not stop the others, but the exit code is 1."""
     from .weights.zoo import MODELS
 
     results = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)

@@ -1,4 +1,4 @@
-"""An export at a terminal: a spinner or a bar while a step runs, a line with its time when it is done, tables between."""
+"""An export at a terminal: a spinner or a bar while a step runs, then a line with its time, and tables in between."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ConsoleReporter:
         rows = Table(
             title="Agreement with Paddle",
             box=box.SIMPLE_HEAD,
-            caption="margin: of Paddle's own class above ours, where they differ",
+            caption="margin: how far Paddle's class leads ours where they differ",
         )
         for heading in ("size", "batch", "classes", "differing", "equal", "logits differ", "of", "margin"):
             rows.add_column(heading, justify="right", no_wrap=True)
@@ -82,7 +82,7 @@ class ConsoleReporter:
 
     def fidelity(self, fidelity: Fidelity, precision: str) -> None:
         rows = Table(
-            title=f"Agreement of {precision} with fp32", box=box.SIMPLE_HEAD, caption="mIoU: fp32's classes as the truth"
+            title=f"Agreement of {precision} with fp32", box=box.SIMPLE_HEAD, caption="mIoU: against the classes of fp32"
         )
         for heading in ("images", "equal", "at worst", "mIoU"):
             rows.add_column(heading, justify="right", no_wrap=True)

@@ -1,14 +1,14 @@
 """What can go wrong in an export. Each message is one line that says what was wrong, where, and what to do.
 
 ExportError
-  WeightsError         not found, not reachable, not an inference archive, not the file of the last time
-    UnpackError        the file is no archive and no trained weights, or not what can be trusted
-  DescriptionError     inference.yml is absent or asks for what cannot be served
-  ConversionError      Paddle2ONNX or Paddle gave up on the network
-  GraphError           the converted network is not one that labels pixels
-  CalibrationError     there are no images to quantise the network by, or one of them cannot be read
-  MemoryBudgetError    not even a small image fits into the memory that the network may take
-  DisagreementError    the finished graph does not answer as Paddle does, or in another precision not as in fp32
+  WeightsError         not found, not reachable, not an inference archive, or changed since the first download
+    UnpackError        neither an archive nor trained weights, or not to be trusted
+  DescriptionError     inference.yml is missing, or asks for something that cannot be served
+  ConversionError      Paddle2ONNX or Paddle failed on the network
+  GraphError           the converted network does not label pixels
+  CalibrationError     no images to quantise the network with, or an unreadable one
+  MemoryBudgetError    even a small image takes more memory than the network may use
+  DisagreementError    the exported network differs from Paddle, or from itself in fp32
   ClassesError         the class names do not fit the network
   RepositoryError      the model repository cannot take the model
 """
@@ -65,5 +65,5 @@ class RepositoryError(ExportError):
 
 
 def printable(text: str) -> str:
-    """In one line that no terminal obeys, and short."""
+    """`text` on one short line, without control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))[:200]

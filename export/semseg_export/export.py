@@ -57,7 +57,7 @@ class Installed:
 
 @dataclass(frozen=True)
 class _Network:
-    """What will be served: for any device, and laid out for the CPU where it is sooner there. uint8 pixels to uint8 ids."""
+    """The served graphs, uint8 pixels to uint8 ids: one for any device, and a faster one for the CPU where there is one."""
 
     model: ModelProto
     cpu_model: ModelProto | None
@@ -72,7 +72,7 @@ def export(request: Request, options: ExportOptions, reporter: Reporter) -> Inst
     """Convert the network, compare it with Paddle, and install it for Triton. Raises ExportError, OSError."""
     model = plain_name(request.model)
     if model != request.model:
-        reporter.note(f'"(slice)" is no part of the name: exporting {model}')
+        reporter.note(f'"(slice)" is not part of the name: exporting {model}')
     name = _served_name(model, request, options.precision)
     repository.check_name(name)
     images = None if options.calibration is None else calibration.find(options.calibration)
@@ -97,7 +97,7 @@ def export(request: Request, options: ExportOptions, reporter: Reporter) -> Inst
 
 
 def _served_name(model: str, request: Request, precision: Precision) -> str:
-    """A name that the caller chose, besides naming the architecture, is taken as it is."""
+    """The precision is part of the name, unless the caller chose a name of their own besides the architecture."""
     return model if request.architecture or precision is Precision.FP32 else f"{model}-{precision.value}"
 
 
@@ -125,7 +125,7 @@ def _convert(model: str, request: Request, weights: Weights, workspace: Path, re
 def _compare(network: _Network, weights: Weights, workspace: Path, options: ExportOptions, reporter: Reporter) -> list[Agreement]:
     with reporter.step("Comparison") as step:
         agreements = parity.measure(network.model, weights.archive, workspace, network.cpu_model)
-        step.done = f"{parity.lowest(agreements):.4%} of the pixels as Paddle, at least"
+        step.done = f"at least {parity.lowest(agreements):.4%} of the pixels as in Paddle"
     reporter.agreement(agreements)
     parity.require(agreements, options.threshold)
     return agreements
@@ -155,7 +155,7 @@ def _lower(
 
 
 def _served_file(name: str, files: dict[str, bytes], options: ExportOptions) -> str:
-    """The one that Triton will load; its owner may have named another in the configuration, which takes as much memory."""
+    """The file that Triton will load. If the owner has named another one, `model.onnx` stands in: it takes as much memory."""
     present = options.repository / network_of(name) / CONFIG
     chosen = network_config(name, 1, files, options.placement, present).default_model_filename
     return chosen if chosen in files else ANY_DEVICE

@@ -1,4 +1,4 @@
-"""`python -m semseg_export.models`: PaddleX's networks, and what of them a model repository holds."""
+"""`python -m semseg_export.models`: PaddleX's networks, and which of them are in a model repository."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .weights import zoo
 
 @dataclass(frozen=True)
 class Exported:
-    """A model of the repository: its versions, or what is wrong with it; and the agreement with Paddle of the served one."""
+    """A model in the repository: its versions, or its `problem`, and how well the served version agrees with Paddle."""
 
     versions: Versions | None
     agreement: float
@@ -30,7 +30,7 @@ class Exported:
 
 
 def exported(repository: Path) -> dict[str, Exported]:
-    """The models that were exported to `repository`, by name."""
+    """The models in `repository`, by name."""
     found = {}
     for entry in sorted(repository.glob(f"{network_of('*')}/{CONFIG}")):
         model = model_of(entry.parent.name)
@@ -44,10 +44,10 @@ def exported(repository: Path) -> dict[str, Exported]:
 
 
 def table(repository: Path, present: dict[str, Exported]) -> Table:
-    """The eighteen, and after them whatever else was exported to `repository`."""
+    """A table of PaddleX's eighteen networks, followed by the other models in `repository`."""
     rows = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     rows.caption = (
-        f"mIoU: PaddleX's own, of images scaled or cut as told; version: the one served from {repository} (others there)"
+        f"mIoU: PaddleX's own figure, measured at the given size; version: the one served from {repository} (others present)"
     )
     rows.add_column("model", no_wrap=True)
     rows.add_column("trained on", no_wrap=True)

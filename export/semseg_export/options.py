@@ -17,9 +17,9 @@ class Precision(str, Enum):
 
 @dataclass(frozen=True)
 class Request:
-    """What to export: the name to serve it by, and where its weights are; without `weights`, PaddleX's official ones.
+    """What to export: the name to serve it by, and its weights (default: PaddleX's official ones).
 
-    `architecture` is PaddleX's name of the network where it is not `model`; `classes` a file of names, one a line.
+    `architecture` is PaddleX's name of the network if it is not `model`. `classes` is a file of class names, one per line.
     """
 
     model: str
@@ -31,9 +31,9 @@ class Request:
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How to export. `threshold` is the least share of pixels, 0 to 1, that must be as Paddle's, `memory` in GB.
+    """How to export. `threshold` is the smallest share of pixels, 0 to 1, that must be as in Paddle; `memory` is in GB.
 
-    Raises ValueError, with what to do, if parts of it do not go together.
+    Raises ValueError, with what to do, if two options contradict each other.
     """
 
     repository: Path
@@ -49,13 +49,12 @@ class ExportOptions:
         if self.placement.accelerator is not None and device is not Device.GPU:
             raise ValueError("an accelerator is for a GPU: add --device gpu (DEVICE=gpu)")
         if self.precision is Precision.FP16 and device is not Device.GPU:
-            raise ValueError("fp16 is for GPUs and slow on a CPU: add --device gpu (DEVICE=gpu), or take int8")
+            raise ValueError("fp16 is for GPUs and slow on a CPU: add --device gpu (DEVICE=gpu), or use int8")
         if self.precision is Precision.INT8 and device is Device.GPU:
-            raise ValueError("int8 is made for CPUs: take fp16 on a GPU")
+            raise ValueError("int8 is for CPUs: use fp16 on a GPU")
         if self.precision is Precision.INT8 and self.calibration is None:
             raise ValueError(
-                "int8 is quantised by images like those to come, some 50 of all kinds: pass a folder of them by CALIBRATION="
-                " (--calibration)"
+                "int8 needs about 50 images like the ones you will segment: pass their folder with CALIBRATION= (--calibration)"
             )
         if self.precision is not Precision.INT8 and self.calibration is not None:
             raise ValueError("calibration is for int8: add --precision int8 (PRECISION=int8)")

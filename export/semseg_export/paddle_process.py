@@ -1,4 +1,4 @@
-"""Running Paddle in a process of its own: it prints as it likes, and Paddle2ONNX aborts where it should raise."""
+"""Runs Paddle in a child process: it prints as it likes, and Paddle2ONNX aborts where it should raise."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run_module(module: str, arguments: list[str | Path], doing: str) -> None:
 
 
 def _reason(lines: list[str]) -> str:
-    """The line that tells most: the converter's own first complaint, or else the last line of a traceback."""
+    """The most telling line: the converter's first complaint, or else the last line of a traceback."""
     complaints = [line for line in lines if "[ERROR]" in line]
     if complaints:
         return complaints[0].split("[ERROR]", 1)[1].strip()

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Meter(Protocol):
-    """How far something has got."""
+    """Progress of something that can be counted."""
 
     def update(self, done: int, total: int | None) -> None: ...
 
@@ -20,4 +20,4 @@ class Step(Protocol):
         """Say what it does now."""
 
     def meter(self, doing: str, *, in_bytes: bool = False) -> Meter:
-        """Say what it does now, and how far that has got."""
+        """Say what it does now, with a meter for its progress."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
-# ONNX Runtime reports its use, and keeps a file for that in the temporary folder, unless told not to before its import.
+# ONNX Runtime sends telemetry, and keeps a file for it in the temporary folder, unless this is set before it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as state
@@ -25,7 +25,7 @@ class Session:
 
     def __init__(self, model: ModelProto | Path) -> None:
         options = ort.SessionOptions()
-        options.log_severity_level = 3  # it warns of every constant that nobody uses
+        options.log_severity_level = 3  # it warns of every unused constant
         try:
             graph = model if isinstance(model, Path) else model.SerializeToString()
             self.session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
@@ -48,5 +48,5 @@ class Session:
 
 
 def line(error: Exception) -> str:
-    """What it says, on one line."""
+    """The error's message on one line."""
     return " ".join(str(error).split())

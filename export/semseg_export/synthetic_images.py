@@ -10,7 +10,7 @@ Shape = tuple[int, int, int]  # batch, height, width
 
 
 def smooth_pixels(seed: int, shape: Shape) -> npt.NDArray[np.uint8]:
-    """Random RGB images uint8 [N, H, W, 3]: soft patches of three sizes and a little noise, not unlike photographs."""
+    """Random RGB images uint8 [N, H, W, 3]: soft patches of three sizes and a little noise, somewhat like photographs."""
     batch, height, width = shape
     random = np.random.default_rng(seed)
     images = np.zeros((batch, height, width, 3), np.float32)

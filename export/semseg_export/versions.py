@@ -25,11 +25,11 @@ console = Console(highlight=False, soft_wrap=True)
 def use(
     model: Model,
     version: Annotated[
-        int | None, typer.Argument(metavar="[VERSION]", help="Without it, the one before the served.", show_default=False)
+        int | None, typer.Argument(metavar="[VERSION]", help="Default: the one before the served version.", show_default=False)
     ] = None,
     repository: Repository = Path("model_repository"),
 ) -> None:
-    """Have another version served, as by rolling back; a running server takes it up."""
+    """Serve another version, for example to roll back. A running server picks it up."""
     with _complaints():
         if version is None:
             state = entries.versions(repository, model)
@@ -45,7 +45,7 @@ def prune(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Names that they are served by.", show_default=False)],
     repository: Repository = Path("model_repository"),
 ) -> None:
-    """Delete all versions but the served one."""
+    """Delete all versions except the served one."""
     for model in models:
         with _complaints():
             gone = entries.prune(repository, model)

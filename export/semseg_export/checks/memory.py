@@ -41,11 +41,11 @@ def limit(memory: Memory, budget: float, resize: Resize | None = None) -> int:
     if not fitting:
         raise MemoryBudgetError(
             f"the network takes {memory.at(1) / 1e9:.1f} GB for an image of one megapixel, more than the {budget / 1e9:g} GB"
-            " that it may: give it more by MEMORY= (--memory)"
+            " that it may: give it more with MEMORY= (--memory)"
         )
     if resize is not None and resize.most_pixels > fitting[-1] * MEGAPIXEL:
         raise MemoryBudgetError(
             f"the network's own Resize makes images of up to {resize.most_pixels / MEGAPIXEL:.1f} megapixels, and"
-            f" {budget / 1e9:g} GB are enough for {fitting[-1]}: give it more by MEMORY= (--memory)"
+            f" {budget / 1e9:g} GB are enough for {fitting[-1]}: give it more with MEMORY= (--memory)"
         )
     return fitting[-1]

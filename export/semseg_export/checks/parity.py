@@ -1,4 +1,4 @@
-"""The gate: the finished graph on ONNX Runtime against Paddle's own inference, on the same pixels."""
+"""Compares the finished graph on ONNX Runtime with Paddle's own inference, on the same pixels."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ..weights.archive import Archive
 
 # After five halvings the 4 bins of PP-LiteSeg's pool divide 8x16 and 32x64 evenly, 11x14 and 10x13 not.
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512), (1, 1024, 2048))
-NEAR = 0.01  # of the logits' spread: classes that are farther apart than that in Paddle are not exchanged by rounding
+NEAR = 0.01  # of the logits' spread; rounding does not swap classes that are farther apart than this in Paddle
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike the answers to one batch are. `differing` counts pixels of another class, `classes` those that Paddle saw.
+    """How well the answers to one batch agree. `differing` counts pixels of another class, `classes` Paddle's classes.
 
-    Where Paddle's logits can be had, `logits` is their largest absolute difference, `spread` Paddle's largest less its
-    smallest, and `margin` how far the exported network's class lies below Paddle's own, at most, in Paddle's logits.
+    If Paddle's logits are available: `logits` is the largest absolute difference, `spread` Paddle's largest minus its smallest
+    logit, and `margin` the most that the exported network's class lies below Paddle's in Paddle's logits.
     """
 
     batch: int
@@ -47,7 +47,7 @@ class Agreement:
 
     @property
     def rounding(self) -> bool:
-        """Whether every differing pixel is a near-tie, so far as logits tell."""
+        """Whether every differing pixel is a near-tie, as far as the logits show."""
         return self.margin is None or self.spread is None or self.margin <= NEAR * self.spread
 
 
@@ -78,7 +78,7 @@ def measure(
 def answers_of(model: ModelProto, images: Iterable[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.uint8]]:
     """The ids uint8 [N, H, W] of every one of `images`, uint8 [N, H, W, 3]."""
     session = Session(model)
-    return [session.run(pixels).copy() for pixels in images]  # what ONNX Runtime gives holds on to its memory
+    return [session.run(pixels).copy() for pixels in images]  # ONNX Runtime's own array would keep its memory alive
 
 
 def require_same(ids: list[npt.NDArray[np.uint8]], others: list[npt.NDArray[np.uint8]]) -> None:
@@ -87,8 +87,8 @@ def require_same(ids: list[npt.NDArray[np.uint8]], others: list[npt.NDArray[np.u
         if not np.array_equal(one, other):
             _, height, width = one.shape
             raise DisagreementError(
-                f"laid out for the CPU, the network gives {(one != other).sum()} pixels of an image of {width}x{height} another"
-                " class: nothing was installed. That is a defect of ONNX Runtime or of this export: report it"
+                f"laid out for the CPU, the network changes the class of {(one != other).sum()} pixels of a {width}x{height}"
+                " image: nothing was installed. That is a defect of ONNX Runtime or of this export: report it"
             )
 
 
@@ -100,7 +100,7 @@ def _compare(ids: npt.NDArray[np.uint8], logits: Session, pixels: npt.NDArray[np
     paddle = Path(f"{answer}.logits.npy")
     if not paddle.is_file():
         return counted
-    # At 2048x1024, the logits of 150 classes are 1.3 GB: Paddle's stay on the disk.
+    # At 2048x1024 the logits of 150 classes are 1.3 GB, so Paddle's stay on disk.
     wanted, found = np.load(paddle, mmap_mode="r"), logits.run(pixels)
     largest = max(float(abs(a - b).max()) for a, b in zip(_planes(found), _planes(wanted), strict=True))
     spread = max(float(plane.max()) for plane in _planes(wanted)) - min(float(plane.min()) for plane in _planes(wanted))
@@ -112,7 +112,7 @@ def _planes(logits: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]
 
 
 def largest_margin(logits: npt.NDArray[np.float32], ids: npt.NDArray[np.uint8], different: npt.NDArray[np.bool_]) -> float:
-    """How far the logit of the class in `ids` lies below the highest, at most, among the pixels marked in `different`.
+    """The most that the logit of the class in `ids` lies below the highest one, among the pixels marked in `different`.
 
     `logits` is [N, C, H, W], the others are [N, H, W].
     """
@@ -128,20 +128,19 @@ def lowest(agreements: list[Agreement]) -> float:
 
 
 def require(agreements: list[Agreement], threshold: float) -> None:
-    """Raises DisagreementError if any batch has fewer equal pixels than `threshold`, 0 to 1, or a pixel that rounding
-    does not explain."""
+    """Raises DisagreementError if a batch has fewer equal pixels than `threshold`, 0 to 1, or one that is not a near-tie."""
     if lowest(agreements) < threshold:
         raise DisagreementError(
-            f"the exported network agrees with Paddle on {lowest(agreements):.4%} of the pixels only, less than"
-            f" {threshold:.4%}: nothing was installed. --threshold lowers the bar, if that is good enough for you"
+            f"the exported network agrees with Paddle on only {lowest(agreements):.4%} of the pixels, less than"
+            f" {threshold:.4%}: nothing was installed. If that is good enough for you, lower --threshold"
         )
     for a in agreements:
         if a.logits is not None and not math.isfinite(a.logits):
             raise DisagreementError(
-                f"the exported network's logits at {a.width}x{a.height} are no numbers: nothing was installed"
+                f"the exported network's logits at {a.width}x{a.height} are not finite numbers: nothing was installed"
             )
         if not a.rounding:
             raise DisagreementError(
-                f"a pixel at {a.width}x{a.height} got a class that lies {a.margin:.3g} below Paddle's own, of a spread of"
-                f" {a.spread:.3g}: that is no rounding, so nothing was installed"
+                f"a pixel at {a.width}x{a.height} got a class that lies {a.margin:.3g} below Paddle's, of a spread of"
+                f" {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
             )

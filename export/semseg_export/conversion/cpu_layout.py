@@ -1,12 +1,12 @@
-"""The served graph's tail laid out for the CPU: the last upsampling and the argmax with the classes of a pixel side by side.
+"""Lays out the end of the served graph for the CPU: the last upsampling and the argmax, with a pixel's classes side by side.
 
-ONNX Runtime's argmax over the planes of [N, C, H, W] reads one pixel's logits from C places far apart; with 150 classes that
-is most of SeaFormer's time. Transposed while still small, and then upsampled as [N, H, W, C], they lie together, and every
-logit is computed by the same operations: the ids are bit-identical. Where the upsampling is by a power of two, most of it is
-left out besides (sparse.py).
+ONNX Runtime's argmax over [N, C, H, W] reads the logits of a pixel from C distant places; with 150 classes that is most of
+SeaFormer's time. Here the logits are transposed while they are still small, then upsampled as [N, H, W, C]. Each logit comes
+from the same operations, so the ids are bit-identical. If the upsampling is by a power of two, most of it is left out as well
+(sparse_argmax.py).
 
-Not for a GPU: the Resize of ONNX Runtime's CUDA provider interpolates over the last two axes of a tensor, whatever the sizes
-that it is asked for (onnxruntime/core/providers/cuda/tensor/resize_impl.cu), here over width and classes.
+Not for a GPU: the Resize of ONNX Runtime's CUDA provider always interpolates the last two axes
+(onnxruntime/core/providers/cuda/tensor/resize_impl.cu), which here are width and classes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIZES_INPUT = 3  # of a Resize
 
 
 def laid_out(served: ModelProto) -> ModelProto | None:
-    """`served` with its tail for the CPU; None if it does not end in a linear Resize of the logits."""
+    """`served` laid out for the CPU; None if it does not end in a linear Resize of the logits."""
     tail = makers(served)
     decision = tail[DECISION]
     resize = tail.get(decision.input[0])
@@ -39,7 +39,7 @@ def laid_out(served: ModelProto) -> ModelProto | None:
 
 
 def _rewritten(served: ModelProto, resize: NodeProto, given: int) -> ModelProto:
-    """`given` is the place of the scales or sizes among the inputs of `resize`."""
+    """`given` is the index of the scales or sizes among the inputs of `resize`."""
     model = ModelProto()
     model.CopyFrom(served)
     order, turned, lowest = "decide/order", "decide/turned", "decide/minus_infinity"
@@ -52,8 +52,8 @@ def _rewritten(served: ModelProto, resize: NodeProto, given: int) -> ModelProto:
     if factor is None:
         laid += _whole(resize, given, turned)
     else:
-        # Max changes nothing. But of int8, ONNX Runtime 1.32 moves the DequantizeLinear before a Transpose behind it, which
-        # ends the process where an If reads what the Transpose gives.
+        # Max changes nothing. Without it, ONNX Runtime 1.32 moves an int8 network's DequantizeLinear behind the Transpose, and
+        # crashes where an If reads the Transpose's output.
         sparse = sparse_decision(factor)
         model.graph.initializer.append(numpy_helper.from_array(np.array(-np.inf, np.float32), lowest))
         model.graph.initializer.extend(sparse.initializer)
@@ -66,7 +66,7 @@ def _rewritten(served: ModelProto, resize: NodeProto, given: int) -> ModelProto:
 
 
 def _whole(resize: NodeProto, given: int, small: str) -> list[NodeProto]:
-    """IDS out of every logit of the image."""
+    """Compute IDS from every logit of the image."""
     large = "decide/large"
     inputs = [small, *resize.input[1:]]
     inputs[given] = SIZES
@@ -81,7 +81,7 @@ def _whole(resize: NodeProto, given: int, small: str) -> list[NodeProto]:
 
 
 def _factor(served: ModelProto, resize: NodeProto, given: int) -> int | None:
-    """One of FACTORS that the logits are upsampled by, as a small image tells: shape inference loses their size."""
+    """The factor, one of FACTORS, that the logits are upsampled by. A small image shows it; shape inference loses their size."""
     mode = next((each.s for each in resize.attribute if each.name == "coordinate_transformation_mode"), b"half_pixel")
     if mode != b"half_pixel" or given != SIZES_INPUT:
         return None

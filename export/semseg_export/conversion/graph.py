@@ -1,9 +1,9 @@
 """The served graph: `pixels` uint8 RGB [N, H, W, 3] in, `ids` uint8 [N, H, W] out.
 
-A quarter of the bytes go in and come out as with the network as Paddle exports it. A second input, `lane` int8 [N, any],
-is read by nobody: Triton joins requests into a batch only if their inputs have the same shapes, and so preprocess keeps
-images apart that would take too much memory together. Opset and IR version stay those of the converted network, so that
-the ONNX Runtime of any current Triton reads the file.
+It moves a quarter of the bytes that the network as exported by Paddle would. Nothing reads its second input, `lane` int8
+[N, any]: Triton only batches requests whose inputs have equal shapes, so preprocess uses it to keep images apart that would
+take too much memory together. Opset and IR version stay those of the converted network, so that the ONNX Runtime of any
+current Triton reads the file.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ..runtime import Session
 from ..weights.archive import Normalisation
 
 DECISION = "decide/class"  # the tensor of class ids, int64, and the ArgMax that makes it
-HEAD = "prepare/"  # begins the names of the nodes that make of pixels what the network takes
-PROBE = 128  # height and width, in pixels, of the image that tells the number of classes
+HEAD = "prepare/"  # prefix of the nodes that prepare the pixels
+PROBE = 128  # pixels; height and width of the image that shows the number of classes
 
 
 def served_graph(network: ModelProto, normalisation: Normalisation) -> tuple[ModelProto, int]:
@@ -68,7 +68,7 @@ def _dims(value: ValueInfoProto) -> list[int | None]:
 
 
 def _logits(network: ModelProto) -> str:
-    """Name of the tensor [N, C, H, W] whose largest channel is the class: the network's ArgMax feeds on it."""
+    """Name of the tensor [N, C, H, W] whose largest channel is the class: the input of the network's ArgMax."""
     if len(network.graph.output) != 1:
         raise GraphError(f"the network gives {len(network.graph.output)} tensors, not one of class ids or logits")
     output = network.graph.output[0]
@@ -149,7 +149,7 @@ def _slimmed(model: ModelProto) -> ModelProto:
 
 
 def _leave_out_empty(model: ModelProto) -> None:
-    """Name no constants without elements, which a Resize of older opsets has where newer ones leave an input out."""
+    """Drop empty constants, which a Resize of older opsets has where newer ones leave an input out."""
     empty = {tensor.name for tensor in model.graph.initializer if 0 in tensor.dims}
     for node in model.graph.node:
         if node.op_type == "Resize":
@@ -157,7 +157,7 @@ def _leave_out_empty(model: ModelProto) -> None:
 
 
 def deciding(served: ModelProto) -> ModelProto:
-    """The served graph, not laid out for the CPU, up to the logits, float32 [N, C, H, W], that it decides by."""
+    """The served graph up to the logits, float32 [N, C, H, W], of its argmax."""
     model = ModelProto()
     model.CopyFrom(served)
     del model.graph.output[:]

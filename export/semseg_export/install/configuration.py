@@ -1,4 +1,4 @@
-"""The configurations of a model's entries in the repository: protobuf messages, never templates of text."""
+"""The config.pbtxt of each repository entry of a model, built as protobuf messages."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from ..errors import RepositoryError
 from .placement import Placement
 
 STAYS = Placement()
-# All that waits and is alike goes to the network as one. By Triton's defaults (2.51, and its source of June 2026), a batch that
-# could grow is looked at again and again, without a pause, while it waits in front of a request of another shape: a core is
-# lost. A batch that has its preferred size does not grow; one that has waited for a microsecond, as all have, goes whatever
-# its size.
+# Join all waiting requests of one shape. With Triton's defaults (2.51, and its source of June 2026) a batch that could still grow
+# is polled without a pause while a request of another shape waits behind it, which costs a core. A preferred size of 1 and a
+# delay of a microsecond avoid that: every batch is complete at once, and every request has waited long enough.
 BATCHING = triton.ModelDynamicBatching(preferred_batch_size=[1], max_queue_delay_microseconds=1)
-# Unless told not to ("0"), ONNX Runtime remembers for every shape of its inputs, of which each lane makes one more, where the
-# network's tensors lay, and from a shape's second time on takes a block for all of them beside the memory that it has.
+# By default ONNX Runtime remembers a memory plan for every input shape, and allocates a block for it when the shape comes again.
+# Every length of `lane` is a new shape, so this would grow without end. "0" turns it off.
 PATTERN = "enable_mem_pattern"
 
 
@@ -32,14 +31,16 @@ def read(file: Path) -> triton.ModelConfig:
     try:
         return config_file.read(file)
     except config_file.UnreadableConfig as error:
-        raise RepositoryError(f"cannot read {error}; mend it, or delete the model and export it again") from error
+        raise RepositoryError(f"cannot read {error}; fix the file, or delete the model and export it again") from error
 
 
 def network_config(
     model: str, version: int, files: Collection[str], placement: Placement = STAYS, present: Path | None = None
 ) -> triton.ModelConfig:
-    """That of a version of these `files`. What its owner set in the configuration that is there already, such as instances and
-    threads, stays, so far as `placement` does not tell otherwise."""
+    """The network's configuration for a version with these `files`.
+
+    Settings of the owner in the `present` file, such as instances and threads, are kept unless `placement` overrides them.
+    """
     config = read(present) if present is not None and present.is_file() else triton.ModelConfig()
     if not config.name:
         config.dynamic_batching.SetInParent()
@@ -60,7 +61,7 @@ def network_config(
 
 
 def preprocess_config(repository: Path, model: str, resize: str, version: int) -> triton.ModelConfig:
-    """The shared preprocess's own configuration under another name, with the Resize, as JSON, that its code reads."""
+    """The configuration of the shared preprocess under the model's name, with the Resize (JSON) that its code reads."""
     shared = repository / PREPROCESS / CONFIG
     if not shared.is_file():
         raise RepositoryError(
@@ -74,13 +75,12 @@ def preprocess_config(repository: Path, model: str, resize: str, version: int) -
 
 
 def ensemble_config(model: str, record: ModelRecord, version: int) -> triton.ModelConfig:
-    """postprocess and draw stand side by side, so that Triton leaves out the one whose output nobody asked for.
+    """The ensemble. postprocess and draw are siblings, so that Triton skips the one whose output nobody asked for.
 
-    The steps name no version: a server that takes up a new one loads it before it lets the old one go, and requests under
-    way go on with whichever is there.
+    The steps name no version. While a server changes versions it has both, and requests use whichever is there.
     """
     if record.max_pixels is None:
-        raise ValueError(f"{model}: the ensemble takes its images from the output of preprocess for max_pixels: set it")
+        raise ValueError(f"{model}: max_pixels is missing; it decides which output of preprocess the ensemble reads")
     preprocess = PREPROCESS if record.resize is None else preprocess_of(model)
     prepared = {limited_pixels(record.max_pixels // MEGAPIXEL): PIXELS, SOURCE_SIZE: SOURCE_SIZE, LANE: LANE}
     return triton.ModelConfig(

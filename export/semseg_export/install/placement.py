@@ -1,4 +1,4 @@
-"""Where a network runs, in its configuration: the device, the accelerator, and the file that is laid out for them.
+"""Where a network runs: device, accelerator and file, as they stand in its configuration.
 
 The accelerators' keys are those of NVIDIA's C++ backend (github.com/triton-inference-server/onnxruntime_backend, README.md).
 None of what is written for a GPU has been run on one.
@@ -17,8 +17,8 @@ from semseg_contract.placement import choose_file, put_on
 from semseg_contract.tensors import PIXELS
 
 WORKSPACE = 2**30  # bytes
-ENGINES = "/var/cache/semseg-tensorrt"  # in Triton's container: what is mounted there outlives it
-# Batch, height, width: of whatever lies outside, TensorRT would build an engine anew, minutes long.
+ENGINES = "/var/cache/semseg-tensorrt"  # in Triton's container; mount a volume there to keep the engines
+# Batch, height, width. For anything outside this range TensorRT builds a new engine, which takes minutes.
 SHAPES = {"min": (1, 32, 32), "opt": (1, 1024, 2048), "max": (8, 2048, 2048)}
 
 
@@ -34,14 +34,14 @@ class Accelerator(str, Enum):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where to put a network; without a device it stays where it is, and goes to the CPU if it is new."""
+    """Where to put a network. Without a device it stays where it is; a new one goes to the CPU."""
 
     device: Device | None = None
     accelerator: Accelerator | None = None
-    half: bool = False  # float16, which TensorRT must be told
+    half: bool = False  # float16: TensorRT must be told
 
     def apply(self, config: triton.ModelConfig, files: Collection[str]) -> None:
-        """Write it into a network's configuration, of whose version these are the files."""
+        """Write the placement into a network's configuration. `files` are those of its version."""
         if self.device is not None or not config.instance_group:
             _put_on(config, self.device or Device.CPU)
         if self.accelerator is not None:

@@ -1,8 +1,8 @@
-"""Entries of the model repository, as docs/contract.md has them: installed whole, and one version of each served.
+"""Installing models into the repository, and choosing the version that is served. docs/contract.md describes the layout.
 
-A model's version n is in three folders: `<MODEL>_network/n`, `<MODEL>/n`, which keeps the ensemble's configuration as it
-belongs to that version, and for a network that has images resized `<MODEL>_preprocess/n`. Which version is served stands in
-the configurations alone, so that a new version is put in place, and an older one taken back, by replacing these.
+Version n of a model is in the folders `<MODEL>_network/n`, `<MODEL>/n` (a copy of the ensemble's configuration) and, if the
+model has a Resize, `<MODEL>_preprocess/n`. Only the config.pbtxt files say which version is served: replacing them installs
+a new version or goes back to an older one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .placement import Placement
 
 @dataclass(frozen=True)
 class Versions:
-    """Of one model in a repository, the version that is served and all that are there."""
+    """The versions of one model in a repository: the served one and all that are present."""
 
     served: int
     present: tuple[int, ...]
@@ -42,11 +42,10 @@ def check_name(model: str) -> None:
 
 
 def install(repository: Path, model: str, network: Mapping[str, bytes], record: ModelRecord, placement: Placement = STAYS) -> int:
-    """Install the network, files in ONNX's format by their names, as a new version of `model` and have that served; returns
-    its number.
+    """Install `network`, ONNX files by name, as a new version of `model` and serve it. Returns the version's number.
 
-    A running server never sees half a model: first the version's folders are renamed in, which changes nothing that is
-    served, and then the configurations are replaced. Raises RepositoryError.
+    A running server never sees half a model: the new folders are renamed into place first, which changes nothing that is
+    served, and the configurations are replaced last. Raises RepositoryError.
     """
     with _changing(repository, f"install {model} into", create=True) as staging:
         version = max([0, *_all_numbers(repository, model)]) + 1
@@ -61,7 +60,7 @@ def install(repository: Path, model: str, network: Mapping[str, bytes], record: 
                 (staging / name / str(version) / file).write_bytes(content)
         for name, config in _configs(repository, model, ensemble, version, network, placement).items():
             (staging / name / CONFIG).write_bytes(text(config))
-        # All is written before the first is moved in; the ensemble, which names the others, comes last.
+        # Everything is written before the first rename. The ensemble names the other entries, so it comes last.
         known = [name for name in folders if (repository / name).exists()]
         for name in folders:
             part = str(version) if name in known else ""
@@ -72,7 +71,7 @@ def install(repository: Path, model: str, network: Mapping[str, bytes], record: 
 
 
 def serve(repository: Path, model: str, version: int) -> None:
-    """Have an installed version of `model` served, older or newer than the one that is. Raises RepositoryError."""
+    """Serve another installed version of `model`, older or newer. Raises RepositoryError."""
     _check_there(repository, model)
     with _changing(repository, f"change {model} in") as staging:
         present = _present(repository, model)
@@ -87,7 +86,7 @@ def serve(repository: Path, model: str, version: int) -> None:
 
 
 def prune(repository: Path, model: str) -> tuple[int, ...]:
-    """Delete every version of `model` but the one that is served; returns their numbers. Raises RepositoryError."""
+    """Delete every version of `model` except the served one. Returns their numbers. Raises RepositoryError."""
     _check_there(repository, model)
     with _changing(repository, f"prune {model} in") as staging:
         served = versions(repository, model).served
@@ -97,7 +96,7 @@ def prune(repository: Path, model: str) -> tuple[int, ...]:
                 folder = repository / name / str(version)
                 if folder.exists():
                     folder.rename(staging / f"{name}-{version}")
-        # Unless the version that is served has a Resize, no version has one now.
+        # Only the served version is left; if it has no Resize, this entry is empty.
         leftover = repository / preprocess_of(model)
         if leftover.exists() and not _numbers(leftover):
             leftover.rename(staging / leftover.name)
@@ -105,7 +104,7 @@ def prune(repository: Path, model: str) -> tuple[int, ...]:
 
 
 def versions(repository: Path, model: str) -> Versions:
-    """Raises RepositoryError if there is no such model, or not a whole one."""
+    """The versions of a model. Raises RepositoryError if it is missing or incomplete."""
     _check_there(repository, model)
     present = _present(repository, model)
     ensemble = read(repository / model / CONFIG)
@@ -113,7 +112,7 @@ def versions(repository: Path, model: str) -> Versions:
     configs = [ensemble, *(read(repository / name / CONFIG) for name in _entries(model) if name in steps)]
     configured = {number for config in configs for number in config.version_policy.specific.versions or [0]}
     if len(configured) != 1 or not configured <= set(present):
-        # As when an export or a change was killed between two configurations.
+        # An export or a change of version was killed between two configurations.
         there = f"make rollback MODEL={model} VERSION=... (there is {_listed(present)})" if present else "export it again"
         raise RepositoryError(f"{model} in {repository} is half changed: {there}")
     return Versions(configured.pop(), present)
@@ -130,7 +129,7 @@ def _entries(model: str) -> tuple[str, ...]:
 
 
 def _present(repository: Path, model: str) -> tuple[int, ...]:
-    """The versions that are whole, in order."""
+    """The complete versions, in order."""
     networks = _numbers(repository / network_of(model))
     return tuple(number for number in networks if (repository / model / str(number) / CONFIG).is_file())
 
@@ -152,12 +151,12 @@ def _changing(repository: Path, doing: str, *, create: bool = False) -> Iterator
 
 
 def _numbers(entry: Path) -> list[int]:
-    """The versions in an entry of the repository, in order."""
+    """The versions of one repository entry, in order."""
     return sorted(int(folder.name) for folder in entry.glob("*") if folder.name.isdecimal())
 
 
 def _all_numbers(repository: Path, model: str) -> list[int]:
-    """Those in any of a model's entries, whole or not."""
+    """The versions in any of a model's entries, complete or not."""
     return sorted({number for name in _entries(model) for number in _numbers(repository / name)})
 
 
@@ -173,9 +172,7 @@ def _configs(
     files: Collection[str],
     placement: Placement = STAYS,
 ) -> dict[str, triton.ModelConfig]:
-    """What to write to have a version served: the configurations of its own steps, and the ensemble's, which comes last.
-
-    `files` are those of the network's version."""
+    """The configurations that serve a version, by entry, the ensemble's last. `files` are those of the network's version."""
     present = repository / network_of(model) / CONFIG
     configs = {network_of(model): network_config(model, version, files, placement, present)}
     if "resize" in ensemble.parameters:

@@ -1,6 +1,6 @@
-"""The images that a network is quantised by: those of a folder, as they will reach the network when it is served.
+"""The images that a network is quantised with, prepared as they will be when it is served.
 
-Every fifth is not calibrated on: by these the quantised network is compared with its original.
+Every fifth image is held out, to compare the quantised network with its original.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Pixels = npt.NDArray[np.uint8]
 Prepare = Callable[[Pixels], Pixels]  # [H, W, 3]
 
 SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
-MOST = 200  # images; the ranges of a network's layers are known long before
-HELD_OUT = 5  # the last of so many
+MOST = 200  # images; the ranges of a network's layers settle long before
+HELD_OUT = 5  # every fifth
 
 
 @dataclass(frozen=True)
 class Images:
-    """Files of images in a folder or the folders in it, of which `read` gives the pixels."""
+    """Image files in a folder and its subfolders; `read` gives their pixels."""
 
     folder: Path
     files: tuple[Path, ...]
@@ -39,7 +39,7 @@ class Images:
         for file in self.files:
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
-                raise CalibrationError(f"{file} cannot be read as an image: mend it, or take it out of the calibration's folder")
+                raise CalibrationError(f"{file} cannot be read as an image: repair it, or remove it from the calibration folder")
             yield prepare(np.asarray(image[..., ::-1], np.uint8))[np.newaxis]
 
 
@@ -47,13 +47,13 @@ def find(folder: Path) -> tuple[Images, Images]:
     """The images to calibrate on and those to compare on. Raises CalibrationError."""
     if not folder.is_dir():
         raise CalibrationError(
-            f"there is no folder {folder}: pass one of images like those to come by CALIBRATION= (--calibration)"
+            f"there is no folder {folder}: pass one with images like the ones you will segment, with CALIBRATION= (--calibration)"
         )
     found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     if len(found) < 2:
         raise CalibrationError(
-            f"{folder} holds {len(found)} images ({', '.join(sorted(SUFFIXES))}): quantisation needs 2, one to calibrate on and"
-            " one to compare on; some 50 of all kinds to come are good"
+            f"{folder} holds {len(found)} images ({', '.join(sorted(SUFFIXES))}): quantisation needs at least 2,"
+            " one to calibrate on and one to compare on; about 50 are good"
         )
     files = [found[index * len(found) // MOST] for index in range(MOST)] if len(found) > MOST else found
     compared = tuple(files[HELD_OUT - 1 :: HELD_OUT]) or (files[-1],)
@@ -62,7 +62,7 @@ def find(folder: Path) -> tuple[Images, Images]:
 
 
 def preparation(resize: Resize | None, repository: Path) -> Prepare:
-    """The network's own Resize, done by the code that will do it when the network is served. Raises CalibrationError."""
+    """The network's own Resize, by the same code that serves it. Raises CalibrationError."""
     if resize is None:
         return lambda pixels: pixels
     code = repository / PREPROCESS / "1" / "resize.py"

@@ -1,4 +1,4 @@
-"""The gate of a network in another precision: its answers against those of the same network in float32."""
+"""Compares a network in another precision with the same network in float32."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Images = Callable[[], Iterable[npt.NDArray[np.uint8]]]  # uint8 [N, H, W, 3], th
 
 @dataclass(frozen=True)
 class Fidelity:
-    """`equal` is the share of pixels, 0 to 1, that keep their class, `worst` that of the image where it is lowest, `miou` the
-    mean intersection over union over the classes that float32 sees, its ids taken for the truth."""
+    """`equal` is the share of pixels, 0 to 1, that keep their class, `worst` the lowest share of any image, `miou` the mean
+    intersection over union with float32's ids as the truth."""
 
     images: int
     equal: float
@@ -39,7 +39,7 @@ def measure(original: ModelProto, model: ModelProto, images: Images, cpu_model: 
 
 
 def compare(truth: list[npt.NDArray[np.uint8]], answers: list[npt.NDArray[np.uint8]]) -> Fidelity:
-    """Of ids uint8, in arrays of equal shapes."""
+    """Compare class ids, uint8 arrays of equal shapes."""
     counts = np.zeros((256, 256), np.int64)  # pixels of a class in float32 (row) and here (column)
     for one, other in zip(truth, answers, strict=True):
         counts += np.bincount(one.ravel().astype(np.int64) * 256 + other.ravel(), minlength=counts.size).reshape(counts.shape)
@@ -53,6 +53,6 @@ def require(fidelity: Fidelity, precision: str) -> None:
     """Raises DisagreementError if fewer pixels than LEAST keep their class."""
     if not fidelity.equal >= LEAST:
         raise DisagreementError(
-            f"in {precision} the network agrees with itself in fp32 on {fidelity.equal:.4%} of the pixels only, less than"
-            f" {LEAST:.0%}: nothing was installed. FORCE=1 (--force) installs it all the same"
+            f"in {precision} only {fidelity.equal:.4%} of the pixels keep the class of fp32, less than"
+            f" {LEAST:.0%}: nothing was installed. FORCE=1 (--force) installs it anyway"
         )

@@ -1,4 +1,4 @@
-"""A served graph in float16, for GPUs: half the bytes, and there the fast arithmetic. On a CPU it is slow."""
+"""Turns a served graph into float16, for GPUs: half the bytes and fast arithmetic there. On a CPU it is slow."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..conversion.graph import DECISION, HEAD, makers
 
 
 def halved(served: ModelProto) -> ModelProto:
-    """`served` in float16 but for the normalisation of the pixels and the argmax."""
+    """`served` in float16, except for the normalisation of the pixels and the argmax."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
-    # Between the two, taken out: told to leave single nodes alone, the converter rounds what passes from one to the next.
+    # Convert only the part between head and tail. Told to skip single nodes, the converter would round what passes between them.
     head = [node for node in served.graph.node if node.name.startswith(HEAD)]
     tail = [node for node in served.graph.node if {DECISION, IDS}.intersection(node.output)]
     entry, logits = head[-1].output[0], makers(served)[DECISION].input[0]
@@ -32,5 +32,5 @@ def halved(served: ModelProto) -> ModelProto:
     model.graph.node.extend([*head, *half.graph.node, *tail])
     kept = [tensor for tensor in served.graph.initializer if tensor.name in constants]
     model.graph.initializer.extend([*kept, *(tensor for tensor in half.graph.initializer if tensor.name not in constants)])
-    OnnxModel(model).topological_sort()  # the converter's casts stand at the end
+    OnnxModel(model).topological_sort()  # the converter puts its casts at the end
     return model

@@ -1,8 +1,8 @@
-"""A served graph in int8: ONNX Runtime's static quantisation of the convolutions and of the products with weights.
+"""Turns a served graph into int8, with ONNX Runtime's static quantisation of convolutions and products with weights.
 
-And of what only hands their numbers on, which would be turned to float32 and back for it. What else lies between is left as
-it is, and so are upsampling and argmax. Normalised pixels are quantised by the pixels themselves where all channels are
-normalised alike: nothing is left of the normalisation then.
+Operators that only pass numbers on are quantised too, since they would need a cast to float32 and back otherwise. All other
+operators, the upsampling and the argmax stay as they are. If all channels are normalised alike, the uint8 pixels themselves
+serve as the quantised input, and the normalisation disappears.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ..errors import GraphError
 from ..runtime import FAILURES, line
 from .calibration import Pixels
 
-# Relu is in the range of what it is made of, and vanishes.
+# Relu becomes part of its input's range and vanishes.
 OPERATORS = ("Conv", "Gemm", "MatMul", "Relu", "Concat", "MaxPool")
 
 
 @dataclass(frozen=True)
 class Grid:
-    """`tensor`, float32, is `(pixels - zero_point) * scale` of the uint8 tensor `pixels`, but for half a grey level at most."""
+    """`tensor`, float32, equals `(pixels - zero_point) * scale` of the uint8 tensor `pixels`, within half a grey level."""
 
     tensor: str
     pixels: str
@@ -40,9 +40,9 @@ class Grid:
 
 
 def quantised(served: ModelProto, images: Iterable[Pixels], workspace: Path) -> ModelProto:
-    """`served` with the weights int8, one scale a channel, and the tensors between uint8, ranging as they do on `images`.
+    """`served` with int8 weights, one scale per channel, and uint8 tensors whose ranges are measured on `images`.
 
-    Raises GraphError if ONNX Runtime fails on the network, and what `images` raises.
+    Raises GraphError if ONNX Runtime fails on the network, and whatever `images` raises.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -70,7 +70,7 @@ def quantised(served: ModelProto, images: Iterable[Pixels], workspace: Path) -> 
                 extra_options={"MatMulConstBOnly": True, "TensorQuantOverrides": _overrides(grid)},
             )
     except FAILURES as error:
-        raise GraphError(f"ONNX Runtime cannot run the network on the images that it is quantised by: {line(error)}") from error
+        raise GraphError(f"ONNX Runtime cannot run the network on the calibration images: {line(error)}") from error
     model = onnx.load(result)
     if grid is not None:
         _take_pixels(model, grid)
@@ -78,7 +78,7 @@ def quantised(served: ModelProto, images: Iterable[Pixels], workspace: Path) -> 
 
 
 def _grid(served: ModelProto) -> Grid | None:
-    """Of the normalised pixels; None if the channels are normalised differently, or black and white have the same sign."""
+    """The grid of the normalised pixels; None if channels are normalised differently, or black and white have the same sign."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in served.graph.initializer}
     steps = {node.name.removeprefix(HEAD): node for node in served.graph.node if node.name.startswith(HEAD)}
     if "floats" not in steps:
@@ -86,7 +86,7 @@ def _grid(served: ModelProto) -> Grid | None:
     last = steps["floats"]
     values = {"scaled": np.ones(1, np.float32), "shifted": np.zeros(1, np.float32)}
     for name in values:
-        if name in steps:  # a step that changes nothing was left out of the graph
+        if name in steps:  # steps that change nothing are not in the graph
             last = steps[name]
             values[name] = np.unique(constants[last.input[1]])
     alpha, beta = values["scaled"], values["shifted"]
@@ -103,7 +103,7 @@ def _overrides(grid: Grid | None) -> dict[str, Any]:
 
 
 def _take_pixels(model: ModelProto, grid: Grid) -> None:
-    """Read the pixels where normalised ones were quantised, if they were: a network may begin with what is left in float32."""
+    """Read the pixels directly where the normalised ones were quantised. A network may also begin with a part in float32."""
     made = {node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] == grid.tensor}
     for node in model.graph.node:
         node.input[:] = [grid.pixels if name in made else name for name in node.input]
@@ -117,7 +117,7 @@ def _take_pixels(model: ModelProto, grid: Grid) -> None:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Without the advice that ONNX Runtime logs to run its own clean-up first: the graph has been through one."""
+    """Mute ONNX Runtime's advice to run its clean-up first: the graph has been through one."""
     logging.disable(logging.WARNING)
     try:
         yield

@@ -1,4 +1,4 @@
-"""A network in another number format than float32, made and measured."""
+"""Makes and measures a network in another precision than float32."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .int8 import quantised
 
 @dataclass(frozen=True)
 class Lowered:
-    """A network in less than float32, laid out for the CPU too if it is for one; its answers, and what it was calibrated by."""
+    """A network in lower precision, how faithful it is, and what it was calibrated with. int8 also has a layout for the CPU."""
 
     model: ModelProto
     cpu_model: ModelProto | None
@@ -30,15 +30,15 @@ class Lowered:
 
 
 def to_half(served: ModelProto) -> Lowered:
-    """In float16, compared on random images with ONNX Runtime's CPU provider, slowly: there may be no GPU here."""
+    """The network in float16, compared on random images. That runs on the CPU and is slow: there may be no GPU here."""
     model = halved(served)
     return Lowered(model, None, measure(served, model, lambda: (smooth_pixels(*each) for each in enumerate(SHAPES))))
 
 
 def to_int8(served: ModelProto, images: tuple[Images, Images], prepare: Prepare, workspace: Path, step: Step) -> Lowered:
-    """In int8, quantised by the first `images` and compared on the others.
+    """The network in int8, quantised with the first `images` and compared on the others.
 
-    Raises CalibrationError, GraphError, and DisagreementError if it answers otherwise when it is laid out for the CPU.
+    Raises CalibrationError, GraphError, and DisagreementError if its layout for the CPU answers differently.
     """
     calibrated, compared = images
     model = quantised(served, _counted(calibrated, prepare, step), workspace)

@@ -9,9 +9,9 @@ from . import zoo
 
 
 def class_names(model: str, count: int, file: Path | None) -> list[str]:
-    """Names of the network's `count` classes: from `file`, one a line, or else those of the model's data set.
+    """Names of the network's `count` classes: from `file`, one per line, or else those of the model's data set.
 
-    A network that was trained anew for another number of classes has "class 0", "class 1", ... Raises ClassesError.
+    A network that was retrained for another number of classes gets "class 0", "class 1", ... Raises ClassesError.
     """
     if file is not None:
         return _read_names(file, count)
@@ -28,5 +28,5 @@ def _read_names(file: Path, count: int) -> list[str]:
         raise ClassesError(f"cannot read class names from {file}: {error}") from error
     names = [line.strip() for line in lines if line.strip()]
     if len(names) != count:
-        raise ClassesError(f"{file} names {len(names)} classes, the network has {count}: write one name a line")
+        raise ClassesError(f"{file} names {len(names)} classes, but the network has {count}: write one name per line")
     return names

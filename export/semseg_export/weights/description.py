@@ -1,4 +1,4 @@
-"""Reading a YAML file of strangers, inference.yml or a training's configuration."""
+"""Reads YAML files that may come from strangers: inference.yml, or the configuration of a training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 from ..errors import DescriptionError, printable
 
 LARGEST = 1 << 20  # bytes; official ones have some hundred
-# Sixteen aliases make at most 350 times of what is written. Nine levels of nine, each of the one below, make 400 million times.
+# Sixteen aliases expand a file at most 350 times. Nine levels of nine aliases each would expand it 400 million times.
 ALIASES = 16
 
 
@@ -25,7 +25,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read(file: Path) -> Any:
-    """Its content: dictionaries, lists, numbers and text. Raises DescriptionError."""
+    """The file's content: dictionaries, lists, numbers and text. Raises DescriptionError."""
     try:
         if file.stat().st_size > LARGEST:
             raise yaml.YAMLError(f"it is larger than {LARGEST >> 20} MiB")

@@ -1,4 +1,4 @@
-"""Downloading an archive once: resumed when broken off, kept in a cache, its SHA-256 recorded and ever after checked."""
+"""Downloads a file once: resumes broken transfers, keeps the file in a cache, records its SHA-256 and checks it ever after."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _BrokenOff(Exception):
 def fetch(url: str, cache: Path, step: Step, pauses: tuple[float, ...] = PAUSES) -> tuple[Path, str]:
     """The file behind `url`, kept in `cache`, and its SHA-256. Raises WeightsError.
 
-    Beside the file: `.sha256` (as sha256sum writes it), `.lock`, and while it is under way `.part`.
+    Beside the file are `.sha256` (in the format of sha256sum), `.lock` and, during the transfer, `.part`.
     """
     file = cache / _file_name(url)
     part, record = _beside(file, ".part"), _beside(file, ".sha256")
@@ -44,13 +44,13 @@ def fetch(url: str, cache: Path, step: Step, pauses: tuple[float, ...] = PAUSES)
 
 
 def forget(file: Path) -> None:
-    """Remove a kept file and the record of it, so that the next `fetch` downloads it anew."""
+    """Remove a cached file and its record, so that the next `fetch` downloads it again."""
     for each in (file, _beside(file, ".sha256")):
         each.unlink(missing_ok=True)
 
 
 def _file_name(url: str) -> str:
-    """Readable, and different for different addresses."""
+    """A readable name that is unique for the address."""
     last = re.sub(r"[^A-Za-z0-9._-]", "_", url.partition("?")[0].rstrip("/").rpartition("/")[2])
     return f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{last}"
 
@@ -68,7 +68,7 @@ def sha256(file: Path) -> str:
 
 
 def _checked(file: Path, record: Path, remedy: str, name: str | None = None) -> str:
-    """The SHA-256 of `file`, recorded now if it never was. Raises WeightsError if the record tells another."""
+    """The SHA-256 of `file`, which is recorded the first time. Raises WeightsError if the record has another one."""
     digest = sha256(file)
     if not record.exists():
         record.write_text(f"{digest}  {file.name.removesuffix('.part')}\n")
@@ -86,8 +86,8 @@ def _download(url: str, part: Path, step: Step, pauses: tuple[float, ...]) -> No
             return
         time.sleep(pause)
     raise WeightsError(
-        f"{url} was not reached ({trouble}): look at the network and run it again, which goes on from where it stopped;"
-        " or pass WEIGHTS= (--weights) a local archive"
+        f"{url} was not reached ({trouble}): check the network and run it again, it resumes where it stopped;"
+        " or pass a local archive with WEIGHTS= (--weights)"
     )
 
 
@@ -98,21 +98,23 @@ def _attempt(url: str, part: Path, meter: Meter) -> str:
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         raise WeightsError(f"{url} cannot be downloaded: {error}; use http:// or https://") from error
     except httpx.TooManyRedirects as error:
-        raise WeightsError(f"{url} leads only to other addresses: check it") from error
+        raise WeightsError(f"{url} redirects without end: check it") from error
     except (_BrokenOff, httpx.TransportError) as error:
         return str(error) or type(error).__name__
     return ""
 
 
 def _transfer(url: str, part: Path, meter: Meter) -> None:
-    """Append to `part`, or write it anew where the server's file is another or it cannot send the rest."""
+    """Append to `part`. Start over if the server's file has changed, or if it cannot send the rest."""
     validator = _beside(part, ".validator")
     headers = {"Accept-Encoding": "identity"}
     if part.exists() and validator.exists():
         headers |= {"Range": f"bytes={part.stat().st_size}-", "If-Range": validator.read_text()}
     with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT) as response:
         if response.url.scheme == "http" and any(step.url.scheme == "https" for step in response.history):
-            raise WeightsError(f"{url} leads from https:// to {response.url}, where anybody may change it: use another address")
+            raise WeightsError(
+                f"{url} redirects from https:// to {response.url}, where anybody could change it: use another address"
+            )
         start = _start(response, part)
         if start == 0:
             _remember(response, validator)
@@ -123,7 +125,7 @@ def _transfer(url: str, part: Path, meter: Meter) -> None:
                 if stream.tell() + len(block) > LARGEST:
                     part.unlink()
                     validator.unlink(missing_ok=True)
-                    raise WeightsError(f"{url} sends more than {LARGEST >> 30} GiB, which no network has: check the address")
+                    raise WeightsError(f"{url} sends more than {LARGEST >> 30} GiB, more than any network has: check the address")
                 stream.write(block)
                 meter.update(stream.tell(), total)
     validator.unlink(missing_ok=True)
@@ -143,11 +145,13 @@ def _start(response: httpx.Response, part: Path) -> int:
         raise _BrokenOff(f"{status} for the rest of the file")
     if response.status_code == 429 or response.status_code >= 500:
         raise _BrokenOff(status)
-    raise WeightsError(f"{response.url} answered {status}: check the address, or pass WEIGHTS= (--weights) your own")
+    raise WeightsError(
+        f"{response.url} answered {status}: check the address, or pass weights of your own with WEIGHTS= (--weights)"
+    )
 
 
 def _remember(response: httpx.Response, validator: Path) -> None:
-    """Keep what tells whether a later attempt still gets the same file; without it the next one begins anew."""
+    """Keep the tag by which a later attempt knows that it gets the same file. Without one, it starts over."""
     tag = response.headers.get("ETag", "")
     stamp = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
     if stamp:

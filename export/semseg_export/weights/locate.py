@@ -1,4 +1,4 @@
-"""Finding a network's weights: a folder, a tar archive, trained .pdparams, a URL of either, or PaddleX's official archive."""
+"""Finds a network's weights: a folder, a tar archive, trained .pdparams, a URL of either, or PaddleX's official archive."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from .download import sha256
 
 @dataclass(frozen=True)
 class Weights:
-    """`sha256` is that of the file, or of the parameters file of a folder.
+    """Weights as an inference archive. `sha256` is that of the file, or of a folder's parameters file.
 
-    `described_by` names the file that tells how pixels are prepared; None: nothing does, they are prepared as for PaddleX's own.
+    `described_by` names the file that says how pixels are prepared. None: there is none, and they are prepared as for PaddleX's
+    own networks.
     """
 
     archive: Archive
@@ -30,10 +31,9 @@ class Weights:
 
 
 def find(model: str, given: str | None, workspace: Path, step: Step, architecture: str | None = None) -> Weights:
-    """The weights that `given` names, brought into `workspace` as an inference archive. Raises an ExportError.
+    """The weights that `given` names, placed in `workspace` as an inference archive. Raises ExportError.
 
-    `architecture` is the network, one of the eighteen, that trained weights (.pdparams) and official ones belong to; without it,
-    `model`.
+    `architecture` is the one of the eighteen networks that trained (.pdparams) or official weights belong to; default: `model`.
     """
     if given is None:
         given = zoo.archive_url(architecture or model)
@@ -42,7 +42,7 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
         try:
             return Weights(_archive(file, architecture or model, workspace, step), _public(given), digest, _described_by(file))
         except UnpackError:
-            download.forget(file)  # a page that came in the archive's place must not be taken for it ever after
+            download.forget(file)  # perhaps an error page in place of the archive; do not keep it
             raise
     path = Path(given).expanduser()
     if path.is_dir():
@@ -51,7 +51,7 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
         return Weights(archive, folder.resolve().name, sha256(archive.parameters))
     if path.is_file():
         return Weights(_archive(path, architecture or model, workspace, step), path.name, sha256(path), _described_by(path))
-    raise WeightsError(f"there is no {given}: pass a folder, a .tar archive, a .pdparams or a URL that begins with http")
+    raise WeightsError(f"there is no {given}: pass a folder, a .tar archive, a .pdparams file or an http(s) URL")
 
 
 def _archive(file: Path, architecture: str, workspace: Path, step: Step) -> Archive:
@@ -78,7 +78,7 @@ def cache_folder() -> Path:
 
 
 def _public(url: str) -> str:
-    """Without what may be secret in it: a password, the signature of a link."""
+    """The URL without what may be secret: a password, a signature."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 

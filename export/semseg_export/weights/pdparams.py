@@ -16,7 +16,7 @@ from ..paddle_process import run_module
 from . import description, zoo
 from .archive import Archive, read_archive
 
-BASE = "_base_"  # PaddleSeg's key for the configuration that another one completes
+BASE = "_base_"  # PaddleSeg's key for the configuration that a file is based on
 REFUSAL = "refusal.txt"
 
 
@@ -44,7 +44,7 @@ def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
 
 
 def transforms(folder: Path) -> Any:
-    """How pixels are prepared, by what `described_by` finds; without it, as all of PaddleX's networks want them.
+    """How pixels are prepared, read from the file that `described_by` finds; without one, as for PaddleX's own networks.
 
     Raises DescriptionError.
     """
@@ -55,13 +55,13 @@ def transforms(folder: Path) -> Any:
     try:
         return _inheriting(file)[section]["transforms"]
     except (KeyError, TypeError) as error:
-        raise DescriptionError(f"{file} has no {section}: transforms:, which tell how pixels are prepared; add them") from error
+        raise DescriptionError(f"{file} has no {section}: transforms:, which say how pixels are prepared; add them") from error
 
 
 def described_by(folder: Path) -> Path | None:
-    """The file in `folder` that tells how pixels are prepared: its inference.yml, or else a training's configuration.
+    """The file in `folder` that says how pixels are prepared: its inference.yml, or else the configuration of a training.
 
-    Raises DescriptionError if there are several of the second kind.
+    Raises DescriptionError if there are several configurations.
     """
     if (folder / DESCRIPTION).is_file():
         return folder / DESCRIPTION
@@ -72,12 +72,12 @@ def described_by(folder: Path) -> Path | None:
     trainings = [file for file in found if file.resolve() not in bases]
     if len(trainings) > 1:
         names = " and ".join(file.name for file in trainings)
-        raise DescriptionError(f"{folder} holds {names}: leave only the one of this training, or put its {DESCRIPTION} there")
+        raise DescriptionError(f"{folder} holds {names}: keep only the one of this training, or add its {DESCRIPTION}")
     return trainings[0] if trainings else None
 
 
 def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """What a training's configuration says, and where it is silent the one that it names as its base, as PaddleSeg reads them."""
+    """A training's configuration merged over the one that it is based on, as PaddleSeg merges them."""
     content = _mapping(file)
     merged: dict[str, Any] = {}
     for base in _bases(file, content):
@@ -85,7 +85,7 @@ def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
             raise DescriptionError(f"{file} is its own {BASE}: name another")
         if not base.is_file():
             raise DescriptionError(
-                f"{file} takes the rest from {base}, which is not there: put it there, or the {DESCRIPTION} of the network"
+                f"{file} is based on {base}, which is not there: put it there, or put the {DESCRIPTION} of the network"
                 " beside its weights"
             )
         merged = _merged(merged, _inheriting(base, (*heirs, file.resolve())))
@@ -93,7 +93,7 @@ def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Sections are merged key by key, unless they say `_inherited_: False`; everything else is replaced."""
+    """Merge sections key by key, unless they say `_inherited_: False`. Replace everything else."""
     merged = dict(base)
     for key, value in own.items():
         both = isinstance(value, dict) and isinstance(base.get(key), dict) and value.get("_inherited_", True)
@@ -102,7 +102,7 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bases(file: Path, content: dict[str, Any]) -> list[Path]:
-    """One, or a list, of which a later one overrides the earlier."""
+    """The files it is based on; a later one overrides an earlier one."""
     named = content.get(BASE) or []
     return [(file.parent / str(name)).resolve() for name in (named if isinstance(named, list) else [named])]
 

@@ -1,4 +1,4 @@
-"""A pickle of dictionaries, tuples and arrays of numbers, read with stand-ins for all that it names."""
+"""Reads a pickle of dictionaries, tuples and arrays of numbers safely, with stand-ins for everything that it names."""
 
 from __future__ import annotations
 
@@ -13,59 +13,59 @@ import numpy.typing as npt
 
 from ..errors import printable
 
-# What a damaged file, or one that claims more than there is, makes of the reading.
+# What unpickling raises on a damaged file, or on one that claims more than it holds.
 BROKEN = (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError, MemoryError, OverflowError)
 
-# OCRNet_HRNet-W48, which has the most parameters (1,583), takes 44,000 steps and 6,300 tuples. A key of 160,000 tuples, one in
-# the other, overflows the stack when it is hashed; ten million steps take half a minute.
+# OCRNet_HRNet-W48 has the most parameters (1,583) and takes 44,000 steps and 6,300 tuples. A key of 160,000 nested tuples
+# overflows the stack when it is hashed. Ten million steps take half a minute.
 STEPS = 200_000
 TUPLES = 50_000
 
 
 class Refused(Exception):
-    """The file does what no weights do."""
+    """The file does something that weights never do."""
 
 
 class Kind:
-    """Stands for numpy.dtype: a number's kind and size, and the order of its bytes."""
+    """Stands in for numpy.dtype: kind, size and byte order of a number."""
 
     def __init__(self, code: str, *_: bool) -> None:
         if not re.fullmatch("[biufc][0-9]{1,2}", code):
-            raise Refused(f"holds {printable(code)}, which are not numbers")
+            raise Refused(f"holds {printable(code)}, which is not a kind of number")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: tuple[int, str, Any, Any, Any, int, int, int]) -> None:
         if state[2:] != (None, None, None, -1, -1, 0):
-            raise Refused("changes how numbers lie in memory")
+            raise Refused("changes the memory layout of numbers")
         self.dtype = self.dtype.newbyteorder(state[1])  # type: ignore[arg-type]  # any other string is a ValueError
 
 
 class Array:
-    """Stands for numpy.ndarray. `values` is an array of any shape and of numbers; until its state is told, of none."""
+    """Stands in for numpy.ndarray. `values` is an array of numbers of any shape, empty until `__setstate__`."""
 
     values: npt.NDArray[Any] = np.zeros(0, bool)
 
     def __setstate__(self, state: tuple[int, tuple[int, ...], Kind, bool, bytes]) -> None:
         _, shape, kind, by_columns, content = state
         if type(kind) is not Kind or type(content) is not bytes:
-            raise Refused("holds an array of something else than numbers")
+            raise Refused("holds an array of something other than numbers")
         self.values = np.ndarray(shape, kind.dtype, content, order="F" if by_columns else "C")
         if self.values.nbytes != len(content) or any(side < 0 for side in shape):
-            raise ValueError(f"{len(content)} bytes are not an array of {shape}")
+            raise ValueError(f"{len(content)} bytes do not make an array of shape {shape}")
 
 
 def _empty(*_: Any) -> Array:
-    """numpy's _reconstruct: an array that __setstate__ is yet to fill."""
+    """numpy's _reconstruct: an array that __setstate__ fills later."""
     return Array()
 
 
 def _number(*_: Any) -> float:
-    """numpy's scalar: no parameter is one, so its value does not matter."""
+    """numpy's scalar. No parameter is one, so its value does not matter."""
     return 0.0
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """_codecs.encode: protocol 2 has no bytes, and writes them as text."""
+    """_codecs.encode: protocol 2 has no bytes and writes them as text."""
     if encoding != "latin1":
         raise Refused(f"encodes text as {printable(encoding)}")
     return text.encode("latin1")
@@ -87,12 +87,12 @@ class _Reader(pickle.Unpickler):
         # Protocol 2 calls Python 3's modules by the names of Python 2's.
         module = "builtins" if module == "__builtin__" else module
         if (module, name) not in STAND_INS:
-            raise Refused(f"wants to run {printable(module)}.{printable(name)}, which no weights need: do not trust it")
+            raise Refused(f"wants to run {printable(module)}.{printable(name)}, which weights never need: do not trust it")
         return STAND_INS[module, name]
 
 
 def load(file: Path) -> Any:
-    """What the file holds, an `Array` for each array. Raises Refused, and BROKEN's for what is not whole."""
+    """The file's content, with an `Array` for each array. Raises Refused, or one of BROKEN if it is damaged."""
     with file.open("rb") as stream:
         _weigh(stream)
         stream.seek(0)
@@ -100,7 +100,7 @@ def load(file: Path) -> Any:
 
 
 def _weigh(stream: BinaryIO) -> None:
-    """Raises Refused at what costs more memory than the file has bytes, or more of the stack than there is."""
+    """Raises Refused at anything that would take more memory than the file has bytes, or overflow the stack."""
     tuples = 0
     for step, (code, argument, position) in enumerate(pickletools.genops(stream)):
         if (
@@ -109,7 +109,7 @@ def _weigh(stream: BinaryIO) -> None:
             and position is not None
             and argument > position
         ):
-            raise Refused(f"keeps place for {argument} values")
+            raise Refused(f"reserves room for {argument} values")
         tuples += code.name.startswith("TUPLE")
         if step > STEPS or tuples > TUPLES:
-            raise Refused(f"takes more than {STEPS} steps or {TUPLES} tuples, which no network needs")
+            raise Refused(f"takes more than {STEPS} steps or {TUPLES} tuples, more than any network needs")

@@ -1,4 +1,4 @@
-"""Unpacking a tar archive of strangers: plain files and folders, inside the folder, within bounds."""
+"""Unpacks tar archives that may come from strangers: plain files and folders only, inside the folder, within bounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import UnpackError, WeightsError, printable
 
 LARGEST = 4 << 30  # bytes of all files; those of the largest network are 0.3 GB
 FILES = 10_000
-HEADER = 1 << 20  # bytes of what tarfile reads at once: 16 KiB of a file, but a whole header
+HEADER = 1 << 20  # bytes that tarfile may read at once: 16 KiB of a file, but a header whole
 
 
 class _Refused(Exception):
@@ -20,7 +20,7 @@ class _Refused(Exception):
 
 
 class _Bounded:
-    """The uncompressed archive, of which a header may be no memory bomb, nor headers go on for ever."""
+    """The uncompressed archive. It stops at a header that is a memory bomb, and at headers without end."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
@@ -42,21 +42,23 @@ class _Tar(tarfile.TarFile):
 
 
 def unpack(file: Path, folder: Path) -> None:
-    """Raises UnpackError if it is not whole, or not plain; WeightsError if this Python cannot do it safely."""
+    """Unpack an archive. Raises UnpackError if it is damaged or not plain, WeightsError if this Python cannot do it safely."""
     if not hasattr(tarfile, "data_filter"):
-        raise WeightsError("this Python cannot unpack archives safely: use 3.10.12, 3.11.4 or newer, or pass the unpacked folder")
+        raise WeightsError(
+            "this Python cannot unpack archives safely: use 3.10.12, 3.11.4 or newer, or unpack it yourself and pass the folder"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with file.open("rb") as stream, _Tar.open(fileobj=stream) as archive:
             _extract(archive, folder)
     except (_Refused, tarfile.FilterError) as error:
-        raise UnpackError(f"{file} was refused, it is not a plain archive: {printable(str(error))}") from error
+        raise UnpackError(f"{file} was refused because it is not a plain archive: {printable(str(error))}") from error
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError) as error:
         reason = printable(str(error))
-        raise UnpackError(f"{file} is not a whole tar archive ({reason}): pass a folder, or get the archive again") from error
+        raise UnpackError(f"{file} is not a complete tar archive ({reason}): download it again, or pass a folder") from error
     except OSError as error:
         reason = error.strerror or printable(str(error))
-        raise UnpackError(f"{file} cannot be unpacked in {folder} ({reason}): look at the archive, and the disk") from error
+        raise UnpackError(f"{file} cannot be unpacked in {folder} ({reason}): check the archive and the disk") from error
 
 
 def _extract(archive: tarfile.TarFile, folder: Path) -> None:
@@ -64,7 +66,7 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
     total = 0
     for member in archive:
         name = printable(member.name)
-        # Links have led out of the folder past Python's own filter (CVE-2025-4517 and others), and no network needs one.
+        # Links have escaped Python's own filter (CVE-2025-4517 and others), and no network needs one.
         if not member.isreg() and not member.isdir():
             raise _Refused(f"{name} is neither a file nor a folder")
         if member.name.startswith("/"):  # which the data filter takes for a relative one

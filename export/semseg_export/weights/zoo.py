@@ -1,4 +1,4 @@
-"""PaddleX's eighteen semantic segmentation networks: what they are, how well they do, and where their weights lie."""
+"""PaddleX's eighteen semantic segmentation networks: their data sets, published mIoU and addresses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOST = "https://paddle-model-ecology.bj.bcebos.com/paddlex"
 ARCHIVES = f"{HOST}/official_inference_model/paddle3.0.0/{{model}}_infer.tar"
 CHECKPOINTS = f"{HOST}/official_pretrained_model/{{model}}_pretrained.pdparams"
 
-# How the published mIoU was measured. What is served takes each image whole and at its own size, as the first protocol does.
+# How the published mIoU was measured. A served model takes each image whole and at its own size, like the first protocol.
 NATIVE = "2048x1024"
 HALVED = "1024x512"
 WINDOWS = "1024² windows"  # sliding by 768, logits averaged: PaddleX's "(slice)"
@@ -29,7 +29,7 @@ SHORT = "side of 512"  # the shorter one
 
 @dataclass(frozen=True)
 class Network:
-    """`miou` in per cent and `megabytes`, the archive's size, are PaddleX's own figures; `protocol` tells how it got the mIoU."""
+    """A network of PaddleX. `miou` (per cent), `megabytes` (of the archive) and `protocol` are PaddleX's figures."""
 
     name: str
     family: Family
@@ -73,29 +73,29 @@ MODELS = tuple(network.name for network in NETWORKS)
 
 
 def network(model: str) -> Network:
-    """Raises WeightsError, with near names, if PaddleX has no such network."""
+    """The network of that name. Raises WeightsError, with similar names, if PaddleX has none."""
     for entry in NETWORKS:
         if entry.name == model:
             return entry
     near = difflib.get_close_matches(model, MODELS, n=3, cutoff=0.5) or list(MODELS)
     raise WeightsError(
-        f"no network of PaddleX is called {model!r}; near names: {', '.join(near)}."
-        " To export weights of your own, pass WEIGHTS= (--weights), a folder, a .tar or a URL, or a .pdparams with --architecture"
+        f"PaddleX has no network {model!r}; did you mean {', '.join(near)}?"
+        " To export your own weights, pass a folder, .tar or URL with WEIGHTS= (--weights), or a .pdparams with --architecture"
     )
 
 
 def data_set(model: str) -> DataSet | None:
-    """What `model` was trained on, None if it is none of ours."""
+    """The data set that `model` was trained on; None if it is not one of PaddleX's."""
     if model == DEMO:
         return CITYSCAPES
     return network(model).data_set if model in MODELS else None
 
 
 def archive_url(model: str) -> str:
-    """Address of the official archive, or of its copy on the mirror that `SEMSEG_WEIGHTS_URL` names. Raises WeightsError."""
+    """Address of the official archive, or of its copy on the mirror in `SEMSEG_WEIGHTS_URL`. Raises WeightsError."""
     if model == DEMO:
-        raise WeightsError(f"{DEMO} ships with the project and is not downloaded: pass WEIGHTS={DEMO_WEIGHTS}")
+        raise WeightsError(f"{DEMO} comes with the project and is not downloaded: pass WEIGHTS={DEMO_WEIGHTS}")
     pattern = os.environ.get("SEMSEG_WEIGHTS_URL") or ARCHIVES
     if "{model}" not in pattern:
-        raise WeightsError(f"SEMSEG_WEIGHTS_URL={pattern} names no {{model}}; write it as in {ARCHIVES}")
+        raise WeightsError(f"SEMSEG_WEIGHTS_URL={pattern} has no {{model}} in it; write it as in {ARCHIVES}")
     return pattern.replace("{model}", network(model).name)

@@ -1,8 +1,8 @@
-"""Child process: a Paddle program to ONNX, with batch, height and width dynamic.
+"""Converts a Paddle program to ONNX, with dynamic batch, height and width.
 
     python -m semseg_export.workers.converter PROGRAM PARAMETERS WORKSPACE
 
-writes WORKSPACE/network.onnx. Older programs (.pdmodel) become PIR programs first, so that there is one way from there.
+writes WORKSPACE/network.onnx. An older program (.pdmodel) becomes a PIR program first, so that both take the same way.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def convert(program: Path, parameters: Path, workspace: Path) -> None:
     pools.mark(content)
     marked = workspace / "marked.json"
     marked.write_text(json.dumps(content))
-    # Any other optimize_tool installs packages with pip while it converts.
+    # Any other optimize_tool would install packages with pip.
     export(
         str(marked),
         str(parameters),
@@ -37,7 +37,7 @@ def convert(program: Path, parameters: Path, workspace: Path) -> None:
 
 
 def translate(program: Path, workspace: Path) -> tuple[Path, Path]:
-    """Write an older program and its parameters again as PIR, by the functions Paddle2ONNX has for it."""
+    """Write an older program and its parameters as PIR, with Paddle2ONNX's own functions."""
     import paddle
     from paddle2onnx.convert import load_parameter, save_program
 

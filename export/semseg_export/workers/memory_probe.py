@@ -1,8 +1,8 @@
-"""Child process: the memory that a served graph takes, by running it on growing images as a server would.
+"""Measures the memory that a served graph takes, by running it on growing images as a server would.
 
     python -m semseg_export.workers.memory_probe MODEL.onnx OUT.json
 
-writes the fields of `memory.Memory`.
+writes the fields of `Memory`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from semseg_contract.record import Memory
 from ..runtime import Session
 
 SIZES = ((512, 1024), (1024, 1024), (1024, 2048))  # height, width of the images
-PROBES = ((128, 256), (256, 256))  # and of those that tell what grows with the square
+PROBES = ((128, 256), (256, 256))  # two small sizes, which show what grows with the square of the pixels
 
 
 def measured(network: Path) -> Memory:
@@ -37,7 +37,7 @@ def measured(network: Path) -> Memory:
 
 
 def _square_growth(model: ModelProto) -> float:
-    """Bytes, for each square of a megapixel, of the largest tensor that grows so: an attention's matrix, by its softmax."""
+    """Bytes per squared megapixel of the largest tensor that grows so: the matrix of an attention, found by its softmax."""
     probe = ModelProto()
     probe.CopyFrom(model)
     names = [node.output[0] for node in model.graph.node if node.op_type == "Softmax"]
@@ -53,7 +53,7 @@ def _square_growth(model: ModelProto) -> float:
 
 
 def _peak() -> int:
-    """The most bytes of memory that this process has had (proc(5), VmHWM)."""
+    """The peak memory of this process in bytes (proc(5), VmHWM)."""
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
 
 

@@ -32,7 +32,7 @@ def build(file: Path, name: str, folder: Path) -> None:
 
 
 def save(network: Any, folder: Path) -> None:
-    """Save a network whose first answer is logits, with the argmax, for images of any size."""
+    """Save a network whose first output is logits, with an argmax, for images of any size."""
     import paddle
 
     class Labels(paddle.nn.Layer):

@@ -1,10 +1,10 @@
-"""Paddle's own answer, the oracle that an exported network is measured against.
+"""Computes Paddle's own answer, the oracle for an exported network.
 
     python -m semseg_export.workers.reference WEIGHTS_FOLDER IMAGE... --out FOLDER [--logits]
 
 reads each image as PaddleX does, or takes RGB pixels from a .npy file (uint8 [H, W, 3] or [N, H, W, 3]), and writes the
-class ids to FOLDER/<stem>.npy (uint8 [H, W] or [N, H, W]). With --logits, and where the network's can be had, what the
-ids were decided by goes to FOLDER/<stem>.logits.npy (float32 [N, C, H, W]).
+class ids to FOLDER/<stem>.npy (uint8 [H, W] or [N, H, W]). With --logits it also writes the logits, if the network gives
+them, to FOLDER/<stem>.logits.npy (float32 [N, C, H, W]).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Logits = npt.NDArray[np.float32]
 
 
 def predictor(archive: Archive) -> Callable[[Pixels], tuple[Pixels, Logits | None]]:
-    """A function from RGB pixels uint8 [N, H, W, 3] to what Paddle Inference computes of them: class ids uint8 [N, H, W],
-    and the logits float32 [N, C, H, W] if the program gives them.
+    """A function that runs Paddle Inference: RGB pixels uint8 [N, H, W, 3] to class ids uint8 [N, H, W] and, if the program
+    gives them, logits float32 [N, C, H, W].
 
-    Without oneDNN, which rounds otherwise. A network that gives logits only gets the argmax here.
+    It runs without oneDNN, which rounds differently. If the network gives only logits, the argmax is taken here.
     """
     from paddle import inference
 
@@ -39,7 +39,7 @@ def predictor(archive: Archive) -> Callable[[Pixels], tuple[Pixels, Logits | Non
     config.disable_mkldnn()
     config.disable_glog_info()
     if archive.program.suffix == ".pdmodel":
-        config.enable_memory_optim()  # 2.7 GB instead of 21 for OCRNet at 2048x1024; programs of PIR free memory by themselves
+        config.enable_memory_optim()  # 2.7 GB instead of 21 for OCRNet at 2048x1024; PIR programs free memory by themselves
         config.delete_pass("squared_mat_sub_fuse_pass")  # Paddle 3.2 dies in it (SIGSEGV) on SegFormer's older programs
     config.set_cpu_math_library_num_threads(os.cpu_count() or 1)
     runner = inference.create_predictor(config)
@@ -62,7 +62,7 @@ def predictor(archive: Archive) -> Callable[[Pixels], tuple[Pixels, Logits | Non
 
 
 def with_logits(archive: Archive, folder: Path) -> Archive:
-    """The network saved in `folder` with a second output, what its argmax feeds on; or as it is, if it has no argmax."""
+    """The network, saved in `folder` with the input of its argmax as a second output; unchanged if it has no argmax."""
     import paddle
 
     paddle.enable_static()
@@ -84,7 +84,7 @@ def with_logits(archive: Archive, folder: Path) -> Archive:
 
 
 def read_pixels(file: Path) -> Pixels:
-    """RGB pixels uint8 [H, W, 3] of an image file, or what a .npy file holds."""
+    """RGB pixels uint8 [H, W, 3] of an image file, or the array in a .npy file."""
     if file.suffix == ".npy":
         return np.asarray(np.load(file), np.uint8)
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
@@ -102,7 +102,7 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     archive = read_archive(given.weights)
-    with TemporaryDirectory(dir=given.out) as folder:  # it goes with the caller's, if this process is killed
+    with TemporaryDirectory(dir=given.out) as folder:  # in the caller's, so that it goes even if this process is killed
         predict = predictor(with_logits(archive, Path(folder)) if given.logits else archive)
         for file in given.images:
             pixels = read_pixels(file)

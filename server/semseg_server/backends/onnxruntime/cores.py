@@ -10,11 +10,11 @@ _SYSTEM = Path("/sys")
 
 
 def cores(system: Path = _SYSTEM, allowed: Iterable[int] | None = None, group: str | None = None) -> int:
-    """Physical cores: of two logical processors on one, the arithmetic of a network fills one. At least 1.
+    """Physical cores, at least 1. A network's arithmetic fills a core with one of its two logical processors.
 
-    Counts the processors of this process's affinity, unless they are given as `allowed`, and no more than the quotas of its
-    control group, or of `group`, and those around it, which is how containers are limited (version 2 of control groups).
-    Where the system has neither, as macOS, all processors.
+    Counts the processors of this process's affinity (or `allowed`), limited by the quotas of its control group (or `group`) and
+    the groups around it, which is how containers are limited (control groups version 2). On a system with neither, such as
+    macOS, it counts all processors.
     Sources: Linux, Documentation/admin-guide/cputopology.rst and cgroup-v2.rst.
     """
     processors = _allowed() if allowed is None else allowed
@@ -29,7 +29,7 @@ def _allowed() -> Iterable[int]:
 
 
 def _siblings(topology: Path, number: int) -> str:
-    """What the logical processors of a core have in common."""
+    """A text that is equal for the logical processors of one core."""
     try:
         return (topology / "thread_siblings_list").read_text().strip()
     except OSError:

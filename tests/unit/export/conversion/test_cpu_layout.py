@@ -66,5 +66,5 @@ def test_the_other_file_must_answer_the_same() -> None:
     parity.require_same(ids, [each.copy() for each in ids])
     other = [each.copy() for each in ids]
     other[1][1, 2, 3] = 1
-    with pytest.raises(DisagreementError, match="gives 1 pixels of an image of 8x4 another class: nothing was installed"):
+    with pytest.raises(DisagreementError, match="changes the class of 1 pixels of a 8x4 image: nothing was installed"):
         parity.require_same(ids, other)

@@ -64,5 +64,5 @@ def test_seaformer_bears_the_names_of_the_published_weights() -> None:
 
 
 def test_a_name_that_is_none_is_refused() -> None:
-    with pytest.raises(WeightsError, match="near names: SeaFormer_base"):
+    with pytest.raises(WeightsError, match=r"did you mean SeaFormer_base"):
         architecture("SeaFormer-base")

@@ -33,5 +33,5 @@ def test_names_come_from_a_file(tmp_path: Path) -> None:
 def test_a_file_with_another_number_of_names_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "classes.txt"
     file.write_text("road\n")
-    with pytest.raises(ClassesError, match="names 1 classes, the network has 2"):
+    with pytest.raises(ClassesError, match="names 1 classes, but the network has 2"):
         class_names("PP-LiteSeg-T", 2, file)

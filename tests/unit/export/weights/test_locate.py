@@ -73,7 +73,7 @@ def test_a_name_of_paddlex_is_downloaded_from_the_mirror(
 def test_a_page_in_the_archives_place_is_not_kept(server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEMSEG_CACHE", str(tmp_path / "cache"))
     server.content = b"<html>log in first</html>"
-    with pytest.raises(WeightsError, match="not a whole tar archive"):
+    with pytest.raises(WeightsError, match="not a complete tar archive"):
         locate.find("net", server.url, tmp_path / "work", Silent())
     server.content = packed(archive_folder(tmp_path / "net"), tmp_path / "net.tar").read_bytes()
     server.etag = '"second"'
@@ -112,7 +112,7 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, entry: tarfile.TarInfo) ->
 def test_an_absolute_path_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "victim"
     file = hostile(member(str(target)), tmp_path / "hostile.tar")
-    with pytest.raises(WeightsError, match=r"was refused, it is not a plain archive: .*victim.* absolute path"):
+    with pytest.raises(WeightsError, match=r"was refused because it is not a plain archive: .*victim.* absolute path"):
         locate.find("net", str(file), tmp_path / "work", Silent())
     assert not target.exists()
 
@@ -122,7 +122,7 @@ def test_what_is_no_archive_is_said(tmp_path: Path) -> None:
     for content in (b"<html>not found</html>", whole[: len(whole) // 2]):
         file = tmp_path / "broken.tar"
         file.write_bytes(content)
-        with pytest.raises(WeightsError, match="not a whole tar archive"):
+        with pytest.raises(WeightsError, match="not a complete tar archive"):
             locate.find("net", str(file), tmp_path / "work", Silent())
 
 

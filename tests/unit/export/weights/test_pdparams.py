@@ -78,7 +78,7 @@ def test_weights_from_an_address_that_carry_code_do_not_run_it(
 
 
 def test_the_architecture_must_be_one_of_the_eighteen(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"no network of PaddleX is called 'roads'.*--architecture"):
+    with pytest.raises(WeightsError, match=r"PaddleX has no network 'roads'.*--architecture"):
         locate.find("roads", str(file), tmp_path, Silent())
 
 
@@ -126,9 +126,9 @@ def test_the_files_beside_the_weights_tell_how_pixels_are_prepared(
 @pytest.mark.parametrize(
     ("files", "complaint"),
     [
-        ({"a.yml": "val_dataset:", "b.yaml": "val_dataset:"}, r"holds a\.yml and b\.yaml: leave only the one"),
+        ({"a.yml": "val_dataset:", "b.yaml": "val_dataset:"}, r"holds a\.yml and b\.yaml: keep only the one"),
         ({"a.yml": "val_dataset: ["}, r"a\.yml is not YAML"),
-        ({"a.yml": "_base_: ../nowhere.yml"}, r"a\.yml takes the rest from .*/nowhere\.yml, which is not there: put it"),
+        ({"a.yml": "_base_: ../nowhere.yml"}, r"a\.yml is based on .*/nowhere\.yml, which is not there: put it"),
         ({"a.yml": "_base_: a.yml\nval_dataset: {}"}, r"a\.yml is its own _base_"),
         (
             {"a.yml": {"_base_": "b.yml", "val_dataset": {"_inherited_": False}}, "b.yml": "val_dataset: {transforms: []}"},

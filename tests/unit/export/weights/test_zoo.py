@@ -31,7 +31,7 @@ def test_official_archives_have_the_address_of_paddlex() -> None:
 
 
 def test_a_near_name_is_offered() -> None:
-    with pytest.raises(WeightsError, match=r"near names: PP-LiteSeg-T.*WEIGHTS="):
+    with pytest.raises(WeightsError, match=r"did you mean PP-LiteSeg-T.*WEIGHTS="):
         zoo.archive_url("PPLiteSeg-T")
 
 
@@ -47,5 +47,5 @@ def test_the_demo_network_is_not_downloaded() -> None:
 
 def test_a_mirror_must_name_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEMSEG_WEIGHTS_URL", "https://mirror.example/weights")
-    with pytest.raises(WeightsError, match=r"names no \{model\}"):
+    with pytest.raises(WeightsError, match=r"has no \{model\} in it"):
         zoo.archive_url("PP-LiteSeg-T")
