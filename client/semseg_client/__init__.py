@@ -61,7 +61,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`Result` draws: it is imported where it is asked for, so that a client without Pillow and OpenCV can do without it."""
+    """Import `Result` only when it is used: it draws, and a client without Pillow and OpenCV does without it."""
     if name == "Result":
         from .result import Result
 

@@ -1,4 +1,4 @@
-"""The pipeline for `async for`: the same calls, the same results, the waiting done elsewhere than on the event loop."""
+"""The pipeline for `async for`: the same calls and results, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class AsyncPipeline:
-    """What `create_pipeline` gives, to be awaited: `AsyncPipeline(...)` takes its arguments, and `async with` opens it.
+    """The asynchronous pipeline: `AsyncPipeline(...)` takes the arguments of `create_pipeline`, and `async with` opens it.
 
         async with AsyncPipeline("semantic_segmentation") as pipeline:
             async for result in pipeline.predict("street.jpg"):
@@ -62,9 +62,9 @@ class AsyncPipeline:
 
 
 async def _awaited(results: Iterator[T]) -> AsyncIterator[T]:
-    """Each of `results` is waited for in a thread; several are under way there by themselves."""
+    """Wait for each of `results` in a thread."""
     end = object()
-    busy = threading.Lock()  # who is cancelled leaves the thread at work, and a generator at work cannot be closed
+    busy = threading.Lock()  # a cancelled await leaves its thread running, and a running generator cannot be closed
 
     def following() -> Any:
         with busy:

@@ -1,4 +1,4 @@
-"""Pixels as a BMP file: lossless, decoded by every server, made at the speed of a copy and without OpenCV."""
+"""Writes pixels as a BMP file: lossless, decoded by every server, as fast as a copy, without OpenCV."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _HEADER = struct.Struct("<2sIIIIiiHHIIiiII")  # BITMAPFILEHEADER and BITMAPINFOH
 
 
 def bmp(pixels: npt.NDArray[Any]) -> bytes:
-    """The file of pixels uint8 [H, W] or [H, W, 1] grey, [H, W, 3] BGR, or [H, W, 4] BGRA without the alpha.
+    """A BMP file of pixels uint8 [H, W] or [H, W, 1] grey, [H, W, 3] BGR, or [H, W, 4] BGRA; alpha is dropped.
 
-    So OpenCV's IMREAD_COLOR treats the same pixels in a file: alpha dropped, grey as three equal channels.
+    This matches OpenCV's IMREAD_COLOR, which drops alpha and makes three equal channels of grey.
     """
     if pixels.ndim == 2:
         pixels = pixels[..., np.newaxis]
     height, width, channels = pixels.shape
     colours = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels[..., :3]
-    rows = np.zeros((height, -(-width * 3 // 4) * 4), np.uint8)  # each row is filled up to a multiple of 4 bytes
+    rows = np.zeros((height, -(-width * 3 // 4) * 4), np.uint8)  # each row is padded to a multiple of 4 bytes
     rows[:, : width * 3] = colours.reshape(height, width * 3)
     size = _HEADER.size + rows.nbytes
     # A negative height says that the first row is the top one.

@@ -23,19 +23,19 @@ _EXIT_CODES = "Exit codes: 0 {ok}; 1 {failed}; 2 the command line is wrong."
 _OVERVIEW = """
 [bold]Examples[/]
 
-semseg predict photos                           [dim]a picture and a JSON file for each, on a server of its own[/]
+semseg predict photos                           [dim]a picture and a JSON file for each image; starts a server[/]
 
-semseg serve                                    [dim]a server, over REST and gRPC, for all that is exported[/]
+semseg serve                                    [dim]serve all exported models over REST and gRPC[/]
 
-semseg predict photos --url localhost:8001      [dim]the same on a server that runs[/]
+semseg predict photos --url localhost:8001      [dim]the same, on a running server[/]
 
 semseg export PP-LiteSeg-T                      [dim]official weights into the model repository[/]
 
-semseg key alice >> keys.yaml                   [dim]an API key; serve asks for one by --api-keys-file[/]
+semseg key alice >> keys.yaml                   [dim]a new API key, for serve --api-keys-file keys.yaml[/]
 
-semseg models --url localhost:8001              [dim]what is served, by which names[/]
+semseg models --url localhost:8001              [dim]list the served models[/]
 
-semseg config --save-path my_path               [dim]the pipeline's configuration, to be changed[/]
+semseg config --save-path my_path               [dim]the pipeline's configuration, for you to edit[/]
 
 PaddleX's options work without a subcommand, too:
 
@@ -61,7 +61,7 @@ app.command(context_settings=ANYTHING)(export)
 
 
 def main() -> None:
-    """Run the command; what this package raises is told in a line, or a line for each mistake."""
+    """Run the command. An error of this package is printed on one line, or one line per mistake."""
     _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
@@ -72,7 +72,7 @@ def main() -> None:
             app()
     except SemsegError as error:
         sys.exit(f"semseg: {error}")
-    except typer.BadParameter as error:  # of PaddleX's command line; the other one tells it by itself
+    except typer.BadParameter as error:  # from PaddleX's command line; Typer prints it by itself
         error.show()
         sys.exit(error.exit_code)
     except typer.Exit as end:
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """A standard stream that the caller has closed (`<&-`, `>&-`) is /dev/null: no other file comes to have its number."""
+    """Open /dev/null in place of a standard stream that the caller closed (`<&-`, `>&-`): no other file must get its number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - it stays open

@@ -1,7 +1,7 @@
-"""What is said to Triton, in which order, and what its answers mean; free of any connection.
+"""The protocol with Triton: which calls to make, in which order, and what the answers mean. It knows no connection.
 
-Each conversation is a generator. It yields the calls to make and the pauses to take, is sent what the calls return (or
-is thrown our error for theirs), and returns the result. A client that waits and one that awaits play the same.
+Each exchange is a generator, like httpx's auth_flow. It yields the calls to make and the pauses to take, is sent the results (or
+is thrown our error), and returns the outcome. The blocking and the asynchronous client play the same generators.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TargetSize = int | tuple[int, int]
 
 T = TypeVar("T")
 
-NOT_YET = (Unavailable, ModelNotFound, Overloaded, DeadlineExceeded)  # what a server that still starts may answer
+NOT_YET = (Unavailable, ModelNotFound, Overloaded, DeadlineExceeded)  # what a starting server may answer
 
 _PAUSE = 0.2  # s, between two attempts while waiting for a server
 
@@ -47,7 +47,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Pause:
-    """Time to let pass, in seconds."""
+    """A pause, in seconds."""
 
     seconds: float
 
@@ -56,7 +56,7 @@ Steps = Generator[Call | Pause, Any, T]
 
 
 class Conversation:
-    """The conversations with one server, and what is remembered from one to the next: the models that it serves."""
+    """The exchanges with one server. It remembers the models that the server has."""
 
     def __init__(
         self, url: str, timeout: float, patience: float, parameters: Mapping[str, bool | int | str] | None = None
@@ -68,12 +68,12 @@ class Conversation:
         self._models: dict[str, Model] = {}
 
     def models(self) -> Steps[list[Model]]:
-        """The served models by name; Triton is asked the first time only."""
+        """The served models, sorted by name. Triton is asked only the first time."""
         models = self._models or (yield from self._learn(self.timeout))
         return list(models.values())
 
     def models_now(self) -> Steps[list[Model]]:
-        """The served models by name; Triton is asked in any case."""
+        """The served models, sorted by name. Triton is asked every time."""
         models = yield from self._learn(self.timeout)
         return list(models.values())
 
@@ -87,7 +87,7 @@ class Conversation:
         if name is None and len(models) > 1:
             raise InvalidRequest(f"model: several are served, name one of them: {', '.join(models)}", "model")
         if name is not None and name not in models:
-            raise ModelNotFound(f"no model named {name!r} is served; there is: {', '.join(models)}")
+            raise ModelNotFound(f"no model named {name!r} is served; there are: {', '.join(models)}")
         return models[name] if name is not None else next(iter(models.values()))
 
     def segment(
@@ -129,13 +129,13 @@ class Conversation:
             except ModelNotFound:
                 self._models = {}
                 raise
-            except Unavailable:  # a part of the server has died after it had served; who watches over it replaces that
+            except Unavailable:  # a part of the server has died; its supervisor replaces it
                 if time.monotonic() + _PAUSE >= begun + min(timeout, self.patience):
                     raise
                 yield Pause(_PAUSE)
-        if answer.get_response().model_version != chosen.version:  # another was exported, or taken back, since we asked
+        if answer.get_response().model_version != chosen.version:  # another version is served since we asked
             self._models = {}
-            with suppress(SemsegError):  # the image has its answer, whatever becomes of this
+            with suppress(SemsegError):  # the image has its answer in any case
                 chosen = yield from self.model(chosen.name, timeout)
         return answer, chosen
 
@@ -160,7 +160,10 @@ class Conversation:
             if entry.state == "READY":
                 try:
                     answer = yield Call("get_model_config", {"model_name": entry.name, "model_version": entry.version}, timeout)
-                except (ModelNotFound, Unavailable):  # another version has taken its place since; if all have gone, `infer` tells
+                except (
+                    ModelNotFound,
+                    Unavailable,
+                ):  # the version has just been replaced; if the model is gone, `infer` will say so
                     continue
                 configs[entry.name], versions[entry.name] = answer.config, entry.version
         self._models = {
@@ -172,7 +175,7 @@ class Conversation:
 
 
 def inference(image: bytes, target_size: TargetSize | None, outputs: Sequence[str]) -> dict[str, Any]:
-    """The arguments of tritonclient's `infer`, but for the model's name.
+    """The arguments of tritonclient's `infer`, except the model's name.
 
     Raises:
         InvalidRequest: `target_size` is not one or two positive whole numbers.
@@ -187,7 +190,7 @@ def inference(image: bytes, target_size: TargetSize | None, outputs: Sequence[st
 
 
 def segmentation(answer: InferResult, model: Model) -> Segmentation:
-    """What `model` answered to an `inference`."""
+    """The segmentation in the answer of `model`."""
     picture = answer.as_numpy(PICTURE)
     return Segmentation(
         label_map=answer.as_numpy(LABEL_MAP)[0],
@@ -219,8 +222,7 @@ def described(config: ModelConfig, version: str, network: ModelConfig | None = N
 
 
 def concurrency(network: ModelConfig) -> int | None:
-    """See `Model`: what each instance works on, and once more as much that waits for it. On a CPU, none takes several large
-    images at once."""
+    """See `Model`: the images that all instances work on, plus those of one more. On a CPU, an instance takes one large image."""
     batching = network.dynamic_batching
     if batching.HasField("default_queue_policy") or batching.priority_queue_policy:
         return None
@@ -239,7 +241,7 @@ def _target_size(size: TargetSize) -> int | str:
 
 
 def _tiny_image() -> bytes:
-    """A grey PNG of 32x32 pixels (PNG specification, 3rd edition, section 5); the SegFormers take none below 29."""
+    """A grey PNG of 32x32 pixels (PNG specification, 3rd edition, section 5). The SegFormers need at least 29."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

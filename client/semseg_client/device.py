@@ -11,7 +11,7 @@ from .errors import DeviceError
 
 @dataclass(frozen=True)
 class _Hardware:
-    """What stands behind a name of PaddleX's, and the execution providers that run it, the best first."""
+    """The hardware behind one of PaddleX's names, and the execution providers that run it, best first."""
 
     name: str
     providers: tuple[str, ...] = ()
@@ -23,37 +23,37 @@ def accelerator(provider: str) -> str:
 
 
 # The names are PaddleX 3.7.2's, the providers those of https://onnxruntime.ai/docs/execution-providers/. Where that list
-# has none, an ONNX Runtime of the hardware's vendor may; we know of no documented name to ask it for.
+# has none, the vendor's own ONNX Runtime may have one, but we know of no documented name for it.
 _HARDWARE = {
     "cpu": _Hardware("CPU", ("CPUExecutionProvider",)),
     "gpu": _Hardware("NVIDIA GPU", ("CUDAExecutionProvider",)),
     "npu": _Hardware("Huawei Ascend NPU", ("CANNExecutionProvider",)),
     "xpu": _Hardware("Kunlun XPU"),
     "mlu": _Hardware("Cambricon MLU"),
-    # Its software descends from AMD's ROCm, and for that there are two. The second left ONNX Runtime with 1.23.
+    # Its software descends from AMD's ROCm, which has two providers. The second one left ONNX Runtime in 1.23.
     "dcu": _Hardware("Hygon DCU", ("MIGraphXExecutionProvider", "ROCMExecutionProvider")),
     "gcu": _Hardware("Enflame GCU"),
     "iluvatar_gpu": _Hardware("Iluvatar GPU"),
     "metax_gpu": _Hardware("MetaX GPU"),
 }
-# In a model's configuration, what is neither Triton's CPU nor its GPU stands as an execution accelerator.
+# Hardware that Triton does not place itself is an execution accelerator in a model's configuration.
 ACCELERATORS = frozenset(
     accelerator(provider) for kind, hardware in _HARDWARE.items() if kind not in ("cpu", "gpu") for provider in hardware.providers
 )
-_OTHER_NAMES = {"cuda": ["gpu"]}  # what the letters alone would not lead to
+_OTHER_NAMES = {"cuda": ["gpu"]}  # names whose spelling is too different for a guess
 _LONGEST_ID = 4  # digits
 
 
 @dataclass(frozen=True)
 class Device:
-    """A kind of hardware, by PaddleX's name, and the numbers of the pieces to use; the CPU has none."""
+    """A kind of hardware, by PaddleX's name, and the numbers of the devices to use; the CPU has none."""
 
     kind: str
     ids: tuple[int, ...]
 
     @classmethod
     def parse(cls, text: str) -> Device:
-        """The device that PaddleX's `--device` names so; case and spaces do not matter, `gpu` is `gpu:0`.
+        """Parse a device in the notation of PaddleX's `--device`. Case and spaces do not matter; `gpu` means `gpu:0`.
 
         Raises:
             DeviceError: there is no such device.
@@ -73,14 +73,14 @@ class Device:
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """ONNX Runtime's execution providers for this hardware, the best first; none if it has none."""
+        """ONNX Runtime's execution providers for this hardware, best first; may be empty."""
         return _HARDWARE[self.kind].providers
 
     def provider(self, available: Sequence[str]) -> str:
-        """The one of `available`, the installed ONNX Runtime's execution providers, that runs this hardware best.
+        """The best provider for this hardware among `available`, those of the installed ONNX Runtime.
 
         Raises:
-            DeviceError: none does. Nothing falls back to the CPU in silence, as it would in PaddleX.
+            DeviceError: there is none. Unlike PaddleX, nothing falls back to the CPU silently.
         """
         for provider in self.providers:
             if provider in available:
@@ -94,10 +94,10 @@ class Device:
         raise DeviceError(f"device '{self}': {reason}; {there}; devices to choose from: {', '.join(usable) or 'none'}")
 
     def instance_groups(self) -> list[tuple[str, list[int]]]:
-        """The kind and GPUs of each `instance_group` for a model's configuration (Triton's model_config.proto).
+        """Kind and GPUs of each `instance_group` in a model's configuration (Triton's model_config.proto).
 
-        Triton counts NVIDIA's GPUs only, and takes GPUs with KIND_GPU only. On other hardware the backend places the instance
-        by itself (KIND_MODEL): there is a group for each of `ids`, which the execution accelerator's `device_id` tells it.
+        Triton knows only NVIDIA's GPUs, and accepts GPU numbers only with KIND_GPU. On other hardware the backend places the
+        instance itself (KIND_MODEL): there is one group for each of `ids`, listed in the accelerator's `device_id`.
         """
         match self.kind:
             case "cpu":
@@ -121,9 +121,9 @@ def _ids(text: str, kind: str, numbers: list[str]) -> tuple[int, ...]:
             raise DeviceError(f"device {text!r}: a number is missing; write {kind}:0 or {kind}:0,1")
         if not (number.isascii() and number.isdecimal() and len(number) <= _LONGEST_ID):
             limit = 10**_LONGEST_ID - 1
-            raise DeviceError(f"device {text!r}: {number!r} is no number from 0 to {limit}; write {kind}:0 or {kind}:0,1")
+            raise DeviceError(f"device {text!r}: {number!r} is not a number from 0 to {limit}; write {kind}:0 or {kind}:0,1")
     ids = tuple(map(int, numbers))
     for place, each in enumerate(ids):
         if each in ids[:place]:
-            raise DeviceError(f"device {text!r}: {each} stands there twice")
+            raise DeviceError(f"device {text!r}: {each} is given twice")
     return ids

@@ -1,4 +1,4 @@
-"""What lies behind a URL, in memory."""
+"""Downloads an image into memory."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _HEADERS = {"User-Agent": "paddle-semseg-triton"}
 
 
 def download(url: str, most_bytes: int = MOST_BYTES, timeout: float = 30.0, deadline: float = 600.0) -> bytes:
-    """The content behind an http:// or https:// URL; redirects are followed to such only.
+    """The content behind an http:// or https:// URL. Redirects are followed only to such URLs.
 
-    `timeout` is the longest that the server may be silent, `deadline` the time for all of it, both in seconds.
+    `timeout` is how long the server may stay silent, `deadline` the time for the whole download, both in seconds.
 
     Raises:
-        NoImage: there is none: why, and what to do about it.
+        NoImage: it cannot be downloaded; with the reason and what to do.
         ModuleNotFoundError: httpx is not installed.
     """
     import httpx
@@ -48,31 +48,31 @@ def download(url: str, most_bytes: int = MOST_BYTES, timeout: float = 30.0, dead
     except httpx.TimeoutException as error:
         raise NoImage(f"the server was silent for {timeout:g} s: try again") from error
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        raise NoImage(f"is, or leads to, what is no http:// or https:// address: {error}") from error
+        raise NoImage(f"is not an http:// or https:// address, or redirects to something else: {error}") from error
     except httpx.TooManyRedirects as error:
-        raise NoImage("leads only to other addresses: check it") from error
+        raise NoImage("redirects without end: check it") from error
     except httpx.ConnectError as error:
         raise NoImage(f"the server cannot be reached ({error}): check the address and the network") from error
     except ValueError as error:  # of a host's name with an empty part, or of a proxy in the environment that is of no known kind
-        raise NoImage(f"cannot be asked for ({error}): check the address and the environment's proxy") from error
+        raise NoImage(f"cannot be requested ({error}): check the address and the proxy in the environment") from error
     except httpx.HTTPError as error:
         raise NoImage(f"the transfer broke off ({str(error) or type(error).__name__}): try again") from error
     return bytes(content)
 
 
 def file_name(url: str) -> str:
-    """The name that a file from there may have: the last part of the path, or the host where there is none."""
+    """A name for a file from there: the last part of the path, or else the host."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise NoImage(f"is no valid address: {error}") from error
+        raise NoImage(f"is not a valid address: {error}") from error
     name = PurePosixPath(unquote(parts.path)).name or parts.hostname or "download"
     return re.sub(r"[^\w. -]", "_", name)  # a decoded %5C or %00 must not come into a path
 
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """The certificates that httpx trusts: to load them takes 30 ms, which is not to be paid for each image."""
+    """The certificates that httpx trusts. Loading them takes 30 ms, too much for each image."""
     import httpx
 
     return httpx.create_ssl_context()

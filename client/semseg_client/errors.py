@@ -1,18 +1,18 @@
 """What this package raises, and how Triton's errors become it.
 
 SemsegError
-├── ConfigurationError     a pipeline's configuration is wrong; each mistake has its line
-├── DeviceError            a device that does not exist, or that nothing here runs a network on
-├── InvalidInput           what was handed to `predict` is of no kind that is known
+├── ConfigurationError     a pipeline's configuration is wrong; one line per mistake
+├── DeviceError            the device does not exist, or nothing here can run a network on it
+├── InvalidInput           `predict` was given something of an unknown kind
 ├── UnreadableInput        an image of the input cannot be read, downloaded or rendered
-├── UnwritableOutput       results cannot be written where they should be
-├── InvalidRequest         the request cannot be served as it stands; `field` names what is at fault
-│   └── InvalidImage       the image is at fault
+├── UnwritableOutput       results cannot be written to their place
+├── InvalidRequest         the request is wrong; `field` names the field
+│   └── InvalidImage       the image is wrong
 ├── ModelNotFound          no model of that name is served
 ├── Overloaded             the server's queue is full; try again later
 ├── Unavailable            no server answers, or a part of it is down
 ├── DeadlineExceeded       no answer within the time allowed
-├── ServerError            the server failed: a defect, not the caller's doing
+├── ServerError            the server failed: a defect, not the caller's fault
 └── ServingError           a server could not be started here, or died
 """
 
@@ -27,19 +27,19 @@ _FIELD = re.compile(r"^([a-z_]+): ")
 
 
 class SemsegError(Exception):
-    """Base of everything that this package raises by itself."""
+    """Base class of this package's errors."""
 
 
 class ConfigurationError(SemsegError):
-    """A pipeline's configuration cannot be used. The message has a line for everything that is wrong with the file."""
+    """A pipeline's configuration cannot be used. The message has one line per mistake in the file."""
 
 
 class DeviceError(SemsegError):
-    """A device that does not exist, or that the installed ONNX Runtime cannot run a network on."""
+    """The device does not exist, or the installed ONNX Runtime cannot use it."""
 
 
 class InvalidInput(SemsegError):
-    """What was given as input is of no kind that is known."""
+    """The input is of an unknown kind."""
 
 
 class UnreadableInput(SemsegError):
@@ -47,14 +47,11 @@ class UnreadableInput(SemsegError):
 
 
 class UnwritableOutput(SemsegError):
-    """Results cannot be written where they should be; the message names the place."""
+    """Results cannot be written; the message names the place."""
 
 
 class InvalidRequest(SemsegError):
-    """The request cannot be served as it stands.
-
-    `field` is the field at fault, in the names of docs/contract.md, or None where it is not known.
-    """
+    """The request is wrong. `field` is the field at fault, as named in docs/contract.md, or None if unknown."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -62,7 +59,7 @@ class InvalidRequest(SemsegError):
 
 
 class InvalidImage(InvalidRequest):
-    """The image is at fault: empty, damaged, of no known format, or too large."""
+    """The image is wrong: empty, damaged, of an unknown format, or too large."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "image")
@@ -73,9 +70,9 @@ class ModelNotFound(SemsegError):
 
 
 class Overloaded(SemsegError):
-    """The server's queue is full; the request was not begun.
+    """The server's queue is full, and the request was not started.
 
-    `retry_after` is the time, in seconds, after which it may be tried again, or None where it is not known.
+    `retry_after` is the time after which to try again, in seconds, or None if unknown.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -92,7 +89,7 @@ class DeadlineExceeded(SemsegError):
 
 
 class ServerError(SemsegError):
-    """The server failed: a defect, not the caller's doing."""
+    """The server failed: a defect, not the caller's fault."""
 
 
 class ServingError(SemsegError):
@@ -100,7 +97,7 @@ class ServingError(SemsegError):
 
 
 def from_triton(error: InferenceServerException, url: str) -> SemsegError:
-    """The error of ours that says what `error`, raised by tritonclient.grpc for the server at `url`, means."""
+    """Our error for `error`, which tritonclient.grpc raised for the server at `url`."""
     code = (error.status() or "").removeprefix("StatusCode.")
     told = error.message() or "no reason given"
     message = _ENSEMBLE.sub("", told).partition("\n")[0]  # what follows is a traceback of the server's
@@ -122,22 +119,22 @@ def from_triton(error: InferenceServerException, url: str) -> SemsegError:
         # A Python process of Triton's has died: the server stays "ready", every request to it fails.
         case "INTERNAL" if "Stub process" in message:
             return Unavailable(message)
-        # /dev/shm is full; for a request of less it may do.
+        # /dev/shm is full; a smaller request may still fit.
         case "INTERNAL" if "shared memory" in message:
             return Unavailable("the server has no room left in its shared memory (/dev/shm)")
-        # ONNX Runtime's words for a convolution whose kernel is larger than what it is to slide over.
+        # ONNX Runtime's words for a convolution whose kernel is larger than its input.
         case "INTERNAL" if "Invalid input shape: {" in message:
-            return InvalidImage("image: is too small for this network; pass target_size to have it scaled up")
+            return InvalidImage("image: is too small for this network; pass target_size to scale it up")
         case _:
             return ServerError(message)
 
 
 def _hint(message: str) -> str:
-    """What gRPC's reason for not being connected says of TLS."""
+    """What gRPC's reason for a failed connection says about TLS."""
     if "Hostname Verification" in message:
         return ": its certificate is for another host"
     if "CERTIFICATE_VERIFY_FAILED" in message:
-        return ": its certificate is of no authority that is trusted here; SEMSEG_TRITON_CA names the file of one"
+        return ": its certificate is not trusted here; name the file of its authority in SEMSEG_TRITON_CA"
     if "WRONG_VERSION_NUMBER" in message:
         return ": it does not speak TLS"
     if "Socket closed" in message:

@@ -1,4 +1,4 @@
-"""Whatever a user hands to `predict`, as a stream of encoded images in its order."""
+"""Turns whatever a user passes to `predict` into a stream of encoded images, in order."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ _ACCEPTED = (
 
 
 def sources(given: Input) -> Iterator[Source | Unreadable]:
-    """The images of `given`, in its order: each is read, downloaded or rendered when it is asked for, and then let go.
+    """The images of `given`, in order. Each is read, downloaded or rendered only when it is asked for.
 
-    A path may be that of an image, a PDF file, a TIFF of several frames, a video, or a folder, which is searched to its
-    depths, in the order of the names; hidden files, and suffixes other than SUFFIXES, are passed over there. A glob pattern
-    finds what a folder would. What gives no image is told in its place, and the next follows.
+    A path may be an image, a PDF, a TIFF with several frames, a video or a folder. A folder is searched recursively, in the
+    order of the names; hidden files and suffixes other than SUFFIXES are skipped. A glob pattern finds the same files that a
+    folder would. An input without an image gives an Unreadable in its place.
 
     Raises:
-        InvalidInput: `given`, or what is in its lists and dicts, is of no kind that is known. At once, before anything is
-            read; only for what an iterator gives, when it gives it.
+        InvalidInput: `given`, or something in its lists and dicts, is of an unknown kind. This is raised before anything is
+            read; for items of an iterator, when they come.
     """
     return itertools.chain.from_iterable(map(images, items(given)))
 
 
 def items(given: Input) -> Iterator[Item]:
-    """What `given` names one by one, nothing of it read yet: paths of files, URLs, content, and what is not there.
+    """The single items of `given`, none of them read yet: file paths, URLs, contents, and Unreadables.
 
     Raises:
         InvalidInput: as `sources` does.
@@ -87,15 +87,15 @@ def _check(given: object) -> None:
             for item in given:
                 _check(item)
         case _ if hasattr(given, "read"):  # its iterator would give lines
-            raise InvalidInput(f"an open file ({_kind(given)}) is no input: pass its path, or what its read() gives")
+            raise InvalidInput(f"an open file ({_kind(given)}) is not an input: pass its path, or the result of its read()")
         case Iterable() if not hasattr(given, "__array__"):  # a tensor's would give rows
             pass
         case _:
-            raise InvalidInput(f"{_kind(given)} is no input: pass {_ACCEPTED}")
+            raise InvalidInput(f"{_kind(given)} is not an input: pass {_ACCEPTED}")
 
 
 def _check_array(pixels: npt.NDArray[Any]) -> None:
-    told = f"an array of {pixels.dtype} {list(pixels.shape)} is no image"
+    told = f"an array of {pixels.dtype} {list(pixels.shape)} is not an image"
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4)):
         raise InvalidInput(f"{told}: its shape must be [H, W, 3] (BGR), [H, W, 4] (BGRA), [H, W] or [H, W, 1] (grey)")
     if pixels.dtype != np.uint8:
@@ -155,9 +155,9 @@ def _named(given: str) -> Iterator[str | Unreadable]:
 
 
 def _folder(given: str) -> Iterator[str | Unreadable]:
-    """The files in a folder: their names are kept, nothing else. Links to folders are not followed, they may lead back.
+    """The files in a folder. Links to folders are not followed: they may lead back.
 
-    That it is empty is told, not raised: it may be one of many, and empty today only, as a file may.
+    An empty folder gives an Unreadable rather than an error, since it may be one of many inputs.
     """
     barred: list[OSError] = []
     found = []
@@ -172,7 +172,7 @@ def _folder(given: str) -> Iterator[str | Unreadable]:
 
 
 def _matching(pattern: str) -> Iterator[str | Unreadable]:
-    """The files that match and are of a known suffix: as in a folder, nobody has named them one by one."""
+    """The files that match and have a known suffix. As in a folder, nobody has named them one by one."""
     found = sorted({path for path in _globbed(pattern) if _known(path) and Path(path).is_file()})
     if not found:
         yield Unreadable(pattern, "there is no such file, and as a pattern it matches no image, PDF or video")
@@ -180,7 +180,7 @@ def _matching(pattern: str) -> Iterator[str | Unreadable]:
 
 
 def _globbed(pattern: str) -> Iterator[str]:
-    """As glob does, but for `**`, which here follows no links to folders: with two that lead back, it would never end.
+    """Like glob, but `**` does not follow links to folders: with two that lead back, it would never end.
 
     Path.glob takes no absolute pattern, and gives hidden files.
     """

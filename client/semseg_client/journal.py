@@ -1,8 +1,8 @@
-"""What is done in a folder of results, in a file of JSON lines that only grows.
+"""The journal of a folder of results: a file of JSON lines that only grows.
 
-A line is written, by one call, when all files of an image are there. So whatever kills the writer, the lines before are true;
-a last line that is torn is passed over. Several processes may write into one file. Of lines that tell of the same name, the last
-holds. A second kind of line tells how many images a file of several (a PDF, a video) has, when it has been read to its end.
+A line is written with one call, once all files of an image are in place. Whatever kills the writer, the lines before are true,
+and a torn last line is skipped. Several processes may write to one file. If two lines have the same name, the last one holds.
+A second kind of line says how many images a file with several (a PDF, a video) has, once it has been read to its end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .segmentation import Model
 
 @dataclass(frozen=True)
 class Made:
-    """How results are made: `weights` is the SHA-256 of what the model was exported from, if that is known."""
+    """How results are made. `weights` is the SHA-256 of the weights that the model was exported from, if known."""
 
     model: str
     version: str
@@ -41,8 +41,8 @@ class Made:
 class Entry:
     """An image that is done.
 
-    `input` is the absolute path of its file, or its URL; `page` as a result's `page_index`; `stamp` changes when the image does.
-    `files` has the size in bytes and the time in nanoseconds of every file that was written, by its name.
+    `input` is the absolute path of its file, or its URL. `page` is the `page_index` of the result. `stamp` changes when the image
+    does. `files` maps the name of every written file to its size in bytes and its time in nanoseconds.
     """
 
     input: str
@@ -63,7 +63,7 @@ class Counted:
 
 
 class Journal:
-    """The journal at `path`, which is made if it is not there. Raises OSError if that cannot be written."""
+    """The journal at `path`, which is created if needed. Raises OSError if it cannot be written."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o666)
@@ -73,7 +73,7 @@ class Journal:
         self._path = path
 
     def read(self) -> list[Entry | Counted]:
-        """What stands there, the oldest first. Raises OSError."""
+        """All lines, the oldest first. Raises OSError."""
         lines = map(_line, self._path.read_bytes().splitlines())
         return [line for line in lines if line is not None]
 

@@ -1,4 +1,4 @@
-"""YAML files read against a table of the keys that they may have; all that is wrong with one is told at once, by line.
+"""Reads YAML files against a table of the keys that they may have, and reports all mistakes at once, by line.
 
 Values are never constructed, only nodes composed (https://pyyaml.org/wiki/PyYAMLDocumentation), so no file can run code.
 """
@@ -21,13 +21,13 @@ _LARGEST = 2**16  # bytes
 _DEEPEST = 16  # levels: the composer calls itself once for each
 _TEXT = "tag:yaml.org,2002:str"
 _NULL = "tag:yaml.org,2002:null"
-# YAML 1.1 would read 1:30 as 90, 010 as 8 and 1e3 as text (https://yaml.org/type/int.html). Here, a number is what it looks like.
+# YAML 1.1 would read 1:30 as 90, 010 as 8 and 1e3 as text (https://yaml.org/type/int.html). Here a number is what it looks like.
 _WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 class Wrong(Exception):
-    """A value that its key does not take. The message says what the key takes or, if `whole`, all there is to say."""
+    """A value that its key does not take. The message says what the key takes; if `whole`, it is the complete message."""
 
     def __init__(self, message: str, whole: bool = False) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Ignored:
-    """A key without effect for `reason`; that is noted, unless it says `here`: what holds anyway."""
+    """A key that has no effect, for `reason`. That is noted, unless its value is `here`, which holds anyway."""
 
     reason: str
     here: str = "false"
@@ -52,7 +52,7 @@ class Ignored:
 
 @dataclass(frozen=True)
 class Misplaced:
-    """A key that is wrong here for `reason`, and the settings that it is meant to make."""
+    """A key that is wrong here, for `reason`, and the settings that it was meant to make."""
 
     reason: str
     names: tuple[str, ...]
@@ -87,12 +87,12 @@ def read_text(name: str) -> str:
 class Reading:
     """The reading of one file.
 
-    `values` and `lines` are by the name of the setting; `attempts` are the settings that the file means to make, rightly or
-    wrongly, so that what is misspelt is not told as missing too.
+    `values` and `lines` are by setting. `attempts` are the settings that the file tries to make, so that a misspelt one is not
+    reported as missing as well.
     """
 
     def __init__(self, file: str, text: str) -> None:
-        """Raises ConfigurationError if the text is not YAML, or none that is taken here."""
+        """Raises ConfigurationError if the text is not YAML, or not the kind that is accepted here."""
         self.file = file
         self.root = self._composed(text)
         self.values: dict[str, Any] = {}
@@ -107,20 +107,20 @@ class Reading:
         return [key.value for key, _ in self.root.value if isinstance(key, yaml.ScalarNode)]
 
     def read(self, table: Section) -> None:
-        """Take the values, the problems and the notes of all keys."""
+        """Collect the values, problems and notes of all keys."""
         self._table = table
         self._section("", self.root, table)
 
     def problem(self, line: int, told: str) -> None:
-        """Something is wrong on that line."""
+        """Report something wrong on that line."""
         self._problems.append((line, told))
 
     def note(self, line: int, told: str) -> None:
-        """Something on that line is worth knowing."""
+        """Note something worth knowing on that line."""
         self._notes.append((line, told))
 
     def failure(self, line: int, told: str) -> ConfigurationError:
-        """A problem that leaves nothing else to look at."""
+        """A problem that makes all others pointless."""
         return ConfigurationError(*self._told([(line, told)]))
 
     def check(self) -> None:
@@ -152,7 +152,7 @@ class Reading:
         return root
 
     def _check_events(self, text: str) -> None:
-        """Refuse what would make much of a small file, or of text more than text, before anything is composed."""
+        """Refuse aliases, tags, deep nesting and a second document before anything is composed."""
         depth = documents = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             line = _line(event.start_mark)
@@ -160,9 +160,9 @@ class Reading:
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent):
-                raise self.failure(line, f"the alias *{event.anchor} is not taken; write the value out")
+                raise self.failure(line, f"the alias *{event.anchor} is not supported; write the value out")
             if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
-                raise self.failure(line, f"the tag {event.tag!r} is not taken; leave it out")
+                raise self.failure(line, f"the tag {event.tag!r} is not supported; leave it out")
             if depth > _DEEPEST:
                 raise self.failure(line, f"nested deeper than {_DEEPEST} levels")
             if documents > 1:
@@ -175,7 +175,7 @@ class Reading:
             if not isinstance(key, yaml.ScalarNode):
                 self.problem(line, f"a key is {_found(key)}, but must be a name")
             elif key.value in first:
-                self.problem(line, f"key {key.value!r} stands on line {first[key.value]} already")
+                self.problem(line, f"key {key.value!r} is already on line {first[key.value]}")
             else:
                 first[key.value] = line
                 self._entry(path, key.value, line, value, section)
@@ -209,7 +209,7 @@ class Reading:
             self.problem(line, str(wrong) if wrong.whole else f"{key} is {_found(value)}, but must be {wrong}")
 
     def _unknown(self, path: str, key: str, line: int, value: yaml.Node, section: Section) -> None:
-        """Tell the key that is meant, if that can be guessed; a section is then read as if it were named so."""
+        """Report an unknown key, with the one that was probably meant. A section is then read under that name."""
         homes = {home: keys[key] for home, keys in _sections(self._table) if not isinstance(keys.get(key), Misplaced | None)}
         if homes:
             places = " or ".join(f"in {home}" if home else "at the top of the file" for home in homes)
@@ -230,7 +230,7 @@ class Reading:
 
 
 def near(name: str, known: Collection[str], likeness: float = 0.6) -> str | None:
-    """The known name that was probably meant; `likeness`, 0 to 1, as difflib measures it."""
+    """The known name that was probably meant. `likeness`, 0 to 1, is difflib's measure."""
     by_folded = {each.casefold(): each for each in known}
     found = get_close_matches(name.casefold(), by_folded, cutoff=likeness)
     # Letters that changed places come first: difflib finds module_name nearer to modle_name than model_name is.
@@ -245,7 +245,7 @@ def text(node: yaml.Node) -> str:
 
 
 def whole(low: int, high: int | None = None) -> Callable[[yaml.Node], int]:
-    """What reads a whole number from `low` to `high`, both included, and raises Wrong."""
+    """A parser for whole numbers from `low` to `high`, both included. It raises Wrong."""
 
     def parse(node: yaml.Node) -> int:
         number = _plain(node, _WHOLE)
@@ -265,30 +265,30 @@ def seconds(node: yaml.Node) -> float:
 
 
 def _plain(node: yaml.Node, pattern: re.Pattern[str]) -> str | None:
-    """What stands there without quotes, if it fits the pattern."""
+    """The unquoted value, if it fits the pattern."""
     unquoted = isinstance(node, yaml.ScalarNode) and node.style is None
     return str(node.value) if unquoted and pattern.fullmatch(node.value) else None
 
 
 def _line(mark: Any) -> int:
-    """PyYAML's marks count from 0; its types say that one may be None, which none from text is."""
+    """The line of a mark. PyYAML counts from 0; a mark from text is never None, whatever its types say."""
     return int(mark.line) + 1
 
 
 def _is_unset(node: yaml.Node) -> bool:
-    """null is, and so is None, which PaddleX 3.7.2's own file has for it, though to YAML it is text."""
+    """Whether it is null, or None, which PaddleX 3.7.2's own file uses although YAML reads it as text."""
     return isinstance(node, yaml.ScalarNode) and (node.tag == _NULL or node.value == "None")
 
 
 def _says(node: yaml.Node, here: str) -> bool:
-    """Whether a value is `here`, or nothing."""
+    """Whether a value is `here`, or null."""
     if isinstance(node, yaml.CollectionNode):
         return not node.value
     return _is_unset(node) or str(node.value).lower() in ("", here)
 
 
 def _can_be(entry: Section | Setting | Ignored | Misplaced, node: yaml.Node) -> bool:
-    """Whether a value is of an entry's kind: keys with values for a section, anything else for a setting."""
+    """Whether a value is of the entry's kind: a mapping for a section, anything else for a setting."""
     return isinstance(entry, Ignored) or _is_unset(node) or isinstance(entry, Mapping) == isinstance(node, yaml.MappingNode)
 
 
@@ -315,7 +315,7 @@ def _names(section: Section) -> Iterator[str]:
 
 
 def _sections(section: Section, path: str = "") -> Iterator[tuple[str, Section]]:
-    """A section and all below it, each with its path."""
+    """A section and all those below it, each with its path."""
     yield path, section
     for key, entry in section.items():
         if isinstance(entry, Mapping):

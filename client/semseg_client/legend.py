@@ -13,7 +13,7 @@ from .segmentation import Segmentation
 
 @dataclass(frozen=True)
 class ClassShare:
-    """A class that is present: its colour as (red, green, blue), 0 to 255, and its pixels, also as a share, 0 to 1, of all."""
+    """A class that is present: its colour (red, green, blue; 0 to 255), its number of pixels and their share, 0 to 1."""
 
     id: int
     name: str
@@ -23,17 +23,17 @@ class ClassShare:
 
     @property
     def hex(self) -> str:
-        """The colour as CSS has it: #rrggbb."""
+        """The colour in CSS notation: #rrggbb."""
         return hex_colour(self.colour)
 
 
 def hex_colour(colour: Colour) -> str:
-    """The colour as CSS has it: #rrggbb."""
+    """The colour in CSS notation: #rrggbb."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
 def legend(segmentation: Segmentation) -> tuple[ClassShare, ...]:
-    """The classes that are present, the largest first, those of one size by id."""
+    """The classes that are present, the largest first, equal ones by id."""
     counts = np.bincount(segmentation.label_map.ravel())
     table = colour_table(segmentation.palette)
     shares = []

@@ -1,4 +1,4 @@
-"""Processes that do not outlive the one that started them, however that ends."""
+"""Child processes that never outlive their parent, however it ends."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _LIBC = ctypes.CDLL(None)
 
 
 def end_with_parent(number: int = signal.SIGTERM) -> None:
-    """Have this process sent that signal when the thread that started it ends."""
+    """Ask the kernel to send this process that signal when the thread that started it ends."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, number)

@@ -1,7 +1,7 @@
-"""A folder of somebody's own weights as a pipeline's model: exported on first use, and anew when it has changed.
+"""Uses a folder of the user's own weights as a pipeline's model: exports it on first use, and again when it has changed.
 
-What was exported is told by the SHA-256 that the ensemble's configuration carries (`folder_sha256` in docs/contract.md), so
-that nothing but the model repository has to be kept, and no exporter is needed while the folder stays as it is.
+The ensemble's configuration has a SHA-256 of what was exported (`folder_sha256` in docs/contract.md). So nothing but the model
+repository has to be kept, and no exporter is needed while the folder stays the same.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from .repository import add_shared_models, configuration, is_there
 
 _CLASSES = "classes.txt"
 _FAILED = "Export failed: "  # the exporter's word
-_LONGEST_NAME = 64  # characters of the folder's name that its model's keeps: a file system takes 255 with all that is added
+_LONGEST_NAME = 64  # characters of the folder's name in the model's name; a file system allows 255, with all that is added
 
 
 @dataclass(frozen=True)
 class _Weights:
-    """What the exporter is to take, an inference archive's folder or a file of trained weights, and all that it will read."""
+    """The exporter's input (the folder of an inference archive, or a file of trained weights) and all files that it will read."""
 
     given: Path
     read: tuple[Path, ...]
@@ -41,7 +41,7 @@ class _Weights:
 
 
 def served_name(model: str | Path, architecture: str | None, repository: Path, url: str | None) -> str:
-    """The name that `model`, a name or a folder of weights, is served by; a folder is exported if that is still to be done.
+    """The name that `model`, a name or a folder of weights, is served by. A folder is exported if needed.
 
     `architecture` is PaddleX's name of the network, which trained weights (.pdparams) need.
 
@@ -59,9 +59,9 @@ def served_name(model: str | Path, architecture: str | None, repository: Path, u
 
 
 def exported(folder: Path, architecture: str | None, repository: Path) -> str:
-    """The name in `repository` of the model that the weights in `folder` are, as they are now; exported if need be.
+    """The name in `repository` of the model made from the weights in `folder`, as they are now. It is exported if needed.
 
-    Of several processes that need it, one exports, and the others wait. Who watches at a terminal is told.
+    If several processes need it, one exports and the others wait. A user at a terminal is told.
 
     Raises:
         ServingError: there are no weights, no exporter, or the exporter refused them.
@@ -71,7 +71,7 @@ def exported(folder: Path, architecture: str | None, repository: Path) -> str:
     try:
         weights = _find(folder)
         if weights.trained and architecture is None:
-            raise ServingError(f"{weights.given} does not tell its network: name it in the pipeline's file, as model_name")
+            raise ServingError(f"{weights.given} does not say which network it is: set model_name in the pipeline's file")
         digest = _sha256(weights, architecture)
         if not _is_current(repository, name, digest):
             _export(folder, weights, architecture, repository, digest)
@@ -81,14 +81,14 @@ def exported(folder: Path, architecture: str | None, repository: Path) -> str:
 
 
 def name_of(folder: Path) -> str:
-    """The folder's own name as far as a model may have it, and eight digits that tell it from others of that name."""
+    """The folder's name, as far as a model may have it, and eight digits that make it unique."""
     path = folder.resolve()
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name)[:_LONGEST_NAME].strip("._-")
     return f"{plain or 'weights'}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
 
 
 def _find(folder: Path) -> _Weights:
-    """As the exporter looks for them: an inference archive in the folder or one folder below, or else trained weights."""
+    """Find what the exporter would: an inference archive in the folder or one level below, or else trained weights."""
     if not folder.is_dir():
         raise ServingError(f"{folder} is {'not a' if folder.exists() else 'no'} folder of weights")
     place = network_folder(folder)
@@ -97,7 +97,7 @@ def _find(folder: Path) -> _Weights:
     inside = sorted(folder.iterdir())
     trained = [file for file in inside if file.suffix == TRAINED]
     if len(trained) > 1:
-        raise ServingError(f"{folder} holds several trained weights ({', '.join(file.name for file in trained)}): leave one")
+        raise ServingError(f"{folder} holds several trained weights ({', '.join(file.name for file in trained)}): keep only one")
     if not trained:
         raise ServingError(f"{folder} holds no weights: neither {' nor '.join(PROGRAMS)} with {PARAMETERS}, nor a {TRAINED}")
     described = [file for file in inside if file.suffix in (".yml", ".yaml")]
@@ -111,7 +111,7 @@ def _weights(given: Path, files: list[Path], places: tuple[Path, ...]) -> _Weigh
 
 
 def _sha256(weights: _Weights, architecture: str | None) -> str:
-    """Of all that makes the model, each file with its name and length, so that none can pass for another."""
+    """SHA-256 over everything that makes the model: each file with its name and length, so that the digest is unambiguous."""
     whole = hashlib.sha256()
     if weights.trained:
         whole.update(f"{architecture}\0".encode())
@@ -124,13 +124,13 @@ def _sha256(weights: _Weights, architecture: str | None) -> str:
 
 
 def _is_current(repository: Path, name: str, digest: str) -> bool:
-    """Whether what is served by that name is whole and was exported from just that."""
+    """Whether the model of that name is complete and was exported from exactly these files."""
     if not is_there(repository, name):
         return False
     ensemble = configuration(repository, name)
     if ensemble.parameters["folder_sha256"].string_value != digest:
         return False
-    # An export that was killed may have replaced the configurations of the steps and not the ensemble's.
+    # A killed export may have replaced the configurations of the steps, but not the ensemble's.
     own = [step.model_name for step in ensemble.ensemble_scheduling.step if step.model_name.startswith(f"{name}_")]
     return all(
         is_there(repository, each) and configuration(repository, each).version_policy == ensemble.version_policy for each in own
@@ -138,7 +138,7 @@ def _is_current(repository: Path, name: str, digest: str) -> bool:
 
 
 def _export(folder: Path, weights: _Weights, architecture: str | None, repository: Path, digest: str) -> None:
-    """Run the exporter unless, while it was waited for, another process has."""
+    """Run the exporter, unless another process has done so while we waited for the lock."""
     name = name_of(folder)
     watched = sys.stderr is not None and sys.stderr.isatty()
     if watched:
@@ -162,7 +162,7 @@ def _export(folder: Path, weights: _Weights, architecture: str | None, repositor
             text=True,
             errors="replace",
             start_new_session=True,  # Ctrl-C at a terminal reaches us alone
-            pass_fds=[lock],  # should we be killed, the next one waits until this has cleaned up
+            pass_fds=[lock],  # if we are killed, the next one waits until the exporter has cleaned up
             preexec_fn=end_with_parent,
         ) as process:
             try:
@@ -174,7 +174,7 @@ def _export(folder: Path, weights: _Weights, architecture: str | None, repositor
 
 
 def _reason(complaints: str) -> str:
-    """The exporter's own line; below it stands what a program that it ran has printed."""
+    """The exporter's own line. Below it may be the output of a program that it ran."""
     lines = [line.strip(" │") for line in complaints.splitlines() if any(map(str.isalnum, line))]
     failed = [line for line in lines if line.startswith(_FAILED)]
     return (failed or lines or [""])[-1].removeprefix(_FAILED)

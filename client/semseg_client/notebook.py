@@ -15,7 +15,7 @@ _LONGEST_SIDE = 480  # pixels
 
 
 def fragment(pictures: Sequence[tuple[str, Image.Image]], classes: Sequence[ClassShare]) -> str:
-    """HTML that needs nothing from outside: `pictures`, RGB, each with its caption, and a legend of `classes`."""
+    """Self-contained HTML: the RGB `pictures` with their captions, and a legend of `classes`."""
     figures = "".join(_figure(caption, picture) for caption, picture in pictures)
     rows = "".join(_row(each) for each in classes)
     return (

@@ -1,21 +1,21 @@
-"""A folder of results that a later run can go on with.
+"""A folder of results that a later run can resume.
 
 In the folder are the files of the images that are done, and a hidden folder, `.semseg`:
 
     output/street_res.jpg, output/street_res.json, ...
     output/.semseg/done.jsonl        the journal: a line for each image that is done
-    output/.semseg/RANDOM/           while a run lasts: its files until they are whole
+    output/.semseg/RANDOM/           during a run: its files until they are complete
 
-The files of an image are written into the run's own folder, then each is renamed to its place, then the journal tells that the
-image is done. A run that is killed leaves its own folder behind, which the next run removes, and at most the files of one image
-of which the journal does not tell: they are whole, and are made again.
+The files of an image are written to the run's own folder, then each is renamed to its place, then the journal gets a line. A run
+that is killed leaves its own folder, which the next run removes, and at most one image's files that are not in the journal: they
+are complete, and are made again.
 
-Who resumes passes over an image if the journal has it: the same file (path, size and time of change; what comes from elsewhere
-than a file is known by its SHA-256), made by the same model with the same options, and the files that were written then are there
-unchanged. A file of one image is not even opened then. Pages and frames are images of their own; their file is not opened if
-all of them are done, and else read anew up to where it is gone on, without a request to the server.
+A resumed run skips an image if the journal has it: the same file (path, size and time; other content is known by its SHA-256),
+made by the same model with the same options, with its files unchanged. A file with one image is then not even opened. Pages and
+frames are images of their own: their file is not opened if all are done, and otherwise read from the start, without requests for
+those that are done.
 
-Names stay as they are: a name that the journal has belongs to its image, whatever is passed over and whatever comes to be added.
+Names are stable: a name in the journal belongs to its image, whatever is skipped or added later.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class _Key:
 
 
 class OutputFolder:
-    """See above. Results are saved as `made` tells; an image that was made otherwise is made again. Use it in a `with` statement.
+    """See above. `made` says how results are made; an image made differently is made again. Use it in a `with` statement.
 
-    `skipped` counts the images that were passed over.
+    `skipped` counts the images that were skipped.
 
     Raises:
         UnwritableOutput: nothing can be written there.
@@ -75,7 +75,7 @@ class OutputFolder:
             except OSError as error:
                 raise self._unwritable(error) from None
             self._held = held.pop_all()
-        # Names that differ by case only (of runs that did not resume) are of one image: see UniqueNames.
+        # Names that differ only by case come from runs that did not resume, and are one name: see UniqueNames.
         entries = {line.name.casefold(): line for line in known if isinstance(line, Entry)}
         self._entries = {entry.name: entry for entry in entries.values()}
         self._counts = {(line.input, line.stamp): line.images for line in known if isinstance(line, Counted)}
@@ -90,11 +90,11 @@ class OutputFolder:
             yield from self._remaining(item)
 
     def save(self, found: Result) -> list[Path]:
-        """Save the result of an image that `remaining` gave; gives the files.
+        """Save the result of an image from `remaining`. Returns the files.
 
         Raises:
             UnwritableOutput: nothing can be written any more.
-            OSError, ValueError: no file of this image can be made.
+            OSError, ValueError: the files of this image cannot be made.
         """
         from .render import file_name, render  # Pillow and OpenCV
 
@@ -146,7 +146,7 @@ class OutputFolder:
     def _image(
         self, image: Source | Unreadable, path: str | None = None, stamp: str | None = None
     ) -> Iterator[Source | Unreadable]:
-        """The image under the name of its files, unless it is done; `path` and `stamp` are of its file, if it has one."""
+        """The image under the name of its files, unless it is done. `path` and `stamp` are those of its file, if it has one."""
         if isinstance(image, Unreadable):
             yield image
             return
@@ -191,5 +191,5 @@ def _stat(path: str | Path) -> os.stat_result | None:
 
 
 def _mark(stat: os.stat_result) -> list[int]:
-    """What changes when a file does."""
+    """Size and time, which change when the file does."""
     return [stat.st_size, stat.st_mtime_ns]

@@ -8,10 +8,10 @@ from enum import Enum
 class Output(str, Enum):
     """A kind of file, by the name that it has on the command line."""
 
-    PICTURE = "picture"  # NAME_res.jpg, or as the image's own suffix is
+    PICTURE = "picture"  # NAME_res.jpg, or the image's own suffix
     JSON = "json"  # NAME_res.json
     IDS = "ids"  # NAME_ids.png
-    OVERLAY = "overlay"  # NAME_overlay.jpg, or as the image's own suffix is
+    OVERLAY = "overlay"  # NAME_overlay.jpg, or the image's own suffix
     POLYGONS = "polygons"  # NAME_polygons.geojson
 
 

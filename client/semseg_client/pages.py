@@ -1,4 +1,4 @@
-"""Files that hold several images (PDF, TIFF, video): one image at a time, as a lossless file."""
+"""Files with several images (PDF, TIFF, video), read one image at a time into lossless files."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
 # ISO media, but for the still images among them (AVIF, HEIF); AVI; Matroska and WebM.
 _VIDEO = re.compile(rb".{4}ftyp(?!avi|hei|hev|mif|msf)|RIFF.{4}AVI |\x1aE\xdf\xa3", re.DOTALL)
 _PDF_SCALE = 2.0  # pixels a point, as in PaddleX 3.7.2
-_PDF_PIXELS = 178_956_970  # the most that the server decodes; a larger page is rendered smaller, as in PaddleX
-# PDFium serves one thread at a time, whichever the document. Reentrant: an abandoned document may be closed by the garbage
-# collector in the midst of another.
+_PDF_PIXELS = 178_956_970  # as many as the server decodes; a larger page is rendered smaller, as in PaddleX
+# PDFium allows one thread at a time, whatever the document. The lock is reentrant because the garbage collector may close an
+# abandoned document while another one is being read.
 _PDFIUM = threading.RLock()
 
 
 class NoImage(Exception):
-    """Why an input, or a page of it, gave no image."""
+    """Why an input, or one of its pages, gave no image."""
 
 
 Page = bytes | NoImage  # an encoded image, or why this page is none
 
 
 def kind_of(suffix: str, head: bytes) -> Kind | None:
-    """As what a file that begins with `head` may hold several images; None: it is one image.
+    """The kind of a file with several images, judged by its suffix or its first bytes; None: it is a single image.
 
-    `suffix` comes first, for what is damaged should be told of as what it was; but what comes from a URL may have none.
+    The suffix comes first, so that a damaged file is reported as what it was. A file from a URL may have no suffix.
     """
     suffix = suffix.lower()
     if suffix == ".pdf" or head.startswith(b"%PDF-"):
@@ -47,7 +47,7 @@ def kind_of(suffix: str, head: bytes) -> Kind | None:
 
 
 def pages(file: Path, kind: Kind) -> Iterator[Page] | None:
-    """The images of `file`, each read when it is asked for; None for a TIFF of one, which is an image by itself.
+    """The images of `file`, each read when it is asked for. None for a TIFF with one frame: it is a single image.
 
     Raises, here or at the first page:
         NoImage: there is none.
@@ -84,7 +84,7 @@ def _video(file: Path) -> Iterator[Page]:
     try:
         got, frame = capture.read()
         if not got:
-            raise NoImage("no frame can be read: the video is damaged, or of a codec that OpenCV lacks; convert it to H.264")
+            raise NoImage("no frame can be read: the video is damaged, or OpenCV lacks its codec; convert it to H.264")
         while got:
             yield bmp(frame)
             got, frame = capture.read()
@@ -100,7 +100,7 @@ def _pdf(file: Path) -> Iterator[Page]:
             document = pypdfium2.PdfDocument(file)
     except pypdfium2.PdfiumError as error:
         if re.search("password|security", str(error), re.IGNORECASE):
-            raise NoImage("the PDF file is locked by a password: save it without one") from error
+            raise NoImage("the PDF file is protected by a password: save it without one") from error
         raise NoImage("cannot be read as a PDF file: it is damaged or has no pages") from error  # PDFium itself may say "Success"
     try:
         with _PDFIUM:

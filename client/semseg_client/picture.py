@@ -29,7 +29,7 @@ FORMATS = {  # Pillow's, by the suffixes under which a picture may be saved
 
 
 def indexed(label_map: npt.NDArray[np.uint8], palette: Sequence[Colour]) -> Image.Image:
-    """The class ids, uint8 [H, W], as a picture of mode "P": its pixels are the ids, shown in the colours of the palette."""
+    """The class ids, uint8 [H, W], as a picture of mode "P": the pixels are the ids, shown in the palette's colours."""
     image = Image.fromarray(label_map)
     image.putpalette(colour_table(palette).tobytes())
     return image
@@ -38,7 +38,7 @@ def indexed(label_map: npt.NDArray[np.uint8], palette: Sequence[Colour]) -> Imag
 def encoded(picture: Image.Image, kind: str, **options: int) -> bytes:
     """The file of a picture; `kind` and `options` are Pillow's.
 
-    WebP is without loss: its default washes the borders between classes.
+    WebP is lossless here: its default blurs the borders between classes.
     """
     file = io.BytesIO()
     if kind == "WEBP":

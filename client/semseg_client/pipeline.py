@@ -56,28 +56,28 @@ def create_pipeline(
             result.print()
             result.save_to_img("output")
 
-    What is given here goes before what stands in the file.
+    Arguments take precedence over the file.
 
     Arguments:
         `pipeline`: "semantic_segmentation", or the path of a YAML file, PaddleX's or that of `default_text`.
-        `device`: where the network of a server that is started runs, in PaddleX's words: "cpu", "gpu", "gpu:0,1".
-        `model`: the name of an exported or served model (PP-LiteSeg-T), or the folder of weights of your own: a `Path`, or a
-            string with a slash in it. They are exported to the model repository on first use, and again when they have changed;
-            classes are called as classes.txt there says, one a line.
+        `device`: where the network runs, in PaddleX's words: "cpu", "gpu", "gpu:0,1". For a server that is started here.
+        `model`: the name of an exported or served model (PP-LiteSeg-T), or a folder with weights of your own: a `Path`, or a
+            string with a slash in it. Such weights are exported on first use, and again when they have changed. Their class
+            names come from classes.txt in that folder, one per line.
         `url`: the gRPC address of a running tritonserver, such as "localhost:8001" (or SEMSEG_URL). Without one, a server is
-            started, shared by all pipelines of the process, and stopped with the last.
-        `tls`: the files for a server whose URL is grpcs://host:port, if the environment does not name them: see `Client`.
-        `repository`: the model repository of a server that is started (model_repository in the current folder).
-        `batch_size`: images that are to be computed at a time, if the network is quicker so.
-        `jobs`: images that are under way at once, from which batches form (as many as two batches need, at least 4).
-        `timeout`: the time, in seconds, that one image may take.
-        `pp_option`, `use_hpip`, `enable_hpi`, `hpi_params`: PaddleX's settings of its engines are taken and have no effect: the
+            started. All pipelines of the process share it, and it stops with the last of them.
+        `tls`: the files for a server at grpcs://host:port, if the environment does not name them: see `Client`.
+        `repository`: the model repository for a server that is started here (default: model_repository in the current folder).
+        `batch_size`: images to compute together, if that makes the network faster.
+        `jobs`: images in flight at once, from which batches form (default: enough for two batches, at least 4).
+        `timeout`: the time that one image may take, in seconds.
+        `pp_option`, `use_hpip`, `enable_hpi`, `hpi_params`: PaddleX's engine settings. They are accepted and have no effect: the
             network always runs on ONNX Runtime.
 
-    Close it, or use it in a `with` statement; at the latest it ends with the process.
+    Close the pipeline, or use it in a `with` statement. At the latest it ends with the process.
 
     Raises:
-        ConfigurationError: there is no such pipeline, or the file is wrong (each mistake has its line), or an argument.
+        ConfigurationError: there is no such pipeline, or the file (one line per mistake) or an argument is wrong.
         DeviceError: there is no such device, or the installed ONNX Runtime has no provider for it.
         ServingError: the server could not be started, does not have the model, or the folder could not be exported.
     """
@@ -104,7 +104,7 @@ def create_pipeline(
 
 @dataclass(frozen=True)
 class Failed:
-    """An image that has no result, and why. `input_path` and `page_index` are as in a `Result`."""
+    """An image without a result, and why. `input_path` and `page_index` are as in `Result`."""
 
     input_path: str | None
     page_index: int | None
@@ -116,7 +116,7 @@ class Failed:
 
 
 class Pipeline:
-    """Segments images, several at a time, and gives their results in order. One may be shared by many threads."""
+    """Segments images, several at a time, and gives the results in order. Threads may share one."""
 
     def __init__(self, config: PipelineConfig, tls: Tls | None = None) -> None:
         """See `create_pipeline`."""
@@ -131,7 +131,7 @@ class Pipeline:
                 held.callback(server.close)
                 url = server.url
             self._client = held.enter_context(Client(url, config.timeout, tls=tls))
-            self._client.model(self._model)  # it is there, or that is told now
+            self._client.model(self._model)  # raises now if it is not there
             self._held = held.pop_all()
 
     @property
@@ -154,16 +154,16 @@ class Pipeline:
         batch_size: int | None = None,  # noqa: ARG002
         device: str | None = None,  # noqa: ARG002
     ) -> Iterator[Result]:
-        """The results of all images in `input`, one an image, in their order, each as soon as it is there.
+        """The results of all images in `input`, in order, each as soon as it is ready.
 
-        `input` is a path, an http(s) URL, a folder (searched to its depths), a glob pattern, the bytes of an image file, a
-        numpy array (uint8 [H, W, 3] in BGR, or [H, W] in grey), a list or an iterator of these, or PaddleX's {"img": ...}. The
-        pages of a PDF file and the frames of a TIFF file or a video are images of their own. It is read a few images ahead.
-        `target_size`, in pixels, has every image scaled, its proportions kept, before the network sees it. PaddleX's
-        `batch_size` and `device` are taken and have no effect here: the pipeline is made for them.
+        `input` is a path, an http(s) URL, a folder (searched recursively), a glob pattern, the bytes of an image file, a numpy
+        array (uint8 [H, W, 3] BGR, or [H, W] grey), a list or an iterator of these, or PaddleX's {"img": ...}. Each page of a PDF
+        and each frame of a TIFF or video is an image of its own. The input is read a few images ahead. `target_size`, in pixels,
+        scales every image before the network sees it, keeping its proportions. PaddleX's `batch_size` and `device` are accepted
+        and have no effect here: they are set when the pipeline is made.
 
         Raises:
-            InvalidInput: `input` is of no kind that is known. At once; everything else in the place of the image:
+            InvalidInput: `input` is of an unknown kind. Raised at once; the others come in place of the image:
             UnreadableInput: an image cannot be read, downloaded or rendered.
             InvalidImage, InvalidRequest, Unavailable, ...: see `Client.segment`.
         """
@@ -177,9 +177,9 @@ class Pipeline:
         *,
         picture: bool = True,
     ) -> Generator[Result | Failed, None, None]:
-        """As `predict`, but an image that fails costs itself alone: it gives a `Failed` in its place.
+        """Like `predict`, but an image that fails gives a `Failed` in its place, and the others go on.
 
-        Without `picture`, the server is not asked to draw: a result draws by itself what it is asked for.
+        Without `picture`, the server does not draw. A result then draws its own picture when it is asked for one.
         """
         size = self.config.target_size if target_size is None else target_size
         return self.attempt_sources(_under_unique_names(sources(input)), size, picture=picture)
@@ -191,7 +191,7 @@ class Pipeline:
         *,
         picture: bool = True,
     ) -> Generator[Result | Failed, None, None]:
-        """As `attempt`, of images that were read already; each result has the name of its image. The target size is as given."""
+        """Like `attempt`, for sources. Each result has the name of its source, and `target_size` is taken as it is."""
         waiting: deque[Future[Result | Failed]] = deque()
         with ThreadPoolExecutor(self._under_way, thread_name_prefix="semseg") as pool:
             try:
@@ -224,7 +224,7 @@ class Pipeline:
         )
 
     def close(self) -> None:
-        """Close the connection, and give up the server that was started for it."""
+        """Close the connection, and release the server that was started for it."""
         self._held.close()
 
     def __enter__(self) -> Pipeline:

@@ -27,12 +27,12 @@ PIPELINE = "semantic_segmentation"
 _DEFAULT = Path(__file__).with_name(f"{PIPELINE}.yaml")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # as in docs/contract.md
 _ADDRESS = re.compile(r"(?:grpcs?://)?(?:\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):(\d{1,5})", re.ASCII)
-_TYPING_ERROR = 0.85  # likeness of a pipeline's name; instance_segmentation, another pipeline of PaddleX's, has 0.81
+_TYPING_ERROR = 0.85  # similarity of a pipeline's name; PaddleX's instance_segmentation, another pipeline, has 0.81
 
 
 @dataclass(frozen=True)
 class Serving:
-    """What a file says of the REST service; None where it says nothing. `timeout` in seconds."""
+    """What a file says about the REST service; None where it says nothing. `timeout` is in seconds."""
 
     host: str | None = None
     port: int | None = None
@@ -40,20 +40,19 @@ class Serving:
     max_body_bytes: int | None = None
 
     def given(self) -> dict[str, Any]:
-        """What is said, by the names of the gateway's Settings."""
+        """What the file sets, by the names of the gateway's Settings."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
 class PipelineConfig:
-    """What a pipeline is made of.
+    """The settings of a pipeline.
 
-    `model` is the name of a model that is served or exported, without "(slice)", or the folder of somebody's own weights;
-    `architecture` is then PaddleX's name of their network, if it is told. `batch_size` counts images. `target_size` is in
-    pixels; None: the network's own Resize, or the image as it is. `device` None: a GPU if Triton sees one, else the CPU.
-    `url` is the gRPC address of a running tritonserver; None: one is started on `repository`, or on the default one.
-    `timeout` is in seconds. `jobs` images are under way at once; None: as `batch_size` asks. `notes` tell, a line each, what a
-    file sets without effect.
+    `model` is the name of a served or exported model, without "(slice)", or a folder of the user's own weights; `architecture` is
+    then PaddleX's name of their network, if known. `batch_size` counts images. `target_size` is in pixels; None: the network's
+    own Resize, or the image as it is. `device` None: a GPU if Triton sees one, else the CPU. `url` is the gRPC address of a
+    running tritonserver; None: one is started on `repository` (None: the default one). `timeout` is in seconds. `jobs` is the
+    number of images in flight; None: what `batch_size` asks for. `notes` say, one line each, what a file sets without effect.
     """
 
     model: str | Path
@@ -70,9 +69,9 @@ class PipelineConfig:
 
 
 def load(pipeline: str | os.PathLike[str]) -> PipelineConfig:
-    """The configuration that `pipeline` names: "semantic_segmentation", the built-in one, or the path of a YAML file.
+    """The configuration named by `pipeline`: "semantic_segmentation" (the built-in one), or the path of a YAML file.
 
-    Folders that the file names are looked for beside it first, then in the current folder.
+    Folders named in the file are looked up beside it first, then in the current folder.
 
     Raises:
         ConfigurationError: there is no such pipeline or file, or the file is wrong.
@@ -87,14 +86,14 @@ def load(pipeline: str | os.PathLike[str]) -> PipelineConfig:
 
 
 def name_or_folder(model: str | os.PathLike[str]) -> str | Path:
-    """What is given by argument in place of a file's model: a path, or a string with a slash in it, is a folder of weights."""
+    """A model given by argument: a path, or a string with a slash in it, is a folder of weights."""
     if isinstance(model, str) and "/" not in model:
         return plain_name(model)
     return Path(model)
 
 
 def default_text() -> str:
-    """The built-in configuration, commented, for its user to change."""
+    """The built-in configuration with comments, for users to edit."""
     return _DEFAULT.read_text(encoding="utf-8")
 
 
@@ -128,14 +127,14 @@ def _config(reading: Reading, folder: Path) -> PipelineConfig:
 
 
 def _shape(top: list[str]) -> Section:
-    """The shape that the first key of either tells; if none does, the newer."""
+    """The shape that the file's first telling key belongs to; if there is none, the newer one."""
     shapes = {"Global": _B2, "Pipeline": _B2, "pipeline_name": _372, "SubModules": _372}
     told = [key for key in top if key in shapes] or [key for key in (near(each, shapes) for each in top) if key]
     return shapes[told[0]] if told else _372
 
 
 def _check_pipeline(reading: Reading, shape: Section) -> None:
-    """Another pipeline's file is told as that alone: that its keys are unknown would only hide it."""
+    """Report another pipeline's file as just that. A list of its unknown keys would only hide it."""
     name = reading.values.get("pipeline_name")
     if name is None:
         if "pipeline_name" not in reading.attempts:
@@ -157,14 +156,14 @@ def _model(reading: Reading, shape: Section, folder: Path) -> tuple[str | Path, 
     if name is not None:
         name = plain_name(name)
         if not _MODEL_NAME.fullmatch(name):
-            told = f"no model can be named {name!r}; a name has letters, digits, '.', '_' and '-'"
+            told = f"{name!r} cannot name a model; a name has letters, digits, '.', '_' and '-'"
             reading.problem(reading.lines["model_name"], told)
     if weights is not None:
         found = _folder(weights, folder)
         if found is None:
-            reading.problem(line, f"there is no folder {weights!r}, neither beside this file nor in the current folder")
+            reading.problem(line, f"there is no folder {weights!r} beside this file or in the current folder")
         if "url" in reading.lines:
-            told = f"a running server, as url names one (line {reading.lines['url']}), serves models by name, not {weights!r}"
+            told = f"the running server at url (line {reading.lines['url']}) serves models by name, not {weights!r}"
             reading.problem(line, told)
         return found or Path(weights), name
     if name is None and not reading.attempts & {"model_name", "model_dir"}:
@@ -213,7 +212,7 @@ def _device(node: yaml.Node) -> Device:
 def _address(node: yaml.Node) -> str:
     found = _ADDRESS.fullmatch(node.value) if isinstance(node, yaml.ScalarNode) else None
     if found is None or not 0 < int(found[1]) <= 65535:
-        raise Wrong("a gRPC address, HOST:PORT, as localhost:8001")
+        raise Wrong("a gRPC address, HOST:PORT, such as localhost:8001")
     return found[0]
 
 
@@ -224,7 +223,7 @@ def _module_name(node: yaml.Node) -> str:
 
 
 def _of_the_other(theirs: str, ours: str) -> Misplaced:
-    reason = f"it is of PaddleX {theirs}'s shape, the file of {ours}'s; keep to one"
+    reason = f"it belongs to PaddleX {theirs}'s shape, and the file has {ours}'s; keep to one"
     return Misplaced(reason, ("pipeline_name", "model_name"))
 
 

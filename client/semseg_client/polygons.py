@@ -19,7 +19,7 @@ _OUTSIDE = 256  # no class id
 
 
 def feature_collection(label_map: npt.NDArray[np.uint8], classes: Sequence[ClassShare]) -> dict[str, Any]:
-    """GeoJSON (RFC 7946) of `polygons`: one feature, a MultiPolygon, for each of `classes`, which must be those of the map."""
+    """`polygons` as GeoJSON (RFC 7946): one MultiPolygon feature for each of `classes`, which must be those of the label map."""
     found = polygons(label_map)
     features = [
         {
@@ -33,21 +33,21 @@ def feature_collection(label_map: npt.NDArray[np.uint8], classes: Sequence[Class
 
 
 def borders(label_map: npt.NDArray[np.uint8]) -> int:
-    """How many pixels' sides lie between two classes: what `polygons` costs grows with it, to about 750 bytes for each."""
+    """The number of pixel sides between two classes. `polygons` takes up to about 750 bytes for each."""
     return int(np.count_nonzero(label_map[:, 1:] != label_map[:, :-1]) + np.count_nonzero(label_map[1:] != label_map[:-1]))
 
 
 def polygons(label_map: npt.NDArray[np.uint8]) -> dict[int, list[Polygon]]:
     """The polygons of every class in `label_map`, uint8 [H, W], by class id.
 
-    They follow the edges of the pixels, not their centres: a point is [x, y] with x from 0 to W and y from 0 to H, downwards, and
-    the pixel in row r and column c is the square from [c, r] to [c + 1, r + 1]. So the area of a class's polygons is its number
-    of pixels, and all polygons together cover the image without gap or overlap.
+    They follow the edges of pixels, not their centres. A point is [x, y] with x from 0 to W and y from 0 to H, downwards, and the
+    pixel in row r and column c is the square from [c, r] to [c + 1, r + 1]. So the area of a class's polygons is its number of
+    pixels, and all polygons together cover the image without gap or overlap.
 
-    A polygon is an area whose pixels hang together by their sides; areas that meet at a corner only are two polygons. It is a
-    list of rings, the outer one first, then its holes. A ring has the points where it turns and ends with its first point again.
-    It meets no other point twice, so the polygons are valid by OGC's Simple Features. The outer ring's area is positive by the
-    shoelace formula and a hole's negative, which is RFC 7946's right-hand rule for these coordinates.
+    A polygon is an area of pixels that are connected by their sides; areas that touch only at a corner are two polygons. It is a
+    list of rings, the outer one first, then its holes. A ring lists the points where it turns and repeats its first point at the
+    end. It passes no other point twice, so the polygons are valid by OGC's Simple Features. By the shoelace formula the area of
+    an outer ring is positive and that of a hole negative, which is RFC 7946's right-hand rule for these coordinates.
     """
     corners = _corners(label_map)
     points = np.stack([corners.x, corners.y], axis=1).tolist()
@@ -70,11 +70,11 @@ def polygons(label_map: npt.NDArray[np.uint8]) -> dict[int, list[Polygon]]:
 
 @dataclass(frozen=True)
 class _Corners:
-    """Where outlines turn, int64 arrays of one length, in the order of class, y and x.
+    """The corners of outlines: int64 arrays of equal length, sorted by class, y and x.
 
-    `pixel` is the flat index of the pixel of the class at which the outline turns. `follower` is the next corner as one walks
-    along the outline, the class at the right hand. Where two pixels of a class meet diagonally, each has a corner at that point;
-    `twin` is the other one, and -1 elsewhere.
+    `pixel` is the flat index of the pixel at the corner. `follower` is the next corner along the outline, with the class on the
+    right. Where two pixels of a class meet diagonally, each has a corner at that point and `twin` is the other one; elsewhere it
+    is -1.
     """
 
     label: npt.NDArray[np.int64]
@@ -123,9 +123,9 @@ def _corners(label_map: npt.NDArray[np.uint8]) -> _Corners:
 
 
 def _loops(corners: _Corners) -> Iterator[list[list[int]]]:
-    """Each outline as rings of corners; the first ring holds the outline's first corner.
+    """Each outline as rings of corners. The first ring has the outline's first corner.
 
-    An outline that meets a point twice is cut there, into rings that touch.
+    An outline that passes a point twice is cut there into rings that touch.
     """
     follower, twin = corners.follower.tolist(), corners.twin.tolist()
     seen = bytearray(len(follower))
@@ -150,7 +150,7 @@ def _loops(corners: _Corners) -> Iterator[list[list[int]]]:
 
 
 def _parts(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """A number for every pixel, int32 [H * W]: equal where pixels of one class hang together by their sides."""
+    """A number for every pixel, int32 [H * W]: equal for pixels of one class that are connected by their sides."""
     height, width = label_map.shape
     # All classes at once: pixels lie two apart, and a bond lies between neighbours of one class.
     bonds = np.zeros((2 * height - 1, 2 * width - 1), np.uint8)

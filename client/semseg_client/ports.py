@@ -1,4 +1,4 @@
-"""Ports to listen on: free ones are found, taken ones are told by name."""
+"""Finds free ports, and reports taken ones by the option that chose them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .errors import ServingError
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, as it is written, is this machine alone."""
+    """Whether a host, as written, is reachable from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -22,7 +22,7 @@ def listening(host: str, port: int, option: str) -> socket.socket:
     """A socket that listens; port 0 gives a free one.
 
     Raises:
-        ServingError: the port cannot be had; `option` is where the user chose it.
+        ServingError: the port is not available; `option` is where the user chose it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -33,10 +33,10 @@ def listening(host: str, port: int, option: str) -> socket.socket:
 
 
 def free_ports(host: str, wanted: Mapping[str, int]) -> dict[str, int]:
-    """The ports to give to another process, by option: those wanted, a free one for each 0.
+    """Ports for another process, by option: the wanted ones, and a free one for each 0.
 
     Raises:
-        ServingError: one is taken, or wanted twice.
+        ServingError: a port is taken, or wanted twice.
     """
     with ExitStack() as held:
         sockets = {option: held.enter_context(listening(host, port, option)) for option, port in wanted.items()}

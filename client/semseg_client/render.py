@@ -30,7 +30,7 @@ def render(found: Result, output: Output, compact: bool = False) -> bytes:
     """The content of that file. `compact` leaves white space out of JSON.
 
     Raises:
-        ValueError: the result cannot be of this kind, as a picture that is too large for its format.
+        ValueError: the result does not fit this kind of file, for example a picture that is too large for its format.
     """
     kind = FORMATS[picture_suffix(found.suffix).lower()]
     match output:
@@ -52,7 +52,7 @@ def picture_suffix(suffix: str) -> str:
 
 
 def picture(found: Result, kind: str) -> bytes:
-    """The classes in their colours. `kind` is Pillow's name of the format; a JPEG is the one that the server drew, if it did."""
+    """The classes in their colours. `kind` is Pillow's name of the format. A JPEG is the server's own, if it drew one."""
     if kind == "JPEG" and found.segmentation.picture is not None:
         return found.segmentation.picture
     return encoded(found.img["res"], kind)

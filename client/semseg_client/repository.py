@@ -1,4 +1,4 @@
-"""What a model repository holds, as far as a server's owner must know."""
+"""Reads a model repository, and places networks in it."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def check_exported(repository: Path, model: str) -> None:
 
 
 def place(repository: Path, model: str, device: Device, provider: str) -> None:
-    """Write where the model's network runs into its configuration, as docs/contract.md has it; `provider` is ONNX Runtime's.
+    """Write into the network's configuration where it runs (docs/contract.md). `provider` is ONNX Runtime's.
 
-    What its owner set there stays, as far as it still has a meaning.
+    Other settings of the owner are kept where they still make sense.
 
     Raises:
         ServingError: the model is not there, or its configuration cannot be read.
@@ -68,7 +68,7 @@ def place(repository: Path, model: str, device: Device, provider: str) -> None:
 
 
 def _accelerate(config: ModelConfig, name: str, device: Device) -> None:
-    """Have `name` the only accelerator of those that a device is placed by; none of them where `name` is Triton's own."""
+    """Make `name` the only accelerator of those that stand for a device, or remove them all if Triton places `name` itself."""
     accelerators = config.optimization.execution_accelerators
     present = accelerators.cpu_execution_accelerator
     kept = {each.name: each for each in present if each.name == name or each.name not in ACCELERATORS}
@@ -84,7 +84,7 @@ def _accelerate(config: ModelConfig, name: str, device: Device) -> None:
 
 
 def add_shared_models(repository: Path) -> None:
-    """Copy the models that all others share into a repository that lacks them; it is made if it is not there.
+    """Copy the models that all others share into a repository that lacks them. It is created if needed.
 
     Raises:
         OSError: it cannot be written.

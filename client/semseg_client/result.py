@@ -25,7 +25,7 @@ from .render import file_name, picture, render
 from .result_json import document
 from .segmentation import Segmentation
 
-Text = str  # the types by other names: in the class, `str` is what PaddleX calls `str`
+Text = str  # other names for the types: in the class, `str` is PaddleX's property
 Content = dict[str, Any]
 SavePath = str | os.PathLike[str]
 
@@ -34,14 +34,13 @@ SavePath = str | os.PathLike[str]
 class Result(Mapping[str, Any]):
     """The segmentation of one image, with the methods of PaddleX 3.7.2's result, and more.
 
-    `image` is the encoded image file that was segmented. `input_path` is where it came from, if from a file; `page_index` the
-    number of its page, if that has several. The names of saved files are made of `name`, in which that number stands already, and
-    `suffix` (".jpg", or "" if there is none).
+    `image` is the encoded image that was segmented, `input_path` where it came from, `page_index` the number of its page if the
+    file has several. Names of saved files are made of `name`, which includes the page, and `suffix` (".jpg", or "" for none).
 
-    As in PaddleX, it is a mapping too: `input_path`, `page_index`, `input_img` (uint8 [H, W, 3] RGB), `pred` (int32 [1, H, W]).
+    As in PaddleX, it is also a mapping: `input_path`, `page_index`, `input_img` (uint8 [H, W, 3] RGB), `pred` (int32 [1, H, W]).
 
-    The methods that save take a folder, or the path of a file by its suffix. They make the folders that are missing, give the
-    path that they wrote, and leave no half a file behind. They raise OSError if the file cannot be written.
+    The methods that save take a folder, or the path of a file (recognised by its suffix). They make missing folders, return the
+    path that they wrote, and never leave half a file. They raise OSError if the file cannot be written.
     """
 
     segmentation: Segmentation
@@ -88,10 +87,9 @@ class Result(Mapping[str, Any]):
     def print(
         self, json_format: bool = False, indent: int = 4, ensure_ascii: bool = False, *, format_json: bool | None = None
     ) -> None:
-        """Print what is known but for the pixels.
+        """Print everything except the pixels.
 
-        `json_format`, or `format_json` as PaddleX's tutorial has it, prints it as JSON; only there do `indent` and `ensure_ascii`
-        apply.
+        `json_format` (`format_json` in PaddleX's tutorial) prints JSON; `indent` and `ensure_ascii` apply only to that.
         """
         if json_format if format_json is None else format_json:
             print(json.dumps(self.str, indent=indent, ensure_ascii=ensure_ascii))
@@ -99,9 +97,9 @@ class Result(Mapping[str, Any]):
             print(self.str)
 
     def save_to_img(self, save_path: SavePath) -> Path:
-        """Save the picture `img`, in a folder as NAME_res with the image's own suffix, or .png if that is no picture's.
+        """Save the picture `img`; in a folder as NAME_res with the image's own suffix, or .png if that is not a picture's.
 
-        As a JPEG it is the one that the server drew, if that was asked for.
+        A JPEG is the one that the server drew, if it was asked to.
         """
         path = _file(save_path, FORMATS, file_name(self, Output.PICTURE))
         return _write(path, picture(self, FORMATS[path.suffix.lower()]))
@@ -109,27 +107,27 @@ class Result(Mapping[str, Any]):
     def save_to_json(
         self, save_path: SavePath, indent: int | None = 4, ensure_ascii: bool = False, compact: bool = False
     ) -> Path:
-        """Save what `json` holds, in a folder as NAME_res.json.
+        """Save `json`; in a folder as NAME_res.json.
 
-        A row of pixels is one line, where PaddleX gives each pixel a line of its own. `compact` leaves out all white space.
+        Each row of pixels is one line (PaddleX writes one line per pixel). `compact` leaves out all white space.
         """
         path = _file(save_path, {".json"}, file_name(self, Output.JSON))
         return _write(path, document(self.input_path, self.page_index, self.label_map, indent, ensure_ascii, compact))
 
     def save_to_png(self, save_path: SavePath) -> Path:
-        """Save the class ids without loss, in a folder as NAME_ids.png.
+        """Save the class ids losslessly; in a folder as NAME_ids.png.
 
-        It is a PNG of mode "P": viewers show the palette's colours, and np.asarray(Image.open(path)) is the label map.
+        The PNG has mode "P": viewers show the palette's colours, and np.asarray(Image.open(path)) is the label map.
         """
         return _write(_file(save_path, {".png"}, file_name(self, Output.IDS)), render(self, Output.IDS))
 
     def save_to_overlay(self, save_path: SavePath, alpha: float = 0.5) -> Path:
-        """Save the `overlay`, in a folder as NAME_overlay with the image's own suffix, or .png if that is no picture's."""
+        """Save the `overlay`; in a folder as NAME_overlay with the image's own suffix, or .png if that is not a picture's."""
         path = _file(save_path, FORMATS, file_name(self, Output.OVERLAY))
         return _write(path, encoded(self.overlay(alpha), FORMATS[path.suffix.lower()]))
 
     def save_to_geojson(self, save_path: SavePath) -> Path:
-        """Save the `polygons`, in a folder as NAME_polygons.geojson."""
+        """Save the `polygons`; in a folder as NAME_polygons.geojson."""
         path = _file(save_path, {".geojson", ".json"}, file_name(self, Output.POLYGONS))
         return _write(path, render(self, Output.POLYGONS))
 
@@ -138,9 +136,9 @@ class Result(Mapping[str, Any]):
         return self.save_to_img(save_path), self.save_to_json(save_path)
 
     def overlay(self, alpha: float = 0.5) -> Image.Image:
-        """The image blended with the classes' colours, RGB: `alpha` 0 is the image as it is, 1 the colours alone.
+        """The image blended with the classes' colours, RGB. `alpha` 0 gives the image, 1 the colours.
 
-        Raises ValueError if `alpha` is out of that range, or the image cannot be decoded here.
+        Raises ValueError if `alpha` is out of that range, or if the image cannot be decoded here.
         """
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must be from 0 (the image) to 1 (the classes' colours), not {alpha}")
@@ -149,8 +147,8 @@ class Result(Mapping[str, Any]):
     def polygons(self) -> Content:
         """The outlines of the classes as a GeoJSON FeatureCollection: a MultiPolygon for each class, the largest first.
 
-        Coordinates are pixels, x to the right and y downwards from the image's upper left corner, and lie on the corners of
-        pixels: the area of a class is its number of pixels. The properties are `id`, `name`, `colour` (#rrggbb) and `pixels`.
+        Coordinates are in pixels from the image's upper left corner, x to the right and y down. They lie on the corners of
+        pixels, so the area of a class is its number of pixels. The properties are `id`, `name`, `colour` (#rrggbb) and `pixels`.
         """
         return feature_collection(self.label_map, self.classes)
 
@@ -196,7 +194,7 @@ class Result(Mapping[str, Any]):
 
 
 def _file(save_path: SavePath, suffixes: Mapping[str, str] | set[str], name: str) -> Path:
-    """`save_path` if it is a file by its suffix, else `name` in it."""
+    """`save_path` if its suffix makes it a file, else `name` in that folder."""
     path = Path(save_path)
     return path if path.suffix.lower() in suffixes and not path.is_dir() else path / name
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import numpy.typing as npt
 
-# What stands for an id in a row, filled up with NUL to four bytes that numpy handles as one number.
+# The text of each id, padded with NUL to four bytes, which numpy handles as one number.
 _DIGITS = np.array([f"{label}," for label in range(256)], "S4").view(np.uint32)
 
 
@@ -25,7 +25,7 @@ def document(
     """
     if compact:
         indent = None
-    # Beyond UTF-8 are names of files that are not UTF-8 themselves; as \\udcxx they are JSON that json.loads turns back.
+    # A file name that is not UTF-8 is written as \\udcxx, which json.loads turns back.
     separators = (",", ":") if compact else None
     outer = json.dumps(
         {"input_path": input_path, "page_index": page_index, "pred": None},

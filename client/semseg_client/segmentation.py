@@ -1,4 +1,4 @@
-"""What comes back: a model's description and the segmentation of one image."""
+"""A model's description, and the segmentation of one image."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from semseg_contract.palette import Colour
 
 @dataclass(frozen=True)
 class Model:
-    """One served model, as the parameters of its ensemble describe it.
+    """One served model, as the parameters of its ensemble describe it. What the exporter did not write is None.
 
-    `class_names` and `palette` (red, green, blue) are indexed by class id. `max_pixels` is the size of the largest image that
-    is taken without a target size. `agreement` is the smallest share of pixels, 0 to 1, on which the exported network agreed
-    with Paddle. `target_size` (width, height) is that of its own Resize. `concurrency` is the number of large images at once that
-    keep its network busy, and for which one more would only wait; it is None where the model's owner has given the network's
-    queue a policy. What the exporter did not write is None.
+    `class_names` and `palette` (red, green, blue) are indexed by class id. `max_pixels` is the size of the largest image that is
+    accepted without a target size. `agreement` is the smallest share of pixels, 0 to 1, on which the exported network agreed with
+    Paddle. `target_size` (width, height) is that of its own Resize. `concurrency` is the number of large images that keep its
+    network busy: one more would only wait. It is None if the model's owner has set a policy for the network's queue.
     """
 
     name: str
@@ -40,7 +39,7 @@ class Segmentation:
     """The class of every pixel of one image.
 
     `label_map` is uint8 [H, W], read-only, of the image's own size. `picture` is a JPEG of the label map in the model's
-    palette, or None if it was not asked for. `version` is that of the model that answered, by Triton's count.
+    palette, or None if it was not requested. `version` is Triton's number of the model version that answered.
     """
 
     label_map: npt.NDArray[np.uint8]
@@ -63,13 +62,13 @@ class Segmentation:
         return {self.class_name(int(label)): float(counts[label] / self.label_map.size) for label in present}
 
     def class_name(self, label: int) -> str:
-        """The name of a class id, also of one that the model has no name for."""
+        """The name of a class id; "class 7" if the model has no name for it."""
         return self.class_names[label] if label < len(self.class_names) else f"class {label}"
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """The picture of one image's segmentation alone: a JPEG of the image's own size. `version` is as in `Segmentation`."""
+    """Only the picture of a segmentation: a JPEG of the image's own size. `version` is as in `Segmentation`."""
 
     picture: bytes
     model: str

@@ -1,4 +1,4 @@
-"""The images of one input, be it a file, a URL or bytes, or the reason why there are none."""
+"""The images of one input (a file, a URL or bytes), or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Source:
     """One image to segment.
 
     `content` is an encoded image: the file's own bytes if the file is one image, else a BMP file.
-    `input_path` is the path or URL, None for arrays and bytes; what is found in a folder begins with the folder's path.
-    `page_index` counts a PDF's pages, a TIFF's or a video's frames, from 0; it is None for an image by itself.
-    `name` is a stem for files to save. Two sources may have the same: whoever saves must tell them apart.
-    `suffix` is that of the input's name as it is written, with its dot; "" where there is none.
+    `input_path` is the path or URL, None for arrays and bytes. Files found in a folder begin with the folder's path.
+    `page_index` counts the pages of a PDF or the frames of a TIFF or video from 0. It is None for a single image.
+    `name` is a stem for saved files. Two sources may have the same name: whoever saves them must make it unique.
+    `suffix` is the suffix of the input's name as written, with its dot, or "".
     """
 
     content: bytes = field(repr=False)
@@ -37,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An input, or a page of one, that gave no image, and why. `input_path` of bytes is "<bytes>"."""
+    """An input, or one of its pages, that gave no image, and why. For bytes, `input_path` is "<bytes>"."""
 
     input_path: str
     reason: str
@@ -64,9 +64,9 @@ class _Origin:
 
 
 def from_file(path: str) -> Iterator[Source | Unreadable]:
-    """The images of a file, whatever its suffix: whoever names a file wants it tried.
+    """The images of a file, whatever its suffix: if a user names a file, it is tried.
 
-    The server decodes by content, and tells clearly if it cannot.
+    The server decodes by content, and gives a clear error if it cannot.
     """
     file = Path(path)
     origin = _Origin(path, file.stem, file.suffix)
@@ -74,7 +74,7 @@ def from_file(path: str) -> Iterator[Source | Unreadable]:
 
 
 def from_url(url: str) -> Iterator[Source | Unreadable]:
-    """The images of what lies behind a URL."""
+    """The images behind a URL."""
     return _told(_Origin(url, "", ""), _url(url))
 
 
@@ -85,12 +85,12 @@ def from_bytes(content: bytes, input_path: str | None = None, name: str | None =
 
 
 def made_up_name() -> str:
-    """A name for what has none, as PaddleX 3.7.2 makes it."""
+    """A name for an image without one, as PaddleX 3.7.2 makes it."""
     return f"{int(time.time())}_{1000 + secrets.randbelow(9000)}"
 
 
 def why(error: OSError | ImportError) -> str:
-    """The error in a line, without the path."""
+    """The error on one line, without the path."""
     if isinstance(error, ModuleNotFoundError) and error.name is not None:
         package = _PACKAGES.get(error.name, error.name)
         return f"the package {package} is needed to read it: pip install {package}"
@@ -98,7 +98,7 @@ def why(error: OSError | ImportError) -> str:
 
 
 def _told(origin: _Origin, images: Iterator[Source | Unreadable]) -> Iterator[Source | Unreadable]:
-    """`images`, and in the place of an error the reason."""
+    """`images`, with a reason in place of an error."""
     try:
         yield from images
     except NoImage as error:

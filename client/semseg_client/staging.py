@@ -1,4 +1,4 @@
-"""Where files are put together before they are renamed to where they belong."""
+"""A folder to prepare files in before they are renamed to their place."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tempfile import mkdtemp
 
 from semseg_contract.lock import locked
 
-_LOCK = "lock"  # in each staging folder; held by the process that it belongs to, so that it is free when that was killed
+_LOCK = "lock"  # in each staging folder, held by its owner: free if the owner was killed
 
 
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
-    """A new folder in `folder`, which is removed in the end. Those that killed processes left in `folder` are removed first.
+    """A new folder in `folder`, removed at the end. Those left by killed processes are removed first.
 
-    Several processes may do this in one folder: what a living one has is not touched.
+    Several processes may share `folder`: what a living one has is not touched.
 
     Raises OSError if nothing can be written there.
     """
-    with locked(folder):  # nobody may look at a folder whose lock is not held yet
+    with locked(folder):  # so that nobody finds the new folder before its lock is held
         for left in filter(Path.is_dir, folder.iterdir()):
             _remove_abandoned(left)
         own = Path(mkdtemp(dir=folder))

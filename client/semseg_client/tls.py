@@ -1,7 +1,7 @@
 """TLS with a tritonserver elsewhere.
 
-A URL that begins with `grpcs://` asks for it. Which authority is trusted, and what a server that asks for a certificate is shown,
-is in files that `Tls` names, or the environment: SEMSEG_TRITON_CA, SEMSEG_TRITON_CERTIFICATE and SEMSEG_TRITON_KEY.
+A URL that begins with `grpcs://` asks for it. `Tls`, or else the environment (SEMSEG_TRITON_CA, SEMSEG_TRITON_CERTIFICATE,
+SEMSEG_TRITON_KEY), names the files of the trusted authority and of the client's own certificate and key.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CA, _CERTIFICATE, _KEY = "SEMSEG_TRITON_CA", "SEMSEG_TRITON_CERTIFICATE", "SEMS
 
 @dataclass(frozen=True)
 class Tls:
-    """PEM files: the authorities to trust (without, gRPC's own), and the client's certificate with its key."""
+    """PEM files: the authorities to trust (default: gRPC's own), and the client's certificate and key."""
 
     ca: str | os.PathLike[str] | None = None
     certificate: str | os.PathLike[str] | None = None
@@ -36,10 +36,10 @@ def target(url: str) -> str:
 
 
 def credentials(url: str, tls: Tls | None) -> grpc.ChannelCredentials | None:
-    """What a connection to `url` needs; None: it is not encrypted.
+    """The credentials for a connection to `url`; None: it is not encrypted.
 
     Raises:
-        ConfigurationError: a file cannot be used, or it is not clear whether TLS is wanted.
+        ConfigurationError: a file cannot be used, or it is unclear whether TLS is wanted.
     """
     named = [name for name in (_CA, _CERTIFICATE, _KEY) if os.environ.get(name)]
     if not url.startswith(_TLS):
@@ -59,7 +59,7 @@ def credentials(url: str, tls: Tls | None) -> grpc.ChannelCredentials | None:
 
 
 def _check(files: Tls) -> None:
-    """gRPC would only say, much later, that it cannot connect."""
+    """Check the files now: gRPC would only say, much later, that it cannot connect."""
     context = ssl.create_default_context()
     file: object = None
     try:

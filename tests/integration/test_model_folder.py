@@ -106,7 +106,7 @@ def serve_up_to_the_port(folder: Path) -> None:
 def test_a_folder_that_cannot_be_exported_is_told_in_a_line(folder: Path, tmp_path: Path, damage: str) -> None:
     mine = tmp_path / "mine"
     told = {
-        "classes": "names 1 classes, the network has 19",
+        "classes": "names 1 classes, but the network has 19",
         "weights": "inference.pdiparams is cut off",
         "empty": "holds no weights",
         "nowhere": "no folder",

@@ -1,4 +1,4 @@
-"""What happens to the images of a command: segmented, saved, reported; and how it ends."""
+"""Runs a command over images: segments, saves and reports each one, and decides the exit code."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from ..result import Result
 
 EXIT_CODES = (
-    "Exit codes: 0 all images were segmented; 1 one or more were not, or something else failed, as told; 2 the command line is"
-    " wrong; 130 interrupted (Ctrl-C); 141 nobody reads the output any more; 143 terminated (SIGTERM)."
+    "Exit codes: 0 all images were segmented; 1 an image or something else failed, as printed; 2 the command line is wrong;"
+    " 130 interrupted (Ctrl-C); 141 nobody reads the output any more; 143 terminated (SIGTERM)."
 )
-_RESUME = "; semseg predict --resume goes on"
-_TO_ANSWER = 5.0  # s, that a server which has just left an image without answer is given to show that it lives
+_RESUME = "; semseg predict --resume continues"
+_TO_ANSWER = 5.0  # s, for a server that left an image unanswered to show that it lives
 
 
 class Destination(Protocol):
@@ -54,7 +54,7 @@ class Destination(Protocol):
 
 
 class Report(Protocol):
-    """Tells of each image on standard output, in its order."""
+    """Reports each image on standard output, in order."""
 
     def result(self, found: Result, files: Sequence[Path]) -> None: ...
 
@@ -68,7 +68,7 @@ class _Tally:
 
     def tell(self, skipped: int) -> None:
         count = self.done + len(self.failures)
-        before = f"; {skipped} were done before" if skipped else ""
+        before = f"; {skipped} were already done" if skipped else ""
         if self.failures:
             typer.echo(f"{len(self.failures)} of {count} images failed{before}:", err=True)
             for failed in self.failures:
@@ -79,11 +79,11 @@ class _Tally:
 
 @dataclass
 class _Expected:
-    """How many images there will be: those that were found, and one for each item that was not looked at yet."""
+    """The expected number of images: those found so far, and one for each item not yet opened."""
 
     unseen: int | None
     found: int = 0
-    paged: bool = False  # in the midst of a file of several images, nobody knows how many are to come
+    paged: bool = False  # inside a file with several images, the number is unknown
 
     @property
     def images(self) -> int | None:
@@ -109,7 +109,7 @@ class _Rate(ProgressColumn):
 
 
 def check_packages() -> None:
-    """Raise SemsegError if what draws results is not installed."""
+    """Raise SemsegError if the packages that draw results are missing."""
     try:
         from .. import result  # noqa: F401
     except ModuleNotFoundError as error:
@@ -117,7 +117,7 @@ def check_packages() -> None:
 
 
 def target_size_of(pipeline: Pipeline, asked: TargetSize | None) -> TargetSize | None:
-    """What the command asks for, or else what the pipeline's configuration says."""
+    """The target size of the command, or else that of the pipeline's configuration."""
     return pipeline.config.target_size if asked is None else asked
 
 
@@ -132,10 +132,10 @@ def run(
 ) -> None:
     """Segment the images of `items`, save and report each. `picture` asks the server to draw, too.
 
-    An image that fails costs itself alone; how many did is told in the end. Of a list, the number is known from the beginning.
+    If an image fails, the others go on; failures are listed at the end.
 
     Raises:
-        SemsegError: the server does not answer in the beginning.
+        SemsegError: the server does not answer at the start.
         typer.Exit: images failed, the server is gone, or nothing can be written any more.
     """
     for note in pipeline.config.notes:
@@ -211,7 +211,7 @@ def _save(found: Result, destination: Destination, report: Report) -> Failed | N
 
 
 def _check_server(pipeline: Pipeline, error: SemsegError) -> None:
-    """End it all if the server is gone: otherwise every image to come would fail, one by one."""
+    """Stop if the server is gone: otherwise every remaining image would fail, one by one."""
     if isinstance(error, Unavailable | DeadlineExceeded):
         try:
             pipeline.wait_ready(_TO_ANSWER)
@@ -233,5 +233,5 @@ def _progress() -> Progress:
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),  # what goes into a pipe must not come out at the terminal
+        redirect_stdout=sys.stdout.isatty(),  # output for a pipe must not appear at the terminal
     )

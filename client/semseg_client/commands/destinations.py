@@ -1,4 +1,4 @@
-"""Where the results of a command go, if not into a folder."""
+"""Destinations for results other than a folder."""
 
 from __future__ import annotations
 

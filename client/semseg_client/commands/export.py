@@ -1,4 +1,4 @@
-"""`semseg export`: the exporter, which has an environment of its own."""
+"""`semseg export`: runs the exporter, which has its own environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`semseg models`: what can be called."""
+"""`semseg models`: lists models."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ..segmentation import Model
 def models(
     url: Annotated[
         str | None,
-        typer.Option(help="gRPC address of a running tritonserver: what it serves.", envvar="SEMSEG_URL", show_default=False),
+        typer.Option(help="List what the tritonserver at this gRPC address serves.", envvar="SEMSEG_URL", show_default=False),
     ] = None,
-    model_repository: Annotated[Path, typer.Option(help="Without a server: what is exported here.")] = Path("model_repository"),
-    as_json: Annotated[bool, typer.Option("--json", help="All that is known, as JSON.")] = False,
+    model_repository: Annotated[Path, typer.Option(help="Without --url: list what is exported here.")] = Path("model_repository"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """List the models that a server serves, or that are exported. For PaddleX's eighteen networks: make models."""
+    """List the models that a server serves, or that are exported here. For PaddleX's eighteen networks: make models."""
     found = _exported(model_repository) if url is None else _served(url)
     if as_json:
         typer.echo(json.dumps([asdict(model) for model in found], indent=2))
@@ -55,7 +55,7 @@ def _table(found: Sequence[Model]) -> Table:
     rows.add_column("megapixels", justify="right")
     rows.add_column("as Paddle", justify="right")
     rows.add_column("exported", no_wrap=True)
-    rows.caption = "megapixels: the largest image, in 2^20, that is taken without a target size"
+    rows.caption = "megapixels: largest image without a target size, in 2^20 pixels"
     for model in found:
         rows.add_row(
             model.name,

@@ -26,13 +26,13 @@ examples, which are those of PaddleX's tutorial:
   semseg --pipeline my_path/semantic_segmentation.yaml --input street.jpg
   semseg --serve --pipeline semantic_segmentation --port 8080
 
-exit codes: 0 all is well; 1 something failed, as told; 2 the command line is wrong; 130 interrupted (Ctrl-C); 141 nobody reads
+exit codes: 0 success; 1 something failed, as printed; 2 the command line is wrong; 130 interrupted (Ctrl-C); 141 nobody reads
 the output any more; 143 terminated (SIGTERM)
 """
 
 
 def spoken(arguments: Sequence[str]) -> bool:
-    """Whether these are PaddleX's: options without a subcommand."""
+    """Whether these arguments are PaddleX's: options without a subcommand."""
     return bool(arguments) and arguments[0].startswith("--") and arguments[0] != "--help"
 
 
@@ -71,13 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--pipeline", metavar="NAME|FILE", help="semantic_segmentation, or the path of a YAML file, PaddleX's or ours")
     add("--input", metavar="PATH|URL", help="an image, PDF or video file, a URL, a folder or a pattern")
     add("--save_path", metavar="PATH", help="where pictures and JSON files, or the configuration, are saved")
-    add("--device", help="cpu, gpu, gpu:0, gpu:0,1: where a server that is started runs the network")
+    add("--device", help="where a started server runs the network: cpu, gpu, gpu:0, gpu:0,1")
     add("--target_size", type=int, metavar="PIXELS", help="scale each image to fit before the network sees it")
-    add("--model", metavar="NAME|FOLDER", help="exported or served model, or ./FOLDER of weights, in place of the pipeline's")
-    add("--model_repository", metavar="FOLDER", help="of a server that is started (model_repository)")
-    add("--url", metavar="HOST:PORT", help="gRPC address of a running tritonserver (SEMSEG_URL); none is started")
-    add("--get_pipeline_config", metavar="NAME", help="write the configuration of that pipeline, for you to change")
-    add("--serve", action="store_true", help="serve over REST until a signal comes")
+    add("--model", metavar="NAME|FOLDER", help="exported or served model, or ./FOLDER of weights, instead of the pipeline's")
+    add("--model_repository", metavar="FOLDER", help="model repository of a started server (default: model_repository)")
+    add("--url", metavar="HOST:PORT", help="gRPC address of a running tritonserver (SEMSEG_URL), instead of starting one")
+    add("--get_pipeline_config", metavar="NAME", help="write the configuration of that pipeline, for you to edit")
+    add("--serve", action="store_true", help="serve over REST until stopped by a signal")
     add("--host", help="REST address (127.0.0.1)")
     add("--port", type=int, help="REST port (8080)")
     for ignored in ("--use_hpip", "--update_license"):
@@ -109,7 +109,7 @@ def _serve(given: argparse.Namespace) -> None:
     from .serve import serve
 
     config = load(given.pipeline)
-    for name, value in config.serving.given().items():  # a variable of the environment goes before the file
+    for name, value in config.serving.given().items():  # environment variables take precedence over the file
         os.environ.setdefault(f"SEMSEG_{name.upper()}", str(value))
     repository = Path(given.model_repository or config.repository or "model_repository")
     device = config.device if given.device is None else Device.parse(given.device)

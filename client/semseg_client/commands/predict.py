@@ -1,4 +1,4 @@
-"""`semseg predict`: files for each image, and a report."""
+"""`semseg predict`: segments images, saves files for each, and reports them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXAMPLES = """
 
 semseg predict street.jpg                                      [dim]a picture and a JSON file in output[/]
 
-semseg predict photos --save overlay --save ids --resume       [dim]a folder, gone on with where it broke off[/]
+semseg predict photos --save overlay --save ids --resume       [dim]a folder, resumed where it stopped[/]
 
 find . -name '*.png' | semseg predict --from-file - --json-lines
 
@@ -52,7 +52,7 @@ def predict(
     from_file: Annotated[
         typer.FileBinaryRead | None,
         typer.Option(
-            metavar="LIST|-", help="A file with an input a line, read as it comes; - for standard input.", show_default=False
+            metavar="LIST|-", help="A file with one input per line, read as it grows; - for standard input.", show_default=False
         ),
     ] = None,
     model: Annotated[
@@ -65,21 +65,23 @@ def predict(
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="gRPC address of a running tritonserver; none is started.", envvar="SEMSEG_URL", show_default=False),
+        typer.Option(
+            help="gRPC address of a running tritonserver, instead of starting one.", envvar="SEMSEG_URL", show_default=False
+        ),
     ] = None,
     model_repository: Annotated[
-        Path | None, typer.Option(help="Of a server that is started.", show_default="model_repository")
+        Path | None, typer.Option(help="Model repository of a started server.", show_default="model_repository")
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(help="Where a server that is started runs the network: cpu, gpu, gpu:0,1.", show_default="gpu if there is"),
+        typer.Option(help="Where a started server runs the network: cpu, gpu, gpu:0,1.", show_default="gpu if there is"),
     ] = None,
     save_path: Annotated[Path, typer.Option(help="Folder for the files; - for standard output, with one image.")] = Path(
         "output"
     ),
     save: Annotated[
         list[Output] | None,
-        typer.Option(help="A kind of file to save; may be given again.", show_default="picture and json"),
+        typer.Option(help="A kind of file to save; may be repeated.", show_default="picture and json"),
     ] = None,
     compact: Annotated[bool, typer.Option("--compact", help="JSON files without white space.")] = False,
     target_size: Annotated[
@@ -95,24 +97,24 @@ def predict(
         int | None,
         typer.Option(
             min=1,
-            help="Images under way at once, from which batches form; 1 answers each before the next is read.",
+            help="Images in flight at once, from which batches form; 1: one after the other.",
             show_default="4, or two batches",
         ),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Pass over images that are done: the same file, model and options, files unchanged."),
+        typer.Option("--resume", help="Skip images that are done: same file, model and options, and files unchanged."),
     ] = False,
-    json_lines: Annotated[bool, typer.Option("--json-lines", help="Print a JSON object a line for each image.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json-lines", help="Print one JSON object per line and image.")] = False,
 ) -> None:
-    """Segment images, and save NAME_res.jpg (or as the image's own suffix is) and NAME_res.json for each, or what --save says."""
+    """Segment images. Saves NAME_res.jpg (or the image's own suffix) and NAME_res.json for each, or what --save says."""
     if not inputs and from_file is None:
         raise typer.BadParameter(
             "an image is missing: name a file, a folder, a pattern, a URL, or --from-file", param_hint="INPUT"
         )
     to_stdout = save_path == Path("-")
     if to_stdout and (resume or json_lines):
-        raise typer.BadParameter("'-' goes neither with --resume nor with --json-lines", param_hint="--save-path")
+        raise typer.BadParameter("'-' cannot be combined with --resume or --json-lines", param_hint="--save-path")
     if to_stdout and save is not None and len(save) > 1:
         raise typer.BadParameter("'-' takes one kind of file", param_hint="--save")
     if from_file is not None and "-" in (inputs or ()) and from_file is sys.stdin.buffer:
@@ -138,7 +140,7 @@ def predict(
 
 
 def _items(inputs: list[str], from_file: IO[bytes] | None) -> Iterable[Item]:
-    """A list, unless there is a stream in it."""
+    """The items: a list, unless one of the inputs is a stream."""
     named = chain.from_iterable(_stdin() if each == "-" else items(each) for each in inputs)
     return list(named) if from_file is None else chain(named, items(_lines(from_file)))
 
@@ -154,7 +156,7 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
 
 
 def _only_model(url: str | None, repository: Path) -> str | None:
-    """The model, if there is but one."""
+    """The model, if there is only one."""
     if url is None:
         models = exported_models(repository)
     else:

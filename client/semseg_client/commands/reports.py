@@ -1,4 +1,4 @@
-"""How a command tells of each image on standard output."""
+"""How a command reports each image on standard output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Lines:
         print(f"{found.input_path} ({width}x{height}) -> {', '.join(map(str, files))}\n{classes}", flush=True)
 
     def failure(self, failed: Failed) -> None:
-        """It is told in the end."""
+        """Failures are listed at the end."""
 
 
 class PaddleX:
@@ -34,11 +34,11 @@ class PaddleX:
         sys.stdout.flush()
 
     def failure(self, failed: Failed) -> None:
-        """It is told in the end."""
+        """Failures are listed at the end."""
 
 
 class JsonLines:
-    """For programs: a JSON object a line, whatever became of the image."""
+    """For programs: one JSON object per line, for failed images too."""
 
     def result(self, found: Result, files: Sequence[Path]) -> None:
         height, width = found.size
@@ -65,7 +65,7 @@ class JsonLines:
 
 
 class Silent:
-    """Standard output is for something else."""
+    """Nothing: standard output has the file itself."""
 
     def result(self, found: Result, files: Sequence[Path]) -> None:
         pass

@@ -25,7 +25,7 @@ def serve(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model to load; may be given again. REST answers with the first (SEMSEG_MODEL) where a request names none.",
+            help="Model to load; may be repeated. REST uses the first (SEMSEG_MODEL) if a request names none.",
             show_default="all exported",
         ),
     ] = None,
@@ -48,7 +48,7 @@ def serve(
     metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's metrics port; 0: a free one.")] = 8002,
     url: Annotated[
         str | None,
-        typer.Option(help="REST in front of this running tritonserver (SEMSEG_URL); none is started.", show_default=False),
+        typer.Option(help="Serve REST for this running tritonserver (SEMSEG_URL), instead of starting one.", show_default=False),
     ] = None,
     workers: Annotated[
         int | None,
@@ -56,21 +56,24 @@ def serve(
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option(help="Seconds that an inference may take, else 504 (SEMSEG_TIMEOUT).", show_default="60"),
+        typer.Option(help="Seconds that an inference may take, then 504 (SEMSEG_TIMEOUT).", show_default="60"),
     ] = None,
     max_body_bytes: Annotated[
         int | None, typer.Option(min=1, help="Largest request, else 413 (SEMSEG_MAX_BODY_BYTES).", show_default="67108864")
     ] = None,
     max_pixels: Annotated[
         int | None,
-        typer.Option(min=1, help="Largest image, beside each model's own limit (SEMSEG_MAX_PIXELS).", show_default="178956970"),
+        typer.Option(
+            min=1, help="Largest image, in addition to each model's own limit (SEMSEG_MAX_PIXELS).", show_default="178956970"
+        ),
     ] = None,
     max_images: Annotated[
-        int | None, typer.Option(min=1, help="Most images of a batch request (SEMSEG_MAX_IMAGES).", show_default="256")
+        int | None,
+        typer.Option(min=1, help="Maximum number of images in a batch request (SEMSEG_MAX_IMAGES).", show_default="256"),
     ] = None,
     batch_concurrency: Annotated[
         int | None,
-        typer.Option(min=1, help="Images of a batch request under way at once (SEMSEG_BATCH_CONCURRENCY).", show_default="4"),
+        typer.Option(min=1, help="Images of a batch request in flight at once (SEMSEG_BATCH_CONCURRENCY).", show_default="4"),
     ] = None,
     image_hosts: Annotated[
         str | None,
@@ -86,7 +89,7 @@ def serve(
     ] = None,
     api_keys_file: Annotated[
         Path | None,
-        typer.Option(help="File of the API keys that requests need (SEMSEG_API_KEYS_FILE).", show_default="requests need none"),
+        typer.Option(help="File with the API keys that requests need (SEMSEG_API_KEYS_FILE).", show_default="requests need none"),
     ] = None,
     tls_certificate: Annotated[
         Path | None,
@@ -97,11 +100,11 @@ def serve(
     ] = None,
     ready_file: Annotated[
         Path | None,
-        typer.Option(help="While requests are served, this file holds the addresses in JSON.", show_default=False),
+        typer.Option(help="While serving, this file holds the addresses as JSON.", show_default=False),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every line of tritonserver's log, and each request.")] = False,
 ) -> None:
-    """Start tritonserver and the REST gateway, until a signal comes."""
+    """Start tritonserver and the REST gateway, and serve until stopped by a signal."""
     try:
         from pydantic import ValidationError
 
@@ -144,7 +147,7 @@ def serve(
         asked = model or ([settings.model] if settings.model else exported_models(model_repository))
         models = list(dict.fromkeys(map(plain_name, asked)))
         if plain := [name for name in models if name not in asked]:
-            typer.echo(f'"(slice)" is no part of a name: serving {", ".join(plain)}')
+            typer.echo(f'"(slice)" is not part of a name: serving {", ".join(plain)}')
         settings = settings.model_copy(update={"model": models[0]})
         triton = Supervisor(
             model_repository,
@@ -176,7 +179,7 @@ def serve(
 
 
 def announcement(addresses: Addresses, settings: Settings) -> str:
-    """What is said once requests are served."""
+    """What is printed once requests are served."""
     lines = [
         f"REST     {addresses.rest}/semantic-segmentation, described at {addresses.rest}/docs",
         f"Model    {settings.model or 'the one that is served'}",
@@ -191,7 +194,7 @@ def announcement(addresses: Addresses, settings: Settings) -> str:
     lines.append(f"Try      curl -s {addresses.rest}/semantic-segmentation{key} -d '{body}'")
     if not (settings.api_keys_file or settings.tls_client_ca or is_loopback(settings.host)):
         lines.append(
-            f"Open     whoever reaches {addresses.rest} can use it, for it asks for no key: set --api-keys-file, or let only"
+            f"Open     whoever reaches {addresses.rest} can use it, since it asks for no key: set --api-keys-file, or let only"
             " those reach it who may"
         )
     return "\n".join(lines)

@@ -26,11 +26,13 @@ def test_redirects_are_followed_to_web_addresses_only(site: Website) -> None:
     assert download(f"{site.url}/to/{site.url}/photos/street.jpg") == CONTENT
     assert download(f"{site.url}/to//photos/street.jpg") == CONTENT
     for elsewhere in ("file:///etc/hostname", "ftp://127.0.0.1/x.jpg"):
-        assert reason(f"{site.url}/to/{elsewhere}").startswith("is, or leads to, what is no http:// or https:// address: ")
+        assert reason(f"{site.url}/to/{elsewhere}").startswith(
+            "is not an http:// or https:// address, or redirects to something else: "
+        )
 
 
 def test_redirects_without_an_end_are_given_up(site: Website) -> None:
-    assert reason(f"{site.url}/round") == "leads only to other addresses: check it"
+    assert reason(f"{site.url}/round") == "redirects without end: check it"
 
 
 def test_other_answers_than_200_are_told(site: Website) -> None:
@@ -74,13 +76,13 @@ def test_no_server_no_network_no_name_are_told(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("url", ["http://", "http:///x.jpg", "http://[::1", "http://host:port/", "http://a\0b/"])
 def test_an_address_that_is_none_is_told(url: str) -> None:
-    assert reason(url).startswith("is, or leads to, what is no http:// or https:// address: ")
+    assert reason(url).startswith("is not an http:// or https:// address, or redirects to something else: ")
 
 
 def test_a_host_or_a_proxy_that_cannot_be_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert reason("http://a..b/x.jpg").startswith("cannot be asked for (")
+    assert reason("http://a..b/x.jpg").startswith("cannot be requested (")
     monkeypatch.setenv("ALL_PROXY", "socks4://127.0.0.1:1")
-    told = "cannot be asked for (Unknown scheme for proxy URL URL('socks4://127.0.0.1:1')): check the address and the"
+    told = "cannot be requested (Unknown scheme for proxy URL URL('socks4://127.0.0.1:1')): check the address and the"
     assert reason("http://no-such-host.invalid/x.jpg").startswith(told)
 
 

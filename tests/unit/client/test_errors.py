@@ -41,7 +41,7 @@ def translated(code: str | None, message: str) -> SemsegError:
             "INTERNAL",
             "in ensemble 'B0', onnxruntime: [ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Non-zero status code returned while"
             " running Conv node. Name:'p2o.pd_op.add.2.0_nchwc' Status Message: Invalid input shape: {4,4}",
-            InvalidImage("image: is too small for this network; pass target_size to have it scaled up"),
+            InvalidImage("image: is too small for this network; pass target_size to scale it up"),
         ),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", DeadlineExceeded("no answer from localhost:8001 in time")),
         ("UNAVAILABLE", "in ensemble 'demo', Exceeds maximum queue size", Overloaded("the server's queue is full")),

@@ -203,22 +203,22 @@ def test_what_may_not_be_read_is_told(open_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (None, "NoneType is no input: pass a path, "),
-        (3, "int is no input: pass a path, "),
-        (Image.new("RGB", (2, 2)), "PIL.Image.Image is no input: pass a path, "),
-        (Tensor(), "Tensor is no input: pass a path, "),
-        (np.uint8(3), "numpy.uint8 is no input: pass a path, "),
-        (io.BytesIO(CONTENT), r"an open file \(_io.BytesIO\) is no input: pass its path, or what its read\(\) gives"),
-        (PIXELS.astype(np.float32), r"an array of float32 \[6, 5, 3\] is no image: it must be uint8"),
-        (PIXELS[..., :2], r"an array of uint8 \[6, 5, 2\] is no image: its shape must be \[H, W, 3\]"),
-        (PIXELS[np.newaxis], r"an array of uint8 \[1, 6, 5, 3\] is no image: its shape must be \[H, W, 3\]"),
-        (PIXELS[:0], r"an array of uint8 \[0, 5, 3\] is no image: it has no pixels"),
-        (np.array(["x.jpg"]), r"an array of <U5 \[1\] is no image: its shape must be"),
+        (None, "NoneType is not an input: pass a path, "),
+        (3, "int is not an input: pass a path, "),
+        (Image.new("RGB", (2, 2)), "PIL.Image.Image is not an input: pass a path, "),
+        (Tensor(), "Tensor is not an input: pass a path, "),
+        (np.uint8(3), "numpy.uint8 is not an input: pass a path, "),
+        (io.BytesIO(CONTENT), r"an open file \(_io.BytesIO\) is not an input: pass its path, or the result of its read\(\)"),
+        (PIXELS.astype(np.float32), r"an array of float32 \[6, 5, 3\] is not an image: it must be uint8"),
+        (PIXELS[..., :2], r"an array of uint8 \[6, 5, 2\] is not an image: its shape must be \[H, W, 3\]"),
+        (PIXELS[np.newaxis], r"an array of uint8 \[1, 6, 5, 3\] is not an image: its shape must be \[H, W, 3\]"),
+        (PIXELS[:0], r"an array of uint8 \[0, 5, 3\] is not an image: it has no pixels"),
+        (np.array(["x.jpg"]), r"an array of <U5 \[1\] is not an image: its shape must be"),
         ({}, 'a dict must have one key, "img" or "input"; the keys are: none'),
         ({"img": "x.jpg", "size": 3}, "the keys are: 'img', 'size'"),
         ({"image": "x.jpg"}, "the keys are: 'image'"),
-        ({"img": None}, "NoneType is no input"),
-        ([PIXELS, ("x.jpg", [None])], "NoneType is no input"),
+        ({"img": None}, "NoneType is not an input"),
+        ([PIXELS, ("x.jpg", [None])], "NoneType is not an input"),
     ],
 )
 def test_what_is_of_no_known_kind_is_refused_at_once(given: Any, told: str) -> None:
@@ -231,7 +231,7 @@ def test_what_is_of_no_known_kind_in_a_generator_is_refused_when_it_comes() -> N
     given: Any = (each for each in (PIXELS, None))
     found = sources(given)
     next(found)
-    with pytest.raises(InvalidInput, match="NoneType is no input"):
+    with pytest.raises(InvalidInput, match="NoneType is not an input"):
         next(found)
 
 

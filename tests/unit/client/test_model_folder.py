@@ -124,8 +124,8 @@ def test_the_exporters_refusal_is_told_in_a_line(tmp_path: Path, calls: Callable
     [
         (None, "is no folder of weights"),
         ({}, "holds no weights: neither inference.json nor inference.pdmodel with inference.pdiparams, nor a .pdparams"),
-        (TRAINED, "model.pdparams does not tell its network: name it in the pipeline's file, as model_name"),
-        ({**TRAINED, "b.pdparams": ""}, "holds several trained weights (b.pdparams, model.pdparams): leave one"),
+        (TRAINED, "model.pdparams does not say which network it is: set model_name in the pipeline's file"),
+        ({**TRAINED, "b.pdparams": ""}, "holds several trained weights (b.pdparams, model.pdparams): keep only one"),
     ],
 )
 def test_a_folder_without_weights_is_told(files: dict[str, str] | None, told: str, tmp_path: Path) -> None:

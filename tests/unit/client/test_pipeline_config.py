@@ -211,7 +211,7 @@ def test_in_3_0_0b2_a_model_is_a_folder_if_there_is_one() -> None:
     assert loaded(B2.replace("PP-LiteSeg-T", "./best_model")).model == Path("best_model")
     assert loaded(B2.replace("PP-LiteSeg-T", "best_model"), "files/a.yaml").model == Path("files/best_model")
     assert refusal(B2.replace("PP-LiteSeg-T", "output/best_model")) == (
-        "line 6: there is no folder 'output/best_model', neither beside this file nor in the current folder"
+        "line 6: there is no folder 'output/best_model' beside this file or in the current folder"
     )
 
 
@@ -266,7 +266,7 @@ def test_a_running_server_leaves_repository_and_device_without_effect() -> None:
 
 SIZES = "must be a whole number of pixels from 1 to 16384, or two: [1024, 512]"
 TEXT = "must be text, in quotes if it looks like something else"
-SHAPE = "shape, the file of"
+SHAPE = "shape, and the file has"
 
 
 @pytest.mark.parametrize(
@@ -303,11 +303,11 @@ SHAPE = "shape, the file of"
         ),
         (
             "pipeline_name: semantic_segmentation\nPipeline: {model: A}\n",
-            f"line 2: unknown key 'Pipeline'; it is of PaddleX 3.0.0b2's {SHAPE} 3.7.2's; keep to one",
+            f"line 2: unknown key 'Pipeline'; it belongs to PaddleX 3.0.0b2's {SHAPE} 3.7.2's; keep to one",
         ),
         (
             f"{B2}SubModules:\n",
-            f"line 8: unknown key 'SubModules'; it is of PaddleX 3.7.2's {SHAPE} 3.0.0b2's; keep to one",
+            f"line 8: unknown key 'SubModules'; it belongs to PaddleX 3.7.2's {SHAPE} 3.0.0b2's; keep to one",
         ),
         (f"{NEW}? [a, b]\n: 1\n", "line 10: a key is a list of 2, but must be a name"),
         (
@@ -315,10 +315,10 @@ SHAPE = "shape, the file of"
             "line 10: unknown key '<<'; known here: pipeline_name, SubModules, device, url, timeout, repository, Serving, Hpi,"
             " engine, engine_config, use_hpip, hpi_config, hpi_params",
         ),
-        (new(model_name="A") + "    model_name: B\n", "line 10: key 'model_name' stands on line 6 already"),
+        (new(model_name="A") + "    model_name: B\n", "line 10: key 'model_name' is already on line 6"),
         (
             f"{NEW}SubModules: {{}}\nSubModules: {{}}\n",
-            "line 10: key 'SubModules' stands on line 3 already\nline 11: key 'SubModules' stands on line 3 already",
+            "line 10: key 'SubModules' is already on line 3\nline 11: key 'SubModules' is already on line 3",
         ),
         # What must be there
         ("pipeline_name: semantic_segmentation\n", "line 1: key 'SubModules.SemanticSegmentation.model_name' is missing"),
@@ -351,20 +351,20 @@ SHAPE = "shape, the file of"
         (new(model_name="' '"), f"line 6: model_name is ' ', but {TEXT}"),
         (
             new(model_name="../secret"),
-            "line 6: no model can be named '../secret'; a name has letters, digits, '.', '_' and '-'",
+            "line 6: '../secret' cannot name a model; a name has letters, digits, '.', '_' and '-'",
         ),
         (
             B2.replace("PP-LiteSeg-T", "PP LiteSeg"),
-            "line 6: no model can be named 'PP LiteSeg'; a name has letters, digits, '.', '_' and '-'",
+            "line 6: 'PP LiteSeg' cannot name a model; a name has letters, digits, '.', '_' and '-'",
         ),
         (new(model_dir="7"), f"line 7: model_dir is 7, but {TEXT}"),
         (
             new(model_dir="weights"),
-            "line 7: there is no folder 'weights', neither beside this file nor in the current folder",
+            "line 7: there is no folder 'weights' beside this file or in the current folder",
         ),
         (
             new(model_dir=f"'{'a' * 300}'"),
-            f"line 7: there is no folder '{'a' * 300}', neither beside this file nor in the current folder",
+            f"line 7: there is no folder '{'a' * 300}' beside this file or in the current folder",
         ),
         (new(batch_size="two"), "line 8: batch_size is 'two', but must be a whole number from 1"),
         (new(batch_size="0"), "line 8: batch_size is 0, but must be a whole number from 1"),
@@ -382,16 +382,19 @@ SHAPE = "shape, the file of"
         (new(target_size="[512, big]"), f"line 9: target_size is a list of 2, but {SIZES}"),
         (new(target_size="{w: 1}"), f"line 9: target_size is a section of keys, but {SIZES}"),
         (f"{NEW}device: tpu\n", "line 10: device 'tpu': unknown; did you mean cpu or gpu or npu or xpu?"),
-        (f"{NEW}device: gpu:0,0\n", "line 10: device 'gpu:0,0': 0 stands there twice"),
+        (f"{NEW}device: gpu:0,0\n", "line 10: device 'gpu:0,0': 0 is given twice"),
         (f"{NEW}device: 0\n", f"line 10: device is 0, but {TEXT}"),
         (
             f"{NEW}url: http://triton:8001\n",
-            "line 10: url is 'http://triton:8001', but must be a gRPC address, HOST:PORT, as localhost:8001",
+            "line 10: url is 'http://triton:8001', but must be a gRPC address, HOST:PORT, such as localhost:8001",
         ),
-        (f"{NEW}url: triton\n", "line 10: url is 'triton', but must be a gRPC address, HOST:PORT, as localhost:8001"),
-        (f"{NEW}url: triton:0\n", "line 10: url is 'triton:0', but must be a gRPC address, HOST:PORT, as localhost:8001"),
-        (f"{NEW}url: triton:65536\n", "line 10: url is 'triton:65536', but must be a gRPC address, HOST:PORT, as localhost:8001"),
-        (f"{NEW}url: [a]\n", "line 10: url is a list of 1, but must be a gRPC address, HOST:PORT, as localhost:8001"),
+        (f"{NEW}url: triton\n", "line 10: url is 'triton', but must be a gRPC address, HOST:PORT, such as localhost:8001"),
+        (f"{NEW}url: triton:0\n", "line 10: url is 'triton:0', but must be a gRPC address, HOST:PORT, such as localhost:8001"),
+        (
+            f"{NEW}url: triton:65536\n",
+            "line 10: url is 'triton:65536', but must be a gRPC address, HOST:PORT, such as localhost:8001",
+        ),
+        (f"{NEW}url: [a]\n", "line 10: url is a list of 1, but must be a gRPC address, HOST:PORT, such as localhost:8001"),
         (f"{NEW}timeout: 0\n", "line 10: timeout is 0, but must be a number of seconds above 0"),
         (f"{NEW}timeout: -1\n", "line 10: timeout is -1, but must be a number of seconds above 0"),
         (f"{NEW}timeout: .inf\n", "line 10: timeout is .inf, but must be a number of seconds above 0"),
@@ -419,13 +422,13 @@ SHAPE = "shape, the file of"
         ("- a\n- b\n", "line 1: is a list of 2, but must be keys with values"),
         ("\nPP-LiteSeg-T\n", "line 2: is 'PP-LiteSeg-T', but must be keys with values"),
         (f"{NEW}---\na: b\n", "line 10: a second document begins; a file holds one"),
-        ("a: &a [1]\nb: *a\n", "line 2: the alias *a is not taken; write the value out"),
-        ("a: &a\n  b: *a\n", "line 2: the alias *a is not taken; write the value out"),
+        ("a: &a [1]\nb: *a\n", "line 2: the alias *a is not supported; write the value out"),
+        ("a: &a\n  b: *a\n", "line 2: the alias *a is not supported; write the value out"),
         (
             f"{NEW}device: !!python/object/apply:os.system [ls]\n",
-            "line 10: the tag 'tag:yaml.org,2002:python/object/apply:os.system' is not taken; leave it out",
+            "line 10: the tag 'tag:yaml.org,2002:python/object/apply:os.system' is not supported; leave it out",
         ),
-        (f"{NEW}device: !mine cpu\n", "line 10: the tag '!mine' is not taken; leave it out"),
+        (f"{NEW}device: !mine cpu\n", "line 10: the tag '!mine' is not supported; leave it out"),
         ("a: " + "[" * 60000, "line 1: nested deeper than 16 levels"),
         (f"{NEW}# {'a' * 2**16}\n", ": is larger than 65536 bytes"),
     ],
@@ -457,7 +460,7 @@ def test_a_misspelt_section_is_read_for_its_own_mistakes() -> None:
 
 def test_weights_of_ones_own_do_not_go_with_a_running_server() -> None:
     Path("weights").mkdir()
-    told = "a running server, as url names one (line {}), serves models by name, not './weights'"
+    told = "the running server at url (line {}) serves models by name, not './weights'"
     assert refusal(new(model_dir="./weights") + "url: localhost:8001\n") == f"line 7: {told.format(10)}"
     assert refusal(B2.replace("PP-LiteSeg-T", "./weights") + "url: localhost:8001\n") == f"line 6: {told.format(8)}"
 

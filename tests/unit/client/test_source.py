@@ -109,7 +109,7 @@ def test_two_addresses_that_end_alike_do_not_share_an_image(site: Website) -> No
 
 
 def test_what_a_url_does_not_give_is_told() -> None:
-    assert reasons(list(from_url("http://[::1"))) == ["is no valid address: Invalid IPv6 URL"]
+    assert reasons(list(from_url("http://[::1"))) == ["is not a valid address: Invalid IPv6 URL"]
 
 
 def test_a_temporary_file_goes_with_the_last_page_or_the_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_files_that_give_no_image_say_why(tmp_path: Path) -> None:
         "empty.pdf": "is empty (0 bytes)",
         "empty.jpg/x.jpg": "Not a directory",
         "broken.pdf": "cannot be read as a PDF file: it is damaged or has no pages",
-        "broken.mp4": "no frame can be read: the video is damaged, or of a codec that OpenCV lacks; convert it to H.264",
+        "broken.mp4": "no frame can be read: the video is damaged, or OpenCV lacks its codec; convert it to H.264",
         "pipe.jpg": "is neither a file nor a folder",
         "x" * 300: "File name too long",
     }
