@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import subprocess
 import time
 from collections.abc import Iterable
@@ -61,6 +62,14 @@ class SharedMemory:
     def free(self) -> int:
         """Bytes that are left there."""
         return shutil.disk_usage(self._root).free
+
+    def keep_private(self) -> None:
+        """Close to other users what Triton's Python backend has made. It makes its regions readable for everybody."""
+        for region in self._root.glob(f"{self.prefix}*"):
+            with suppress(FileNotFoundError):  # it has just gone
+                status = region.lstat()  # a link here is a stranger's
+                if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077 and status.st_uid == os.geteuid():
+                    region.chmod(0o600)
 
     def clear(self) -> None:
         """Remove what a dead server left. The folder stays."""

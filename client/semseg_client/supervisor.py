@@ -262,6 +262,7 @@ class Supervisor:
 
     def _look(self) -> None:
         self._process.check_keeper()
+        self._process.keep_private()
         resume(self._process.pid)
         living = stubs(self._process.pid)
         for stub in living:

@@ -81,6 +81,10 @@ class TritonProcess:
             self._keeper.dismiss()
             self._keeper = Keeper(self.pid, self._memory)
 
+    def keep_private(self) -> None:
+        """Close the server's shared memory to other users."""
+        self._memory.keep_private()
+
     def death(self) -> str:
         """How the server ended, and why, as far as its log tells."""
         self._reader.join(1.0)

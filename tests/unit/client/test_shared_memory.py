@@ -62,6 +62,18 @@ def test_what_a_dead_owner_left_is_cleared_by_the_next_one(tmp_path: Path) -> No
     assert {path.name for path in tmp_path.iterdir()} == {"others", "semseg_*_folder", "semseg_2_cd_folder"}
 
 
+def test_regions_are_closed_to_others_and_a_strangers_link_is_not_followed(tmp_path: Path) -> None:
+    memory = SharedMemory(tmp_path)
+    region, own, link = (tmp_path / name for name in (f"{memory.prefix}region", "own", f"{memory.prefix}link"))
+    for file in (region, own):
+        file.touch()
+        file.chmod(0o644)
+    link.symlink_to(own)
+    memory.keep_private()
+    assert [file.stat().st_mode & 0o777 for file in (region, own, memory.folder)] == [0o600, 0o644, 0o700]
+    memory.remove()
+
+
 def test_the_regions_of_a_dead_server_go_and_the_folder_stays(tmp_path: Path) -> None:
     memory = SharedMemory(tmp_path)
     (tmp_path / f"{memory.prefix}region").write_bytes(b"x")
