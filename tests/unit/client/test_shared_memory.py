@@ -96,3 +96,31 @@ def test_the_folder_that_a_killed_server_left_goes_and_others_stay(tmp_path: Pat
     memory.clear()
     assert {path.name for path in temporary.iterdir()} == {"python_env_before", "python_env_full"}
     memory.remove()
+
+
+def test_a_folder_that_was_never_given_its_name_goes_unless_it_is_new(tmp_path: Path) -> None:
+    old, new = tmp_path / ".semseg_1_ab_folder", tmp_path / ".semseg_2_cd_folder"
+    old.mkdir()
+    new.mkdir()
+    os.utime(old, (time.time() - 60, time.time() - 60))
+    SharedMemory(tmp_path).remove()
+    assert list(tmp_path.iterdir()) == [new]
+
+
+def test_a_forked_child_does_not_hold_its_parents_lock(tmp_path: Path) -> None:
+    memory = SharedMemory(tmp_path)
+    done, go = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(go)
+        os.read(done, 1)
+        os._exit(0)
+    try:
+        os.close(memory._lock)  # as when this process dies
+        SharedMemory(tmp_path).remove()
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        os.close(go)
+        os.close(done)
+        os.waitpid(child, 0)
+        shared_memory._signs_of_life.discard(memory._lock)
