@@ -130,9 +130,9 @@ class Client:
         """
         self._play(self._conversation.wait_ready(timeout, model))
 
-    def close(self) -> None:
-        """Close the connection, once the inferences that are under way have been answered."""
-        wait(list(self._under_way), _LEAVE)
+    def close(self, timeout: float = _LEAVE) -> None:
+        """Close the connection, once the inferences under way have been answered, or after `timeout` seconds."""
+        wait(list(self._under_way), timeout)
         self._connection.close()
 
     def __enter__(self) -> Client:
