@@ -238,11 +238,11 @@ class AsyncClient:
         """See `Client.wait_ready`."""
         await self._play(self._conversation.wait_ready(timeout, model))
 
-    async def close(self) -> None:
-        """Close the connection, once the calls that are under way have been answered."""
+    async def close(self, timeout: float = _LEAVE) -> None:
+        """See `Client.close`."""
         if self._connection is not None:
             if self._under_way:
-                await asyncio.wait(self._under_way, timeout=_LEAVE)
+                await asyncio.wait(self._under_way, timeout=timeout)
             await self._connection.close()
 
     async def __aenter__(self) -> AsyncClient:

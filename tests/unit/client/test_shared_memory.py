@@ -110,17 +110,20 @@ def test_a_folder_that_was_never_given_its_name_goes_unless_it_is_new(tmp_path: 
 def test_a_forked_child_does_not_hold_its_parents_lock(tmp_path: Path) -> None:
     memory = SharedMemory(tmp_path)
     done, go = os.pipe()
+    begun, begin = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(go)
+        os.write(begin, b"x")
         os.read(done, 1)
         os._exit(0)
     try:
+        os.read(begun, 1)
         os.close(memory._lock)  # as when this process dies
         SharedMemory(tmp_path).remove()
         assert list(tmp_path.iterdir()) == []
     finally:
-        os.close(go)
-        os.close(done)
+        for each in (go, done, begun, begin):
+            os.close(each)
         os.waitpid(child, 0)
         shared_memory._signs_of_life.discard(memory._lock)
