@@ -116,4 +116,6 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     async def _(request: Request) -> Response:
         return envelope(request, 200, "Alive")
 
+    if settings.api_keys_file is not None:
+        description.require_key(app.openapi())  # which is made once, and kept
     return app
