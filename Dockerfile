@@ -37,5 +37,8 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation ./contract ./clien
 USER 1000:1000
 EXPOSE 8080
 HEALTHCHECK --interval=10s --start-period=60s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://localhost:8080/readyz', timeout=5)"]
+    CMD ["python", "-c", "import os, ssl; from urllib.request import HTTPSHandler, ProxyHandler, build_opener; \
+scheme = 'https' if os.environ.get('SEMSEG_TLS_CERTIFICATE') else 'http'; \
+trusting = HTTPSHandler(context=ssl._create_unverified_context()); \
+build_opener(ProxyHandler({}), trusting).open(scheme + '://localhost:8080/readyz', timeout=5)"]
 CMD ["semseg", "serve", "--url", "triton:8001", "--host", "0.0.0.0"]

@@ -130,9 +130,9 @@ class Client:
         """
         self._play(self._conversation.wait_ready(timeout, model))
 
-    def close(self) -> None:
-        """Close the connection, once the inferences that are under way have been answered."""
-        wait(list(self._under_way), _LEAVE)
+    def close(self, timeout: float = _LEAVE) -> None:
+        """Close the connection, once the inferences under way have been answered, or after `timeout` seconds."""
+        wait(list(self._under_way), timeout)
         self._connection.close()
 
     def __enter__(self) -> Client:
@@ -238,11 +238,11 @@ class AsyncClient:
         """See `Client.wait_ready`."""
         await self._play(self._conversation.wait_ready(timeout, model))
 
-    async def close(self) -> None:
-        """Close the connection, once the calls that are under way have been answered."""
+    async def close(self, timeout: float = _LEAVE) -> None:
+        """See `Client.close`."""
         if self._connection is not None:
             if self._under_way:
-                await asyncio.wait(self._under_way, timeout=_LEAVE)
+                await asyncio.wait(self._under_way, timeout=timeout)
             await self._connection.close()
 
     async def __aenter__(self) -> AsyncClient:

@@ -31,9 +31,12 @@ class Pressure:
         """Look again and again until `ended` is set."""
         pause = _LATER
         while not ended.wait(pause):
-            with suppress(OSError, HTTPException):  # the server is being started again, or /dev/shm is full
+            try:
                 waiting = most_waiting(self._page())
-                pause = _SOON if waiting >= _SOME else _LATER
+            except (OSError, HTTPException, ValueError):  # the server is being started again: nothing waits
+                waiting = 0
+            pause = _SOON if waiting >= _SOME else _LATER
+            with suppress(OSError):  # /dev/shm is full
                 if waiting >= _MANY:
                     self._flag.touch()
                 else:

@@ -43,26 +43,36 @@ class RepositoryWatch:
             thread.join(_PERIOD)  # a model that is being loaded is not waited for
 
     def _watch(self, load: Load) -> None:
+        troubles: dict[str, str] = {}
         while not self._ended.wait(_PERIOD):
             for model in self._models:
-                found = self._configurations(model)
-                if found != self._known[model] and _settled(model, found):
-                    changed = [name for name in found if found[name] != self._known[model].get(name)]
-                    self._known[model] = found
-                    self._take_up(load, model, changed, found[model])
+                try:
+                    self._look(load, model)
+                    troubles.pop(model, None)
+                except Exception as error:  # noqa: BLE001, PERF203 - a full disk, say; it is tried again, and told once
+                    if troubles.get(model) != repr(error):
+                        troubles[model] = repr(error)
+                        self._tell(f"{model}: what is in the repository cannot be taken up yet: {error!r}")
+
+    def _look(self, load: Load, model: str) -> None:
+        found = self._configurations(model)
+        if found != self._known[model] and _settled(model, found):
+            changed = [name for name in found if found[name] != self._known[model].get(name)]
+            self._take_up(load, model, changed, found[model])
+            self._known[model] = found
 
     def _take_up(self, load: Load, model: str, changed: Sequence[str], config: ModelConfig) -> None:
         """The ensemble comes last: it is not to tell of a network that could not be loaded."""
         try:
             load(changed)
-        except (ServingError, OSError) as error:
+        except ServingError as error:
             self._tell(f"{model}: the change was not taken up, what was served goes on (make rollback MODEL={model}): {error}")
         else:
             self._tell(f"{model}: version {', '.join(map(str, config.version_policy.specific.versions))} is served now")
 
     def _tell(self, news: str) -> None:
         if not self._ended.is_set():
-            with suppress(OSError):  # nobody listens any more; the next change is taken up all the same
+            with suppress(Exception):  # nobody listens any more; the next change is taken up all the same
                 self._say(news)
 
     def _configurations(self, model: str) -> dict[str, ModelConfig]:

@@ -56,7 +56,7 @@ def serve(
         _until_signal(),
         listening(settings.host, settings.port, "--host, --port") as listener,
         triton or nullcontext(),
-        _undisturbed_end(),
+        _ending_at_once(triton),
     ):
         if triton is not None:
             triton.wait_ready()
@@ -67,14 +67,17 @@ def serve(
             systemd.ready()
             announce(addresses)
 
+        def alive() -> None:
+            if triton is None or triton.attentive:
+                systemd.alive()
+
         def ending() -> None:
+            _on_signal(workers.kill_all, *([triton.kill] if triton else []))  # the second does not wait for requests
             systemd.stopping()
             if triton is not None:
                 triton.drain()
 
-        workers = Workers(
-            settings, listener, triton.status_path if triton else None, ready, systemd.alive, ending, verbose=verbose
-        )
+        workers = Workers(settings, listener, triton.status_path if triton else None, ready, alive, ending, verbose=verbose)
         with watch.watching(triton.load) if triton and watch else nullcontext():
             workers.run()
         if workers.failed:
@@ -101,13 +104,21 @@ def _until_signal() -> Iterator[None]:
 
 
 @contextmanager
-def _undisturbed_end() -> Iterator[None]:
-    """Once what is inside has ended, no signal shall break off what stops the rest."""
+def _ending_at_once(triton: Supervisor | None) -> Iterator[None]:
+    """Once what is inside has ended, a signal kills the server. It does not break off what cleans up."""
     try:
         yield
     finally:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        _on_signal(*([triton.kill] if triton else []))
+
+
+def _on_signal(*steps: Callable[[], None]) -> None:
+    def take(_number: int, _frame: FrameType | None) -> None:
+        for step in steps:
+            step()
+
+    for number in _SIGNALS:
+        signal.signal(number, take)
 
 
 def _check_files(settings: Settings, say: Callable[[str], None]) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import subprocess
 import time
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path("/dev/shm")  # noqa: S108  (where Triton's Python backend keeps its regions)
 _FOLDER = "folder"
-_NAME = re.compile(rf"semseg_\d+_[0-9a-f]+_{_FOLDER}")
+_NAME = re.compile(rf"\.?semseg_\d+_[0-9a-f]+_{_FOLDER}")
 
 # Triton's Python backend makes an empty folder of this name at its start, wherever TMPDIR points, and a killed one leaves it.
 _LITTER = "python_env_*"
@@ -32,6 +33,19 @@ find {_TEMPORARY} -maxdepth 1 -name '{_LITTER}' -empty -newer "$0{_FOLDER}/{_FRO
 rm -rf "$0"*
 """
 
+# By these descriptors others see that this process lives. A forked child is given others in their place.
+_signs_of_life: set[int] = set()
+
+
+def _seem_dead() -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in _signs_of_life:
+        os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)
+
+
+os.register_at_fork(after_in_child=_seem_dead)
+
 
 class SharedMemory:
     """Everything in /dev/shm whose name begins with `prefix`. `folder` is there for small files of ours.
@@ -47,6 +61,7 @@ class SharedMemory:
         unlocked = root / f".{self.folder.name}"
         unlocked.mkdir(mode=0o700)
         self._lock = os.open(unlocked, os.O_RDONLY)
+        _signs_of_life.add(self._lock)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         unlocked.rename(self.folder)  # nobody ever sees it without its lock
 
@@ -62,6 +77,14 @@ class SharedMemory:
         """Bytes that are left there."""
         return shutil.disk_usage(self._root).free
 
+    def keep_private(self) -> None:
+        """Close to other users what Triton's Python backend has made. It makes its regions readable for everybody."""
+        for region in self._root.glob(f"{self.prefix}*"):
+            with suppress(FileNotFoundError):  # it has just gone
+                status = region.lstat()  # a link here is a stranger's
+                if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077 and status.st_uid == os.geteuid():
+                    region.chmod(0o600)
+
     def clear(self) -> None:
         """Remove what a dead server left. The folder stays."""
         _remove_litter(self.folder)
@@ -72,6 +95,7 @@ class SharedMemory:
         if self._lock >= 0:
             _remove_litter(self.folder)
             _remove(self._root.glob(f"{self.prefix}*"))
+            _signs_of_life.discard(self._lock)
             os.close(self._lock)
             self._lock = -1
 
@@ -88,8 +112,13 @@ class Keeper:
             start_new_session=True,  # Ctrl-C at a terminal and signals to our group do not reach it
         )
         assert self._process.stdin is not None  # noqa: S101
+        _signs_of_life.add(self._process.stdin.fileno())
         self._process.stdin.write(f"{group}\n".encode())
         self._process.stdin.flush()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -99,22 +128,26 @@ class Keeper:
         """End it with nothing done."""
         self._process.kill()
         self._process.wait()
-        if self._process.stdin is not None:
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            _signs_of_life.discard(self._process.stdin.fileno())
             with suppress(OSError):
                 self._process.stdin.close()
 
 
 def _remove_stale(root: Path) -> None:
     """Remove what servers left whose owners are dead."""
-    for folder in root.glob(f"semseg_*_{_FOLDER}"):
+    for folder in (*root.glob(f"semseg_*_{_FOLDER}"), *root.glob(f".semseg_*_{_FOLDER}")):
         if _NAME.fullmatch(folder.name) is None:  # what it is called goes into a pattern
             continue
         with suppress(OSError):  # it is another user's, or its owner is just removing it
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.fstat(descriptor).st_uid != os.geteuid():
+                found = os.fstat(descriptor)
+                if found.st_uid != os.geteuid():
                     continue
+                if folder.name.startswith(".") and time.time() - found.st_mtime < _STARTING:
+                    continue  # its owner is about to lock it
                 _remove_litter(folder)
                 _remove(root.glob(f"{folder.name.removesuffix(_FOLDER)}*"))
             finally:

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -38,6 +38,10 @@ _LOADING = 600.0  # s, that a model may take to load
 _CALL = 1.0  # s, that Triton may take to tell a configuration
 _MOST_ZOMBIES = 4  # of up to some sixty megabytes each, at which a server is replaced
 _LITTLE = 256 * 2**20  # bytes of shared memory; an image of 2048x1024 takes some twenty in each of four processes
+_END = 10.0  # s, within which everything has ended; requests under way have what is left of it
+_LEAST = 1.0  # s, that tritonserver has in any case
+_ATTENTIVE = 10.0  # s, within which whoever looks after a server has looked
+_FIRST = 5.0  # s, that the first inference may take before it is asked whether the server still lives
 _FREE_STARTS = 2  # deaths of the server in a row that are mended at once
 
 _CRASHES = "crashes"  # folder in which preprocess notes what crashed it
@@ -78,6 +82,9 @@ class Supervisor:
         self._process: TritonProcess
         self._told = Status()
         self._draining = False
+        self._end_by: float | None = None  # when the server is killed, once it is to end
+        self._looked_at = 0.0
+        self._owner = 0  # the process that has started the server
         self._down = False  # whether the server has died and is not started again yet
         self._backoff = Backoff(_FREE_STARTS)
         self._lock = threading.RLock()  # of the served repository and all that tells of it
@@ -108,6 +115,7 @@ class Supervisor:
             memory.remove()
             raise
         self._memory = memory
+        self._owner = os.getpid()
         if memory.free < _LITTLE:
             self._say(f"Only {memory.free // 2**20} MB are free in /dev/shm; large images may get 503 (docker run --shm-size=1g)")
 
@@ -118,16 +126,21 @@ class Supervisor:
             ServingError: the server died, or a model did not answer within `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
-        with Client(self.grpc_url, patience=0) as client:
+        client = Client(self.grpc_url, _FIRST, patience=0)
+        try:
             for model in self.models:
                 while (reason := _unready(client, model)) is not None:
                     if not self._process.alive:
                         raise ServingError(self._process.death())
                     if time.monotonic() >= deadline:
                         raise ServingError(f"{model} did not answer within {timeout:g} s: {reason}")
+                    self._process.resume()
                     time.sleep(0.2)
+        finally:
+            client.close(0)  # a server that did not answer is stopped
         self._log.clear()  # without a GPU, a start that goes well writes errors too
         self._look()  # which entries run in processes is known before one can be missed
+        self._looked_at = time.monotonic()
         self._thread = threading.Thread(target=self._supervise, name="semseg-supervisor", daemon=True)
         self._thread.start()
         if (metrics := self.url("metrics")) is not None and self._memory is not None:
@@ -173,21 +186,36 @@ class Supervisor:
             client.wait_ready(model=model)
 
     def drain(self) -> None:
-        """Tell those that answer requests that the service is about to end."""
-        with self._lock:
-            self._draining = True
-            self._tell()
+        """Tell those that answer requests that the service is about to end. From now on, it has ten seconds."""
+        self._end_by = time.monotonic() + _END
+        self._draining = True
+        if self._lock.acquire(timeout=_LEAST):
+            try:
+                with suppress(OSError):  # /dev/shm is full; then they see it when they are told to end
+                    self._tell()
+            finally:
+                self._lock.release()
+
+    def kill(self) -> None:
+        """End the server at once; `stop` is then quick. A signal handler may call this."""
+        self._end_by = 0.0
+        self._ended.set()
+        if self._memory is not None:
+            self._process.kill()
 
     def stop(self) -> None:
-        """Stop the server and remove whatever it may have left."""
-        if self._memory is None:
+        """Stop the server and remove whatever it may have left. A forked child leaves its parent's server alone."""
+        if self._memory is None or self._owner != os.getpid():
             return
         self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._process.stop()
-        self._triton.close()
-        self._memory.remove()
+        now = time.monotonic()
+        end_by = now + _END if self._end_by is None else self._end_by
+        with ExitStack() as steps:  # each is taken whatever the one before has raised
+            steps.callback(self._memory.remove)
+            steps.callback(self._triton.close)
+            steps.callback(lambda: self._process.stop(max(end_by - now, _LEAST)))
+            if self._thread is not None:
+                self._thread.join(_LEAST)  # it may be held up by a terminal that takes no more
         self._memory = None
 
     def url(self, interface: str) -> str | None:
@@ -198,6 +226,11 @@ class Supervisor:
     def grpc_url(self) -> str:
         """`host:port` for clients."""
         return f"{HOST}:{self._ports['grpc']}"
+
+    @property
+    def attentive(self) -> bool:
+        """Whether the server has been looked after in the last ten seconds."""
+        return time.monotonic() - self._looked_at < _ATTENTIVE
 
     @property
     def status_path(self) -> Path:
@@ -254,6 +287,7 @@ class Supervisor:
                     else:
                         self._restart(time.monotonic())
                     self._tell()
+                    self._looked_at = time.monotonic()
                 trouble = ""
             except Exception as error:  # noqa: BLE001, PERF203 - without this thread, nothing would heal any more
                 if repr(error) != trouble:
@@ -262,6 +296,7 @@ class Supervisor:
 
     def _look(self) -> None:
         self._process.check_keeper()
+        self._process.keep_private()
         resume(self._process.pid)
         living = stubs(self._process.pid)
         for stub in living:
@@ -282,10 +317,10 @@ class Supervisor:
             self._down = True
             self._backoff.died(now)
             self._say(f"{self._process.death()} It is started again.")
-            self._process.stop()  # what is left of it
+            self._process.stop(_LEAST)  # what is left of it
             if self._memory is not None:
                 self._memory.clear()
-        if self._memory is not None and not self._backoff.waiting(now):
+        if self._memory is not None and not self._ended.is_set() and not self._backoff.waiting(now):
             self._down = False
             self._process = self._run(self._memory)
             self._healer.restarted(now)

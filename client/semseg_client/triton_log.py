@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import IO
 
 _FATAL = re.compile(r"error: (.*)")
@@ -30,7 +31,8 @@ class TritonLog:
                 if (failure := _NOT_LOADED.search(line.rstrip())) is not None:
                     self._not_loaded.setdefault(failure[1], []).append(failure[2].partition("\\n")[0])
                 if self._on_line is not None:
-                    self._on_line(line.rstrip())
+                    with suppress(Exception):  # a full disk or a closed terminal; were the pipe not read, the server would stop
+                        self._on_line(line.rstrip())
 
     def load_failures(self, name: str) -> Sequence[str]:
         """Why a model could not be loaded, each time since the server's start."""

@@ -14,16 +14,20 @@ from pathlib import Path
 
 from .errors import ServingError
 from .shared_memory import Keeper, SharedMemory
+from .stubs import resume
 from .triton_log import TritonLog
 
 HOST = "127.0.0.1"
-EXIT_TIMEOUT = 10  # s, that tritonserver gives to requests under way; twice that, and it is killed
+EXIT_TIMEOUT = 10  # s, that tritonserver gives to requests under way
 
 # What nobody has to call. Triton asks callers for a header here, and these two cannot be sent: HTTP ends a header's name at
 # the end of the line, and HTTP/2 forbids capital letters in one. So there is no secret that could be found out. Loading and
 # unloading models Triton refuses by itself while it polls its repository; the list of models stays open.
 _CLOSED = "shared-memory,trace,logging"
 RESTRICTIONS = (f"--http-restricted-api={_CLOSED}:\nclosed=1", f"--grpc-restricted-protocol={_CLOSED}:CLOSED=1")
+
+# The server begins when there is a keeper. Were we killed before, there is nothing to begin: the pipe has broken.
+_START = 'read -r _ || exit; exec "$0" "$@" </dev/null'
 
 
 class TritonProcess:
@@ -48,8 +52,8 @@ class TritonProcess:
         self._log = log
         memory.starting()
         self._process = subprocess.Popen(  # noqa: S603 - our tritonserver, its arguments a list
-            [program(), *_arguments(repository, ports, memory.prefix)],
-            stdin=subprocess.DEVNULL,
+            ["/bin/sh", "-c", _START, program(), *_arguments(repository, ports, memory.prefix)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -60,6 +64,7 @@ class TritonProcess:
         )
         try:
             self._keeper = Keeper(self._process.pid, memory)
+            self._begin()
         except BaseException:  # nobody would end it
             self._process.kill()
             raise
@@ -76,10 +81,15 @@ class TritonProcess:
         return self._process.poll() is None
 
     def check_keeper(self) -> None:
-        """Start the keeper again if somebody has killed it."""
+        """Start the keeper again if somebody has killed it, and let it go on if it is stopped."""
         if not self._keeper.alive:
             self._keeper.dismiss()
             self._keeper = Keeper(self.pid, self._memory)
+        resume(self._keeper.pid)
+
+    def keep_private(self) -> None:
+        """Close the server's shared memory to other users."""
+        self._memory.keep_private()
 
     def death(self) -> str:
         """How the server ended, and why, as far as its log tells."""
@@ -90,17 +100,26 @@ class TritonProcess:
             return f"tritonserver was killed by {names.get(-code, f'signal {-code}')}."
         return f"tritonserver ended with exit code {code}. {self._log.reason()}".strip()
 
+    def _begin(self) -> None:
+        assert self._process.stdin is not None  # noqa: S101
+        self._process.stdin.write("\n")
+        self._process.stdin.close()
+
     def kill(self) -> None:
         """End the server at once."""
         self._process.kill()
 
-    def stop(self) -> None:
-        """Stop the server; its Python processes go with it."""
-        self._process.terminate()
+    def resume(self) -> None:
+        """Let the server and its Python processes go on if they are stopped."""
         with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGCONT)  # a stopped process takes no SIGTERM
+            os.killpg(self.pid, signal.SIGCONT)
+
+    def stop(self, timeout: float) -> None:
+        """Stop the server; its Python processes go with it. After `timeout` seconds, it is killed."""
+        self._process.terminate()
+        self.resume()  # a stopped process takes no SIGTERM
         try:
-            self._process.wait(2 * EXIT_TIMEOUT)
+            self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

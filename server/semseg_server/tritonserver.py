@@ -11,13 +11,8 @@ from semseg_server.bundle import Bundle, BundleError
 # Nobody has to call these. Triton asks callers for a header, and these two cannot be sent: HTTP ends a header's name at the end
 # of the line, and HTTP/2 forbids capital letters in one. semseg_client.triton_process has the same.
 CLOSED = "shared-memory,trace,logging"
-GUARDS = {
-    "--http-restricted-api": f"{CLOSED}:\nclosed=1",
-    "--grpc-restricted-protocol": f"{CLOSED}:CLOSED=1",
-    "--http-address": "127.0.0.1",
-    "--grpc-address": "127.0.0.1",
-    "--metrics-address": "127.0.0.1",
-}
+KEYS = {"--http-restricted-api": "\nclosed=1", "--grpc-restricted-protocol": "CLOSED=1"}
+ADDRESSES = {"--http-address": "127.0.0.1", "--grpc-address": "127.0.0.1", "--metrics-address": "127.0.0.1"}
 
 
 def main() -> None:
@@ -40,7 +35,24 @@ def additions(arguments: list[str], bundle: Bundle) -> list[str]:
     if given & {"--help", "-h"}:
         return []
     backends = [] if "--backend-directory" in given else [f"--backend-directory={bundle.backends()}"]
-    return [*backends, *(f"{flag}={value}" for flag, value in GUARDS.items() if flag not in given)]
+    guards = [f"{flag}={value}" for flag, value in ADDRESSES.items() if flag not in given]
+    return [*backends, *restrictions(arguments), *guards]
+
+
+def restrictions(arguments: list[str]) -> list[str]:
+    """What is closed beside what the caller restricts: Triton takes the flags together, and each API in one of them only."""
+    flags = []
+    for flag, key in KEYS.items():
+        theirs = {api.strip() for value in values(arguments, flag) for api in value.partition(":")[0].split(",")}
+        if ours := [api for api in CLOSED.split(",") if api not in theirs]:
+            flags.append(f"{flag}={','.join(ours)}:{key}")
+    return flags
+
+
+def values(arguments: list[str], flag: str) -> list[str]:
+    """Those that the caller gives a flag, in either of its forms."""
+    apart = [value for each, value in pairwise(arguments) if each == flag]
+    return apart + [each.partition("=")[2] for each in arguments if each.startswith(f"{flag}=")]
 
 
 def warnings(arguments: list[str]) -> list[str]:
@@ -53,11 +65,9 @@ def warnings(arguments: list[str]) -> list[str]:
 
 def unhonoured(arguments: list[str]) -> list[str]:
     """What the caller asked of the C++ ONNX Runtime backend that the Python one in its place is never told by Triton."""
-    values = [value for flag, value in pairwise(arguments) if flag == "--backend-config"]
-    values += [argument.partition("=")[2] for argument in arguments if argument.startswith("--backend-config=")]
     return [
         f"--backend-config={value} is not honoured: this server runs ONNX models on its own backend. "
         "Set it in the model's config.pbtxt instead."
-        for value in values
+        for value in values(arguments, "--backend-config")
         if value.startswith(("onnxruntime,", "default-max-batch-size"))
     ]

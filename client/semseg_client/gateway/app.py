@@ -45,8 +45,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         watching = asyncio.create_task(traffic.watch())
         yield {"traffic": traffic}
         watching.cancel()
-        await prober.close()
-        await client.close()
+        await asyncio.gather(prober.close(), client.close())
 
     app = FastAPIOffline(  # what /docs shows comes from here, and from no other host
         title="Paddle semantic segmentation on Triton",
@@ -117,4 +116,6 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     async def _(request: Request) -> Response:
         return envelope(request, 200, "Alive")
 
+    if settings.api_keys_file is not None:
+        description.require_key(app.openapi())  # which is made once, and kept
     return app

@@ -22,6 +22,7 @@ from .pace import Pace
 from .traffic import Traffic
 
 _LINGER = 5.0  # s, for which what is left of a refused body is read, so that the caller comes to see the answer
+_FAREWELL = 0.5  # s, that a caller without a request has to close its end when the service ends
 _REST = 0.02  # s, between two readings of it: dozens of megabytes would keep the others waiting, of many callers a second
 
 
@@ -89,6 +90,11 @@ class Connection(H11Protocol):
     def _read_on(self) -> None:
         if not self.transport.is_closing():
             self.flow.resume_reading()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            self.loop.call_later(_FAREWELL, self.abort)  # TLS would wait half a minute for the caller's goodbye
 
     def resume_writing(self) -> None:
         super().resume_writing()

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from ..conversation import TINY_IMAGE
 from . import failures
+from .access.paths import HEALTH
 from .media import BYTES, FORM, JPEG, JSON, LINES, PNG
 from .schemas import (
     BatchLine,
@@ -107,6 +108,17 @@ def infer() -> dict[str, Any]:
         "responses": {200: success, **_errors(*ACCESS, 406, 408, 411, 413, 415, 422, 500, 503, 504)},
         "openapi_extra": {"requestBody": {"required": True, "content": content}, "parameters": _parameters()},
     }
+
+
+def require_key(document: dict[str, Any]) -> None:
+    """Add to the whole OpenAPI document that requests carry an API key, except those for health."""
+    document["components"]["securitySchemes"] = {
+        "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "Bearer": {"type": "http", "scheme": "bearer"},
+    }
+    document["security"] = [{"ApiKey": []}, {"Bearer": []}]
+    for path in HEALTH:
+        document["paths"][path]["get"]["security"] = []
 
 
 def batch() -> dict[str, Any]:

@@ -75,7 +75,6 @@ class _Pulse:
         self._clock = clock
         self._answered_at = float("-inf")
         self._error: SemsegError | None = None
-        self._asked_at = 0.0
         self._asking: asyncio.Task[None] | None = None
 
     @property
@@ -89,15 +88,16 @@ class _Pulse:
     def ask(self) -> asyncio.Task[None]:
         """An inference that is under way, one at a time."""
         if self._asking is None or self._asking.done():
-            self._asked_at = self._clock()
             self._asking = asyncio.create_task(self._infer())
         return self._asking
 
     def trouble(self) -> str | None:
         if self._error is not None:
             return str(self._error)
-        waited = self._clock() - max(self._asked_at if self._answered_at == float("-inf") else self._answered_at, 0.0)
-        return None if self.fresh or waited < _PATIENCE else f"no inference was answered for {waited:.0f} s"
+        if self._answered_at == float("-inf"):
+            return "no inference was answered yet"
+        waited = self._clock() - self._answered_at
+        return None if waited < _PATIENCE else f"no inference was answered for {waited:.0f} s"
 
     async def _infer(self) -> None:
         try:

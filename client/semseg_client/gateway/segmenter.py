@@ -127,6 +127,7 @@ class Segmenter:
             finally:
                 replaced.cancel()
             if not asking.done():
+                asking.cancel()  # it would be asked again, too, and nobody waits for that answer; Triton's own call goes on
                 continue
             try:
                 return asking.result()

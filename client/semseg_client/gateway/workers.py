@@ -30,7 +30,8 @@ from .traffic import raise_open_files
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-_GRACE = 10  # s, for requests under way
+_GRACE = 6  # s, for requests under way
+_CLOSING = 2  # s more, for a process to close its connections; then it is killed
 # For the processes that are started. Each thread would keep the memory of its largest answer to itself; and the kernel would
 # clear the megabytes of every answer anew, which doubles what a process takes for it. A request body that grows beyond the
 # threshold is moved without being copied.
@@ -102,8 +103,24 @@ class Workers(Multiprocess):
             self._ready()
 
     def terminate_all(self) -> None:
-        self._ending()
-        super().terminate_all()
+        try:
+            self._ending()
+        finally:
+            super().terminate_all()
+
+    def join_all(self) -> None:
+        deadline = time.monotonic() + _GRACE + _CLOSING
+        for each in self.processes:
+            while each.pid is not None and each.exitcode is None and time.monotonic() < deadline:
+                resume(each.pid)
+                each.process.join(0.1)
+        self.kill_all()
+        super().join_all()
+
+    def kill_all(self) -> None:
+        """End the processes at once."""
+        for each in self.processes:
+            each.process.kill()
 
     def _resume(self) -> None:
         """Let a process go on that somebody has stopped. It cannot answer, and waiting for it would hold up the others."""

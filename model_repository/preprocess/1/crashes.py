@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import fcntl
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from uuid import uuid4
 REFUSED_FOR = 3600.0  # s
 LOOK_EVERY = 1.0  # s
 LONGEST = 30.0  # s of a processor's time that an image may be decoded for
+FULL_MEMORY = b"Bus error"  # comes of a full /dev/shm, too, and then any image may be in hand: it takes two to convict one
 NOTHING = bytes(sha256().digest_size)
 
 
@@ -36,7 +38,7 @@ class Crashes:
         self.convict()
         name = folder / uuid4().hex
         self._file = name.open("w+b")
-        self._file.truncate(len(NOTHING))
+        os.posix_fallocate(self._file.fileno(), 0, len(NOTHING))  # a hole would be SIGBUS when memory for files has run out
         fcntl.flock(self._file, fcntl.LOCK_EX)  # as long as this process lives
         self._note = mmap(self._file.fileno(), len(NOTHING))
         self._evidence = name.with_suffix(".evidence").open("w")
@@ -67,18 +69,27 @@ class Crashes:
         for note in self.folder.glob("*.note"):
             with suppress(BlockingIOError, FileNotFoundError):  # its process lives, or another one was here first
                 self._judge(note)
-        for file, since in self._found().items():
-            if self.clock() - since >= REFUSED_FOR:
-                (self.folder / f"{file}.refused").unlink(missing_ok=True)
+        for file in (*self.folder.glob("*.refused"), *self.folder.glob("*.suspected")):
+            with suppress(FileNotFoundError):
+                if self.clock() - file.stat().st_mtime >= REFUSED_FOR:
+                    file.unlink()
 
     def _judge(self, note: Path) -> None:
         with note.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             digest, evidence = file.read(), note.with_suffix(".evidence")
-            if digest != NOTHING and evidence.exists() and evidence.stat().st_size:
-                (self.folder / f"{digest.hex()}.refused").touch()
+            if digest != NOTHING and evidence.exists() and (death := evidence.read_bytes()):
+                self._blame(digest.hex(), death)
             evidence.unlink(missing_ok=True)
             note.unlink(missing_ok=True)
+
+    def _blame(self, digest: str, death: bytes) -> None:
+        suspected = self.folder / f"{digest}.suspected"
+        if FULL_MEMORY in death and not suspected.exists():
+            suspected.touch()
+        else:
+            suspected.unlink(missing_ok=True)
+            (self.folder / f"{digest}.refused").touch()
 
     def _found(self) -> dict[str, float]:
         """When each digest was convicted."""
@@ -92,9 +103,10 @@ class Crashes:
         now = self.clock()
         if not 0 <= now - self._looked < LOOK_EVERY:
             self._looked = now
-            changed = self.folder.stat().st_mtime_ns
-            if changed != self._changed:
-                self._changed = changed
-                self._refused = self._found()
+            with suppress(OSError):  # an image is not refused for the sake of a list that cannot be read
+                changed = self.folder.stat().st_mtime_ns
+                if changed != self._changed:
+                    self._refused = self._found()
+                    self._changed = changed
         since = self._refused.get(digest)
         return since is not None and now - since < REFUSED_FOR

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from semseg_client.ports import free_ports
 from semseg_client.pressure import Pressure, most_waiting
 
 PAGE = """\
@@ -63,6 +64,19 @@ def test_the_flag_is_there_while_many_wait(metrics: str, numbers: list[int], tmp
     try:
         wait_for(flag.exists)
         numbers[0] = 31
+        wait_for(lambda: not flag.exists())
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_the_flag_goes_when_the_server_does_not_answer(tmp_path: Path) -> None:
+    flag, ended = tmp_path / "busy", threading.Event()
+    flag.touch()
+    ports = free_ports("127.0.0.1", {"metrics": 0})
+    thread = threading.Thread(target=Pressure(f"127.0.0.1:{ports['metrics']}", flag).watch, args=[ended])
+    thread.start()
+    try:
         wait_for(lambda: not flag.exists())
     finally:
         ended.set()

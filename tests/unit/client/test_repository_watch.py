@@ -95,3 +95,22 @@ def test_a_change_that_is_half_done_is_waited_for(server: Server, tmp_path: Path
         write(tmp_path, 2)
         assert wait_for(said) == "A: version 2 is served now"
     assert server.loaded == ["A_network", "A"]
+
+
+def test_a_change_that_a_full_disk_keeps_out_is_tried_again(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    said: list[str] = []
+    failures = [OSError(28, "No space left on device")]
+
+    def load(_: Sequence[str]) -> None:
+        if failures:
+            raise failures.pop()
+
+    watch = RepositoryWatch(tmp_path, ["A"], said.append)
+    write(tmp_path, 2)
+    with pytest.raises(OSError, match="No space"):
+        watch._look(load, "A")
+    watch._look(load, "A")
+    assert said == ["A: version 2 is served now"]
+    watch._look(load, "A")
+    assert len(said) == 1

@@ -62,6 +62,18 @@ def test_what_a_dead_owner_left_is_cleared_by_the_next_one(tmp_path: Path) -> No
     assert {path.name for path in tmp_path.iterdir()} == {"others", "semseg_*_folder", "semseg_2_cd_folder"}
 
 
+def test_regions_are_closed_to_others_and_a_strangers_link_is_not_followed(tmp_path: Path) -> None:
+    memory = SharedMemory(tmp_path)
+    region, own, link = (tmp_path / name for name in (f"{memory.prefix}region", "own", f"{memory.prefix}link"))
+    for file in (region, own):
+        file.touch()
+        file.chmod(0o644)
+    link.symlink_to(own)
+    memory.keep_private()
+    assert [file.stat().st_mode & 0o777 for file in (region, own, memory.folder)] == [0o600, 0o644, 0o700]
+    memory.remove()
+
+
 def test_the_regions_of_a_dead_server_go_and_the_folder_stays(tmp_path: Path) -> None:
     memory = SharedMemory(tmp_path)
     (tmp_path / f"{memory.prefix}region").write_bytes(b"x")
@@ -84,3 +96,34 @@ def test_the_folder_that_a_killed_server_left_goes_and_others_stay(tmp_path: Pat
     memory.clear()
     assert {path.name for path in temporary.iterdir()} == {"python_env_before", "python_env_full"}
     memory.remove()
+
+
+def test_a_folder_that_was_never_given_its_name_goes_unless_it_is_new(tmp_path: Path) -> None:
+    old, new = tmp_path / ".semseg_1_ab_folder", tmp_path / ".semseg_2_cd_folder"
+    old.mkdir()
+    new.mkdir()
+    os.utime(old, (time.time() - 60, time.time() - 60))
+    SharedMemory(tmp_path).remove()
+    assert list(tmp_path.iterdir()) == [new]
+
+
+def test_a_forked_child_does_not_hold_its_parents_lock(tmp_path: Path) -> None:
+    memory = SharedMemory(tmp_path)
+    done, go = os.pipe()
+    begun, begin = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(go)
+        os.write(begin, b"x")
+        os.read(done, 1)
+        os._exit(0)
+    try:
+        os.read(begun, 1)
+        os.close(memory._lock)  # as when this process dies
+        SharedMemory(tmp_path).remove()
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        for each in (go, done, begun, begin):
+            os.close(each)
+        os.waitpid(child, 0)
+        shared_memory._signs_of_life.discard(memory._lock)

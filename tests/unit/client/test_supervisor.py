@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,20 @@ def test_without_tritonserver_it_says_how_to_get_it(tmp_path: Path, monkeypatch:
 
 def test_what_was_not_started_can_be_stopped(tmp_path: Path) -> None:
     Supervisor(tmp_path, ["A"]).stop()
+
+
+def test_draining_goes_on_where_it_cannot_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    supervisor = Supervisor(tmp_path, ["A"])
+    monkeypatch.setattr(supervisor, "_tell", full)
+    supervisor.drain()
+
+
+def test_a_server_is_looked_after_only_once_somebody_has_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor = Supervisor(tmp_path, ["A"])
+    monkeypatch.setattr(supervisor, "_looked_at", time.monotonic() - 60)
+    assert not supervisor.attentive
+    monkeypatch.setattr(supervisor, "_looked_at", time.monotonic())
+    assert supervisor.attentive

@@ -45,3 +45,12 @@ def test_every_line_is_handed_on() -> None:
     lines: list[str] = []
     TritonLog(lines.append).read(io.StringIO(START))
     assert lines == START.splitlines()
+
+
+def test_a_listener_that_fails_does_not_stop_the_reading() -> None:
+    def full(_: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    log = TritonLog(full)
+    log.read(io.StringIO("error: one\nerror: two\n"))
+    assert log.reason() == "one\ntwo"

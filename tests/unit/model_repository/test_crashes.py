@@ -22,7 +22,6 @@ DEATHS = {
     "SIGSEGV": "faulthandler._sigsegv()",
     "SIGABRT": "os.abort()",
     "SIGFPE": "faulthandler._sigfpe()",
-    "SIGBUS": "os.kill(os.getpid(), signal.SIGBUS)",
     "SIGILL": "os.kill(os.getpid(), signal.SIGILL)",
     "SIGPROF": "\n while True: pass",
 }
@@ -42,6 +41,22 @@ def test_an_image_that_killed_a_process_is_refused_by_the_next(death: str, tmp_p
         assert again.returncode == 1
         assert again.stderr.endswith("Convicted: image: crashed the decoder before; it is refused for an hour\n")
     assert run(READ.replace("b'image'", "b'other'"), tmp_path).stdout == "decoded\n"
+
+
+def test_a_bus_error_which_a_full_memory_causes_too_convicts_from_the_second_on(tmp_path: Path) -> None:
+    death = START + "\nwith crashes.noted(b'image'): os.kill(os.getpid(), signal.SIGBUS)"
+    assert run(death, tmp_path).returncode == -signal.SIGBUS
+    assert run(READ, tmp_path).stdout == "decoded\n"
+    assert run(death, tmp_path).returncode == -signal.SIGBUS
+    assert run(READ, tmp_path).returncode == 1
+
+
+def test_an_image_is_decoded_though_the_list_of_refused_ones_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "crashes"
+    assert (
+        run(START + "\nimport shutil; shutil.rmtree(sys.argv[1])\nwith crashes.noted(b'image'): print('decoded')", folder).stdout
+        == "decoded\n"
+    )
 
 
 def test_it_is_refused_for_an_hour(tmp_path: Path) -> None:

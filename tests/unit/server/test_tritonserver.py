@@ -10,7 +10,7 @@ import pytest
 
 from semseg_client.triton_process import RESTRICTIONS
 from semseg_server.bundle import PYTHON, Bundle
-from semseg_server.tritonserver import GUARDS, additions, unhonoured, warnings
+from semseg_server.tritonserver import ADDRESSES, additions, restrictions, unhonoured, warnings
 
 COMMAND = Path(sys.executable).parent / "tritonserver"
 
@@ -24,7 +24,7 @@ def test_the_backends_directory_has_all_that_triton_looks_for() -> None:
 
 def test_what_the_caller_gives_is_left_alone() -> None:
     bundle = Bundle.find()
-    guards = [f"{flag}={value}" for flag, value in GUARDS.items()]
+    guards = [*RESTRICTIONS, *(f"{flag}={value}" for flag, value in ADDRESSES.items())]
     assert additions(["--model-repository", "m"], bundle) == [f"--backend-directory={bundle.backends()}", *guards]
     assert additions(["--backend-directory=/elsewhere"], bundle) == guards
     assert additions(["--backend-directory", "/elsewhere", "--grpc-address", "10.0.0.1"], bundle) == [
@@ -34,7 +34,15 @@ def test_what_the_caller_gives_is_left_alone() -> None:
 
 
 def test_both_ways_to_start_a_server_close_the_same() -> None:
-    assert list(RESTRICTIONS) == [f"{flag}={GUARDS[flag]}" for flag in ("--http-restricted-api", "--grpc-restricted-protocol")]
+    assert list(RESTRICTIONS) == restrictions([])
+
+
+@pytest.mark.parametrize("flag", ["--http-restricted-api", "--grpc-restricted-protocol"])
+def test_what_the_caller_restricts_opens_nothing_else(flag: str) -> None:
+    [theirs] = [each for each in restrictions([flag, "health, trace:key=value"]) if each.startswith(flag)]
+    assert theirs.startswith(f"{flag}=shared-memory,logging:")
+    assert len(restrictions([f"{flag}=inference:key=value"])) == 2
+    assert len(restrictions([f"{flag}=shared-memory,trace:a=b", f"{flag}=logging:c=d"])) == 1
 
 
 def test_who_lets_strangers_load_models_is_told_so() -> None:

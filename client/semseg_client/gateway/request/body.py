@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+import asyncio
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from ..failures import BROKEN_OFF, NO_LENGTH, TOO_LARGE, Failed
+
+_MANY = 16  # pieces of a body, of up to 256 kB each
 
 
 def limited(request: Request, limit: int) -> Request:
@@ -43,9 +45,10 @@ async def read_body(request: Request, limit: int) -> bytes:
         Failed: as `limited`; or the caller has gone.
     """
     try:
-        body = BytesIO()  # which grows, and gives what it holds without a copy; Starlette joins what it has kept in pieces
-        async for chunk in limited(request, limit).stream():
-            body.write(chunk)
-        return body.getvalue()
+        # A buffer that grows is copied again and again: that took three fifths of the event loop's time with 24 bodies of 64 MB.
+        chunks = [chunk async for chunk in limited(request, limit).stream()]
     except ClientDisconnect:
         raise Failed(BROKEN_OFF) from None
+    if len(chunks) < _MANY:
+        return b"".join(chunks)
+    return await asyncio.to_thread(b"".join, chunks)  # which lets other threads run meanwhile if it is more than a megabyte

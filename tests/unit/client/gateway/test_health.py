@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from semseg_client import AsyncClient
-from semseg_client.gateway.health import Health
+from semseg_client.gateway.health import Health, _Pulse
 from semseg_client.status import Fault, Status
 
 
@@ -31,3 +31,7 @@ async def test_a_service_that_is_about_to_end_is_not_ready(client: AsyncClient) 
     health = Health(client, "A", lambda: Status(draining=True))
     health.answered("A")
     assert await health.check() == "the service is about to end"
+
+
+async def test_a_model_that_has_never_answered_is_not_ready(client: AsyncClient) -> None:
+    assert _Pulse(client, "A", lambda: 100.0).trouble() == "no inference was answered yet"

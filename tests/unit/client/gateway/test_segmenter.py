@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 
 import numpy as np
@@ -9,7 +10,8 @@ from semseg_client import Segmentation
 from semseg_client.gateway.failures import Invalid
 from semseg_client.gateway.request import Asked
 from semseg_client.gateway.schemas import Options
-from semseg_client.gateway.segmenter import check_borders, most_pixels
+from semseg_client.gateway.segmenter import Segmenter, check_borders, most_pixels
+from semseg_client.status import Fault, Status
 
 ASKED = Asked(b"", Options(outputs=("polygons",)), "body.image", "body")
 
@@ -33,3 +35,37 @@ def test_outlines_of_what_is_too_scattered_are_refused_before_they_fill_the_memo
     [problem] = json.loads(refused.value.message)
     assert problem["loc"] == "body.outputs"
     assert "more than 500000 sides of pixels" in problem["msg"]
+
+
+class Healed:
+    """A model that is being mended while the first question is under way, and well from then on."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.let_go = 0
+        self._states = iter([{}, {"m": Fault("draw has died")}, {}])
+
+    def read(self) -> Status:
+        return Status(next(self._states, {}))
+
+    def suspect(self) -> None:
+        pass
+
+    async def segment(self, *_: object, **__: object) -> Segmentation:
+        self.asked += 1
+        if self.asked > 1:
+            return segmentation(8, 2)
+        try:
+            return await asyncio.Future()
+        finally:
+            self.let_go += 1
+
+    def answered(self, _: str) -> None:
+        pass
+
+
+async def test_a_question_that_is_asked_anew_is_let_go() -> None:
+    healed = Healed()
+    segmenter = Segmenter(healed, "m", healed, healed, 60, 1)  # type: ignore[arg-type]
+    await segmenter._ask_when_well(ASKED, "m", {"labelMap"}, asyncio.get_running_loop().time() + 60)
+    assert (healed.asked, healed.let_go) == (2, 1)

@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
+from openapi_spec_validator import validate
 
 from semseg_client.conversation import TINY_IMAGE
 from semseg_client.gateway import Settings
 from semseg_client.gateway.access.key_gate import KeyGate
 from semseg_client.gateway.access.keys import Keys
+from semseg_client.gateway.access.paths import HEALTH
 from semseg_client.gateway.app import create_app
 
 PATH = "/semantic-segmentation"
@@ -145,6 +147,19 @@ async def test_a_preflight_needs_no_key_and_a_page_can_read_that_it_needs_one(ke
         response = await gateway.post(PATH, json=IMAGE, headers=origin)
         await refused(response, 401)
         assert response.headers["access-control-allow-origin"] == "https://app.example.com"
+
+
+async def test_the_description_tells_of_keys_where_they_are_asked_for(keys: Path) -> None:
+    async with client(api_keys_file=keys) as gateway:
+        described = (await gateway.get("/openapi.json", headers={"X-API-Key": "first"})).json()
+    validate(described)
+    schemes = described["components"].pop("securitySchemes")
+    assert schemes["ApiKey"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    assert schemes["Bearer"] == {"type": "http", "scheme": "bearer"}
+    assert described.pop("security") == [{"ApiKey": []}, {"Bearer": []}]
+    assert [described["paths"][path]["get"].pop("security") for path in HEALTH] == [[], [], []]
+    async with client() as gateway:
+        assert (await gateway.get("/openapi.json")).json() == described
 
 
 async def test_a_key_over_its_rate_is_429_and_told_when_to_come_again(keys: Path) -> None:
