@@ -65,7 +65,7 @@ check: $(VENV)/.test ## the quick round while you work: unit tests and lint
 
 test: $(VENV)/.test $(VENV)/.openapi ## run all tests
 	@$(EXPORT)/python -m pytest tests/unit/export
-	@$(SERVE)/python -m pytest tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex
+	@$(SERVE)/python -m pytest -n 3 --dist loadfile tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex
 
 test-examples: $(VENV)/.test $(VENV)/.languages ## install seven languages from Debian (as root) and npm, run the clients in examples/ and PaddleX's own
 	@$(SERVE)/python -m pytest tests/languages -rs
@@ -99,7 +99,7 @@ lint: $(VENV)/.test ## check style, types, who imports whom, and the Dockerfile
 	@$(EXPORT)/mypy export/semseg_export
 	@for folder in server/semseg_server/backends/*/ model_repository/*/1/ bench/rivals/triton_kit/; do \
 	    [ ! -e $$folder/model.py ] || MYPYPATH=$$folder $(SERVE)/mypy $$folder*.py || exit 1; done
-	@$(SERVE)/lint-imports --no-cache --config pyproject.toml >build/imports.txt || { cat build/imports.txt; exit 1; }
+	@PYTHONPATH=export $(SERVE)/lint-imports --no-cache pyproject.toml >build/imports.txt || { cat build/imports.txt; exit 1; }
 	@$(SERVE)/hadolint Dockerfile
 
 audit: $(VENV)/.test $(VENV)/.tools ## check for insecure code, write bills of materials (CycloneDX) to build/sbom, ask for known vulnerabilities

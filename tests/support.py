@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from demo.scenes import scene
-from semseg_client.stubs import stubs
+from semseg_client.hosting.supervision.stubs import stubs
 
 ROOT = Path(__file__).parents[1]
 # The serving environment has no semseg_export; what of it needs no Paddle runs from the sources.

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from tritonclient.grpc import InferenceServerClient, InferInput
 
-from semseg_client.client import channel_options
 from semseg_client.ports import free_ports
+from semseg_client.triton.client import channel_options
 
 from ..load import Call
 from ..places import HOME, ROOT

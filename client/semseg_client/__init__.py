@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .async_pipeline import AsyncPipeline
-from .client import AsyncClient, Client
 from .device import Device
 from .errors import (
     ConfigurationError,
@@ -21,13 +19,15 @@ from .errors import (
     UnreadableInput,
     UnwritableOutput,
 )
-from .pipeline import Failed, Pipeline, create_pipeline
-from .pipeline_config import PipelineConfig
-from .segmentation import Drawing, Model, Segmentation
-from .tls import Tls
+from .pipeline.async_pipeline import AsyncPipeline
+from .pipeline.config import PipelineConfig
+from .pipeline.pipeline import Failed, Pipeline, create_pipeline
+from .triton.client import AsyncClient, Client
+from .triton.tls import Tls
+from .types import Drawing, Model, Segmentation
 
 if TYPE_CHECKING:
-    from .result import Result
+    from .results.result import Result
 
 __all__ = [
     "AsyncClient",
@@ -63,7 +63,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import `Result` only when it is used: it draws, and a client without Pillow and OpenCV does without it."""
     if name == "Result":
-        from .result import Result
+        from .results.result import Result
 
         return Result
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ from itertools import pairwise
 from semseg_server.bundle import Bundle, BundleError
 
 # Nobody has to call these. Triton asks callers for a header, and these two cannot be sent: HTTP ends a header's name at the end
-# of the line, and HTTP/2 forbids capital letters in one. semseg_client.triton_process has the same.
+# of the line, and HTTP/2 forbids capital letters in one. semseg_client.hosting.supervision.triton_process has the same.
 CLOSED = "shared-memory,trace,logging"
 KEYS = {"--http-restricted-api": "\nclosed=1", "--grpc-restricted-protocol": "CLOSED=1"}
 ADDRESSES = {"--http-address": "127.0.0.1", "--grpc-address": "127.0.0.1", "--metrics-address": "127.0.0.1"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from semseg_client.conversation import TINY_IMAGE
+from semseg_client.triton.protocol import TINY_IMAGE
 from tests.support import Service, counted, encoded
 
 from .pages import stranger

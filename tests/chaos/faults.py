@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from semseg_client.stubs import stubs
+from semseg_client.hosting.supervision.stubs import stubs
 from tests.support import DEMO
 
 from .service import SHM_MB, Running, use

@@ -14,7 +14,7 @@ import requests
 from PIL import Image
 
 from demo.run import SERVING
-from semseg_client.pipeline_config import load
+from semseg_client.pipeline.config import load
 from semseg_client.ports import free_ports
 from tests.support import DEMO, STREET, Service, semseg
 

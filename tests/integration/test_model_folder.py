@@ -16,11 +16,11 @@ import pytest
 
 from demo.run import SERVING
 from semseg_client import ServingError, create_pipeline
-from semseg_client.model_folder import name_of
-from semseg_client.result import Result
+from semseg_client.hosting.weights_folder import name_of
+from semseg_client.results.result import Result
 from tests.support import DEMO_WEIGHTS, STREET
 
-USE = "import sys; from semseg_client.model_folder import exported; from pathlib import Path"
+USE = "import sys; from semseg_client.hosting.weights_folder import exported; from pathlib import Path"
 USE += "; print(exported(Path(sys.argv[1]), None, Path(sys.argv[2])))"
 
 
@@ -72,7 +72,7 @@ def test_what_an_export_that_is_killed_leaves_is_cleared_and_two_processes_expor
 
 
 def test_what_is_exported_is_not_exported_again_and_needs_no_exporter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semseg_client.model_folder.find_exporter", lambda: pytest.fail("exports again"))
+    monkeypatch.setattr("semseg_client.hosting.weights_folder.find_exporter", lambda: pytest.fail("exports again"))
     result = segmented(folder)
     assert result.classes[0].name == "road"
     assert versions(folder) == ["1"]

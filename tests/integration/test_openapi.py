@@ -22,8 +22,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from semseg_client import Client
-from semseg_client.conversation import TINY_IMAGE
-from semseg_client.gateway.media import ANSWERS
+from semseg_client.gateway.http.media import ANSWERS
+from semseg_client.triton.protocol import TINY_IMAGE
 from tests.support import DEMO, ROOT, STREET, Service, in_environment
 
 OPENAPI_PYTHON = Path(sys.prefix, "openapi", "bin", "python")

@@ -19,7 +19,7 @@ from PIL import Image
 
 from demo.run import serving
 from semseg_client import Client, Segmentation
-from semseg_client.polygons import polygons
+from semseg_client.results.polygons import polygons
 from tests.support import DEMO, STREET, Service, counted, encoded
 from tests.website import website
 

@@ -15,7 +15,7 @@ import tritonclient.grpc as grpc
 from tritonclient.utils import InferenceServerException
 
 from semseg_client.ports import free_ports
-from semseg_client.tls import Tls, credentials
+from semseg_client.triton.tls import Tls, credentials
 
 COMMAND = Path(sys.executable).with_name("tritonserver")
 START_LIMIT = 120  # s

@@ -12,8 +12,8 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
-from semseg_client import conversation
 from semseg_client.gateway import app
+from semseg_client.triton import protocol as conversation
 from semseg_contract import limits, palette
 from semseg_contract.names import SHARED
 from semseg_contract.record import Memory, ModelRecord

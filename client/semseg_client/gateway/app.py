@@ -9,21 +9,23 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 
-from ..client import AsyncClient
-from ..status import StatusFile, Unsupervised
-from . import batch, description, infer, models
+from ..hosting.supervision.status import StatusFile, Unsupervised
+from ..triton.client import AsyncClient
+from . import description
 from .access.guard import guard
-from .access_log import AccessLog
-from .envelope import answer_errors, envelope, failed
 from .failures import UNHEALTHY, Failed
 from .gate import Gate
-from .head import Head
-from .health import Health
-from .remote import Remote
+from .http.access_log import AccessLog
+from .http.envelope import answer_errors, envelope, failed
+from .http.head import Head
+from .http.traffic import Traffic
+from .routes import batch, models
+from .routes import segmentation as infer
+from .routes.health import Health
 from .schemas import HealthResponse, ModelsResponse
 from .segmenter import Segmenter
 from .settings import Settings
-from .traffic import Traffic
+from .url_images import Remote
 
 # Images wait here in the gateway and not in Triton, so preprocess has none of ours refused when many wait there.
 ADMITTED = {"admitted": True}

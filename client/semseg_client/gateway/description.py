@@ -12,10 +12,10 @@ from typing import Any
 import pybase64
 from pydantic import BaseModel
 
-from ..conversation import TINY_IMAGE
+from ..triton.protocol import TINY_IMAGE
 from . import failures
 from .access.paths import HEALTH
-from .media import BYTES, FORM, JPEG, JSON, LINES, PNG
+from .http.media import BYTES, FORM, JPEG, JSON, LINES, PNG
 from .schemas import (
     BatchLine,
     BatchRequest,

@@ -9,10 +9,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import Overloaded
-from .envelope import as_failed, failed
-from .exchange import Exchange
 from .failures import NO_ROOM, Failed
-from .traffic import Traffic
+from .http.envelope import as_failed, failed
+from .http.exchange import Exchange
+from .http.traffic import Traffic
 
 _PATH = "/semantic-segmentation"  # and below
 

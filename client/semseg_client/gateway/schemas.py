@@ -20,8 +20,8 @@ from pydantic_core import PydanticCustomError
 
 from semseg_contract.limits import LONGEST_SIDE
 
-from ..conversation import TINY_IMAGE
-from . import log_id
+from ..triton.protocol import TINY_IMAGE
+from .http import log_id
 
 Output = Literal["labelMap", "image", "png", "classes", "polygons"]
 OUTPUTS: tuple[Output, ...] = get_args(Output)

@@ -6,17 +6,17 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Set as AbstractSet
 
-from ..client import AsyncClient
-from ..conversation import TargetSize
 from ..errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded, Unavailable
-from ..polygons import borders
-from ..segmentation import Drawing, Segmentation
-from ..status import Fault, Unsupervised
+from ..hosting.supervision.status import Fault, Unsupervised
+from ..results.polygons import borders
+from ..triton.client import AsyncClient
+from ..triton.protocol import TargetSize
+from ..types import Drawing, Segmentation
 from .admission import AdmissionQueue
 from .failures import invalid
-from .health import Health
 from .request import Asked
 from .request.asked import can_mend
+from .routes.health import Health
 from .schemas import Output
 
 Found = Segmentation | Drawing

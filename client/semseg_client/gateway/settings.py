@@ -12,8 +12,8 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from semseg_contract.cores import cores
 
-from . import log
 from .access.hosts import host_name
+from .http import log
 from .limits import Limits
 
 # Of what a request to the smallest network costs, the gateway takes a fifth; of others less.

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess
 
-from ..lifetime import end_with_parent
-from ..status import StatusFile
-from ..stubs import resume
-from . import log
+from ..hosting.supervision.status import StatusFile
+from ..hosting.supervision.stubs import resume
+from ..parent_death import end_with_parent
+from .http import log
+from .http.tls import server_context
+from .http.traffic import raise_open_files
 from .settings import Settings
-from .tls import server_context
-from .traffic import raise_open_files
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -143,7 +143,7 @@ def _resume_parent() -> None:
 
 def _connection(**arguments: Any) -> Protocol:
     """A connection of the application; it is imported in the processes that serve, after the application."""
-    from .connection import Connection
+    from .http.connection import Connection
 
     return Connection(**arguments)
 

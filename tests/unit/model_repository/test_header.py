@@ -34,7 +34,7 @@ def read_or_refused(data: bytes) -> str:
 
 
 def test_preprocess_and_the_client_read_headers_alike() -> None:
-    copies = ("model_repository/preprocess/1/header.py", "client/semseg_client/header.py")
+    copies = ("model_repository/preprocess/1/header.py", "client/semseg_client/inputs/header.py")
     assert len({(ROOT / copy).read_bytes() for copy in copies}) == 1
 
 

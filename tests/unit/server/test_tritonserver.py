@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from semseg_client.triton_process import RESTRICTIONS
+from semseg_client.hosting.supervision.triton_process import RESTRICTIONS
 from semseg_server.bundle import PYTHON, Bundle
 from semseg_server.tritonserver import ADDRESSES, additions, restrictions, unhonoured, warnings
 

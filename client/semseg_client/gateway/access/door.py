@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..envelope import envelope
 from ..failures import BAD_HOST, CROSS_SITE, OTHER_HOST, Failure
+from ..http.envelope import envelope
 from ..settings import Settings
 from .hosts import Hosts, host_name
 from .origins import Origins

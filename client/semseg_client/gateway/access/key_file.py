@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
+from ...config_file import Reading, Wrong, near, read_text, text, whole
 from ...errors import ConfigurationError
-from ...keyed_yaml import Reading, Wrong, near, read_text, text, whole
 from .rates import Limits
 
 PREFIX = "sha256:"

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..envelope import envelope
 from ..failures import NO_KEY, TOO_MANY
+from ..http.envelope import envelope
 from .keys import Keys
 from .paths import HEALTH
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import ConfigurationError
-from .. import log
+from ..http import log
 from .key_file import Key, hashed, read_keys
 from .rates import Allowance
 

@@ -9,9 +9,9 @@ from typing import Any
 import pybase64
 from PIL import Image
 
-from ...legend import legend
-from ...polygons import feature_collection
-from ...segmentation import Drawing
+from ...results.legend import legend
+from ...results.polygons import feature_collection
+from ...types import Drawing
 from ..schemas import Output
 from ..segmenter import Found
 from .ids import id_list

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..envelope import Pieces
+from ..http.envelope import Pieces
 
 
 def id_list(ids: npt.NDArray[np.uint8]) -> Pieces:

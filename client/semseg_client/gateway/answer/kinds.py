@@ -7,9 +7,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from ...segmentation import Drawing, Segmentation
-from ..envelope import written
-from ..media import BYTES, JPEG, PNG
+from ...types import Drawing, Segmentation
+from ..http.envelope import written
+from ..http.media import BYTES, JPEG, PNG
 from ..schemas import Output
 from ..segmenter import Found
 from .fields import content

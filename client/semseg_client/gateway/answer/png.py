@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...picture import encoded, indexed
-from ...segmentation import Segmentation
+from ...results.picture import encoded, indexed
+from ...types import Segmentation
 
 
 def png(segmentation: Segmentation) -> bytes:

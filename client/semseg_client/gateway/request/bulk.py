@@ -13,11 +13,11 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from ..failures import Invalid, invalid
-from ..log_id import usable_log_id
-from ..media import FORM, JSON, content_type
-from ..remote import Remote
+from ..http.log_id import usable_log_id
+from ..http.media import FORM, JSON, content_type
 from ..schemas import Options, SegmentationRequest
 from ..settings import Settings
+from ..url_images import Remote
 from .asked import Asked
 from .body import read_body
 from .form import form

@@ -8,7 +8,7 @@ import pydantic_core
 from pydantic import ValidationError
 
 from ..failures import Invalid
-from ..log_id import usable_log_id
+from ..http.log_id import usable_log_id
 from ..schemas import SegmentationRequest
 from .options import mistakes
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..failures import Invalid, Mistake
-from ..log_id import usable_log_id
+from ..http.log_id import usable_log_id
 from ..schemas import Options
 
 _SEPARATED = ("targetSize", "outputs")

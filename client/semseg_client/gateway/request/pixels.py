@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import InvalidImage
-from ...header import Unreadable, read
+from ...inputs.header import Unreadable, read
 
 
 def checked_pixels(image: bytes, limit: int) -> int:

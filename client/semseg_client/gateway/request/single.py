@@ -9,10 +9,10 @@ from fastapi import Request
 
 from ...errors import InvalidImage
 from ..failures import invalid
-from ..media import FORM, JSON, content_type
-from ..remote import Remote
+from ..http.media import FORM, JSON, content_type
 from ..schemas import SegmentationRequest
 from ..settings import Settings
+from ..url_images import Remote
 from .asked import Asked
 from .body import read_body
 from .form import form

@@ -37,7 +37,7 @@ ACCELERATORS = {
     "migraphx": "MIGraphXExecutionProvider",
     "rocm": "ROCMExecutionProvider",
 }
-# The Python backend's own, and the one by which semseg_client.supervisor tells its copies of a configuration apart.
+# The Python backend's own, and the one by which the client's supervisor tells its copies of a configuration apart.
 FOREIGN_KEYS = ("EXECUTION_ENV_PATH", "FORCE_CPU_ONLY_INPUT_TENSORS", "revision")
 UNSUPPORTED_FIELDS = ("sequence_batching", "batch_input", "batch_output", "model_operations")
 

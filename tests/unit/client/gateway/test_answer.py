@@ -11,7 +11,7 @@ from PIL import Image
 
 from semseg_client import Drawing, Segmentation
 from semseg_client.gateway.answer import answer
-from semseg_client.gateway.media import BYTES, JPEG, JSON, PNG
+from semseg_client.gateway.http.media import BYTES, JPEG, JSON, PNG
 from semseg_client.gateway.schemas import OUTPUTS, SegmentationResult
 
 LABEL_MAP = np.array([[0, 1, 1], [0, 1, 255]], np.uint8)

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
-from semseg_client.conversation import TINY_IMAGE
 from semseg_client.gateway import Settings
 from semseg_client.gateway.app import create_app
 from semseg_client.gateway.schemas import OUTPUTS
+from semseg_client.triton.protocol import TINY_IMAGE
 
 PATH = "/semantic-segmentation"
 

@@ -9,7 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 from semseg_client import Overloaded
 from semseg_client.gateway import Settings
 from semseg_client.gateway.gate import Gate
-from semseg_client.gateway.traffic import Traffic
+from semseg_client.gateway.http.traffic import Traffic
 
 MEMORY = 1000
 

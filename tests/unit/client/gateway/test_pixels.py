@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from semseg_client import InvalidImage
-from semseg_client.conversation import TINY_IMAGE
 from semseg_client.gateway import Settings
 from semseg_client.gateway.app import create_app
 from semseg_client.gateway.request.pixels import checked_pixels
+from semseg_client.triton.protocol import TINY_IMAGE
 
 LONG_JPEG = b"\xff\xd8" + b"\xff" * 2**22
 

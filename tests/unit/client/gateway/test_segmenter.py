@@ -11,7 +11,7 @@ from semseg_client.gateway.failures import Invalid
 from semseg_client.gateway.request import Asked
 from semseg_client.gateway.schemas import Options
 from semseg_client.gateway.segmenter import Segmenter, check_borders, most_pixels
-from semseg_client.status import Fault, Status
+from semseg_client.hosting.supervision.status import Fault, Status
 
 ASKED = Asked(b"", Options(outputs=("polygons",)), "body.image", "body")
 

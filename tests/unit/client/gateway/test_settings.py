@@ -5,7 +5,7 @@ from typing import get_type_hints
 import pytest
 from pydantic import ValidationError
 
-from semseg_client.commands.serve import serve
+from semseg_client.cli.serve import serve
 from semseg_client.gateway import Settings
 from tests.support import ROOT
 

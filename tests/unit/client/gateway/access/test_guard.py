@@ -12,12 +12,12 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
-from semseg_client.conversation import TINY_IMAGE
 from semseg_client.gateway import Settings
 from semseg_client.gateway.access.key_gate import KeyGate
 from semseg_client.gateway.access.keys import Keys
 from semseg_client.gateway.access.paths import HEALTH
 from semseg_client.gateway.app import create_app
+from semseg_client.triton.protocol import TINY_IMAGE
 
 PATH = "/semantic-segmentation"
 IMAGE = {"image": b64encode(TINY_IMAGE).decode()}

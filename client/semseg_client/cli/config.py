@@ -1,0 +1,51 @@
+"""`semseg config`: writes a pipeline's configuration to edit, or checks one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ConfigurationError
+from ..files import write_whole
+from ..pipeline.config import PIPELINE, default_text, load
+
+
+def config(
+    save_path: Annotated[
+        Path, typer.Option(help="Folder, or file if it ends in .yaml, which must not exist yet; - for standard output.")
+    ] = Path(),
+    check: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write nothing; report what is wrong with this file, line by line.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Write the pipeline's configuration for you to edit, or check one, PaddleX's or ours."""
+    if check is not None:
+        for note in load(check).notes:
+            typer.echo(note)
+        typer.echo(f"{check} is right")
+    elif save_path == Path("-"):
+        typer.echo(default_text(), nl=False)
+    else:
+        write(save_path)
+
+
+def write(save_path: Path) -> None:
+    """Write the built-in configuration into a folder, or to `save_path` itself if it ends in .yaml.
+
+    Raises:
+        ConfigurationError: it already exists, or cannot be written.
+    """
+    path = save_path if save_path.suffix in (".yaml", ".yml") else save_path / f"{PIPELINE}.yaml"
+    if path.exists():
+        raise ConfigurationError(f"{path} already exists: remove it, or choose another --save_path")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, default_text().encode())
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
+    typer.echo(f"Wrote the pipeline's configuration to {path}")

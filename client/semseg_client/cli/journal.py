@@ -1,0 +1,103 @@
+"""The journal of a folder of results: a file of JSON lines that only grows.
+
+A line is written with one call, once all files of an image are in place. Whatever kills the writer, the lines before are true,
+and a torn last line is skipped. Several processes may write to one file. If two lines have the same name, the last one holds.
+A second kind of line says how many images a file with several (a PDF, a video) has, once it has been read to its end.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+from ..results.outputs import Output
+from ..triton.protocol import TargetSize
+from ..types import Model
+
+
+@dataclass(frozen=True)
+class Made:
+    """How results are made. `weights` is the SHA-256 of the weights that the model was exported from, if known."""
+
+    model: str
+    version: str
+    weights: str | None
+    target_size: int | list[int] | None
+    outputs: list[str]
+    compact: bool
+
+    @classmethod
+    def by(cls, model: Model, target_size: TargetSize | None, outputs: Iterable[Output], *, compact: bool = False) -> Made:
+        size = list(target_size) if isinstance(target_size, tuple) else target_size
+        return cls(model.name, model.version, model.source_sha256, size, [output.value for output in outputs], compact)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An image that is done.
+
+    `input` is the absolute path of its file, or its URL. `page` is the `page_index` of the result. `stamp` changes when the image
+    does. `files` maps the name of every written file to its size in bytes and its time in nanoseconds.
+    """
+
+    input: str
+    page: int | None
+    stamp: str
+    name: str
+    made: Made
+    files: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A file that was read to its end, and how many images it has."""
+
+    input: str
+    stamp: str
+    images: int
+
+
+class Journal:
+    """The journal at `path`, which is created if needed. Raises OSError if it cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o666)
+        size = os.fstat(self._descriptor).st_size
+        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
+            self._write(b"\n")
+        self._path = path
+
+    def read(self) -> list[Entry | Counted]:
+        """All lines, the oldest first. Raises OSError."""
+        lines = map(_line, self._path.read_bytes().splitlines())
+        return [line for line in lines if line is not None]
+
+    def add(self, line: Entry | Counted) -> None:
+        """Write a line. Raises OSError."""
+        self._write(json.dumps(asdict(line), separators=(",", ":")).encode() + b"\n")
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def _write(self, content: bytes) -> None:
+        if os.write(self._descriptor, content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _line(line: bytes) -> Entry | Counted | None:
+    try:
+        told = json.loads(line)
+        return Counted(**told) if "images" in told else Entry(**{**told, "made": Made(**told["made"])})
+    except (ValueError, TypeError, KeyError):  # torn, or of another version of this program
+        return None

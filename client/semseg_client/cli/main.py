@@ -1,0 +1,87 @@
+"""The `semseg` command."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import typer
+
+from ..errors import SemsegError
+from . import paddlex
+from . import run as batch
+from .config import config
+from .export import ANYTHING, export
+from .key import key
+from .models import models
+from .predict import EXAMPLES, predict
+from .serve import serve
+
+_EXIT_CODES = "Exit codes: 0 {ok}; 1 {failed}; 2 the command line is wrong."
+
+_OVERVIEW = """
+[bold]Examples[/]
+
+semseg predict photos                           [dim]a picture and a JSON file for each image; starts a server[/]
+
+semseg serve                                    [dim]serve all exported models over REST and gRPC[/]
+
+semseg predict photos --url localhost:8001      [dim]the same, on a running server[/]
+
+semseg export PP-LiteSeg-T                      [dim]official weights into the model repository[/]
+
+semseg key alice >> keys.yaml                   [dim]a new API key, for serve --api-keys-file keys.yaml[/]
+
+semseg models --url localhost:8001              [dim]list the served models[/]
+
+semseg config --save-path my_path               [dim]the pipeline's configuration, for you to edit[/]
+
+PaddleX's options work without a subcommand, too:
+
+semseg --pipeline semantic_segmentation --input street.jpg --save_path output
+"""
+
+app = typer.Typer(
+    help="Semantic segmentation with Paddle's models on Triton.",
+    epilog=_OVERVIEW,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command(epilog=EXAMPLES + batch.EXIT_CODES)(predict)
+app.command(epilog=_EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed="it could not start, or tritonserver died"))(
+    serve
+)
+app.command(epilog=_EXIT_CODES.format(ok="there they are", failed="there is no model, or no server answers"))(models)
+app.command(epilog=_EXIT_CODES.format(ok="it is written, or right", failed="it is there already, or wrong, as told"))(config)
+app.command(epilog=_EXIT_CODES.format(ok="it is printed", failed="it could not be"))(key)
+app.command(context_settings=ANYTHING)(export)
+
+
+def main() -> None:
+    """Run the command. An error of this package is printed on one line, or one line per mistake."""
+    _open_closed_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
+    try:
+        if paddlex.spoken(sys.argv[1:]):
+            paddlex.main(sys.argv[1:])
+        else:
+            app()
+    except SemsegError as error:
+        sys.exit(f"semseg: {error}")
+    except typer.BadParameter as error:  # from PaddleX's command line; Typer prints it by itself
+        error.show()
+        sys.exit(error.exit_code)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+
+
+def _open_closed_streams() -> None:
+    """Open /dev/null in place of a standard stream that the caller closed (`<&-`, `>&-`): no other file must get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - it stays open

@@ -1,0 +1,68 @@
+"""`semseg models`: lists models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from semseg_contract.limits import MEGAPIXEL
+
+from ..hosting.repository import configuration, exported_models
+from ..triton.client import Client
+from ..triton.protocol import described
+from ..types import Model
+
+
+def models(
+    url: Annotated[
+        str | None,
+        typer.Option(help="List what the tritonserver at this gRPC address serves.", envvar="SEMSEG_URL", show_default=False),
+    ] = None,
+    model_repository: Annotated[Path, typer.Option(help="Without --url: list what is exported here.")] = Path("model_repository"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """List the models that a server serves, or that are exported here. For PaddleX's eighteen networks: make models."""
+    found = _exported(model_repository) if url is None else _served(url)
+    if as_json:
+        typer.echo(json.dumps([asdict(model) for model in found], indent=2))
+    else:
+        Console().print(_table(found))
+
+
+def _served(url: str) -> list[Model]:
+    with Client(url) as client:
+        return client.models()
+
+
+def _exported(repository: Path) -> list[Model]:
+    configs = [configuration(repository, name) for name in exported_models(repository)]
+    return [described(config, ", ".join(map(str, config.version_policy.specific.versions))) for config in configs]
+
+
+def _table(found: Sequence[Model]) -> Table:
+    rows = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    rows.add_column("model", no_wrap=True)
+    rows.add_column("version", justify="right")
+    rows.add_column("classes", justify="right")
+    rows.add_column("megapixels", justify="right")
+    rows.add_column("as Paddle", justify="right")
+    rows.add_column("exported", no_wrap=True)
+    rows.caption = "megapixels: largest image without a target size, in 2^20 pixels"
+    for model in found:
+        rows.add_row(
+            model.name,
+            model.version,
+            str(len(model.class_names)),
+            "" if model.max_pixels is None else f"{model.max_pixels / MEGAPIXEL:g}",
+            "" if model.agreement is None else f"{model.agreement:.4%}",
+            (model.exported_at or "").partition("T")[0],
+        )
+    return rows

@@ -1,0 +1,195 @@
+"""A folder of results that a later run can resume.
+
+In the folder are the files of the images that are done, and a hidden folder, `.semseg`:
+
+    output/street_res.jpg, output/street_res.json, ...
+    output/.semseg/done.jsonl        the journal: a line for each image that is done
+    output/.semseg/RANDOM/           during a run: its files until they are complete
+
+The files of an image are written to the run's own folder, then each is renamed to its place, then the journal gets a line. A run
+that is killed leaves its own folder, which the next run removes, and at most one image's files that are not in the journal: they
+are complete, and are made again.
+
+A resumed run skips an image if the journal has it: the same file (path, size and time; other content is known by its SHA-256),
+made by the same model with the same options, with its files unchanged. A file with one image is then not even opened. Pages and
+frames are images of their own: their file is not opened if all are done, and otherwise read from the start, without requests for
+those that are done.
+
+Names are stable: a name in the journal belongs to its image, whatever is skipped or added later.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ..errors import UnwritableOutput
+from ..inputs.resolve import Item, Source, Unreadable, images
+from ..pipeline.unique_names import UniqueNames
+from ..results.outputs import Output
+from .journal import Counted, Entry, Journal, Made
+from .staging import staging
+
+if TYPE_CHECKING:
+    from ..results.result import Result
+
+_HIDDEN = ".semseg"
+_OF_ONE_IMAGE = {errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL, errno.EILSEQ}  # another image's name may do
+
+
+@dataclass(frozen=True)
+class _Key:
+    input: str
+    page: int | None
+
+
+class OutputFolder:
+    """See above. `made` says how results are made; an image made differently is made again. Use it in a `with` statement.
+
+    `skipped` counts the images that were skipped.
+
+    Raises:
+        UnwritableOutput: nothing can be written there.
+    """
+
+    resumable = True
+
+    def __init__(self, path: Path, made: Made, *, resume: bool = False) -> None:
+        self.path = path
+        self.skipped = 0
+        self._made = made
+        self._under_way: dict[str, tuple[_Key, str]] = {}
+        with ExitStack() as held:
+            try:
+                (path / _HIDDEN).mkdir(parents=True, exist_ok=True)
+                self._staging = held.enter_context(staging(path / _HIDDEN))
+                self._journal = held.enter_context(Journal(path / _HIDDEN / "done.jsonl"))
+                known = self._journal.read() if resume else []
+            except OSError as error:
+                raise self._unwritable(error) from None
+            self._held = held.pop_all()
+        # Names that differ only by case come from runs that did not resume, and are one name: see UniqueNames.
+        entries = {line.name.casefold(): line for line in known if isinstance(line, Entry)}
+        self._entries = {entry.name: entry for entry in entries.values()}
+        self._counts = {(line.input, line.stamp): line.images for line in known if isinstance(line, Counted)}
+        self._names = UniqueNames(self._entries)
+        self._names_of: dict[_Key, list[str]] = {}  # several, where the same image was given several times
+        for entry in self._entries.values():
+            self._names_of.setdefault(_Key(entry.input, entry.page), []).append(entry.name)
+
+    def remaining(self, items: Iterable[Item]) -> Iterator[Source | Unreadable]:
+        """The images of `items` that are not done yet, under the names that their files will have."""
+        for item in items:
+            yield from self._remaining(item)
+
+    def save(self, found: Result) -> list[Path]:
+        """Save the result of an image from `remaining`. Returns the files.
+
+        Raises:
+            UnwritableOutput: nothing can be written any more.
+            OSError, ValueError: the files of this image cannot be made.
+        """
+        from ..results.render import file_name, render  # Pillow and OpenCV
+
+        key, stamp = self._under_way.pop(found.name)
+        outputs = [Output(output) for output in self._made.outputs]
+        try:
+            for output in outputs:
+                (self._staging / file_name(found, output)).write_bytes(render(found, output, self._made.compact))
+            staged = [self._staging / file_name(found, output) for output in outputs]
+            marks = {file.name: _mark(file.stat()) for file in staged}  # before another process may replace it
+            files = [file.replace(self.path / file.name) for file in staged]
+        except OSError as error:
+            if error.errno is None or error.errno in _OF_ONE_IMAGE:
+                raise
+            raise self._unwritable(error) from None
+        made = replace(self._made, version=found.segmentation.version)
+        self._add(Entry(key.input, key.page, stamp, found.name, made, marks))
+        return files
+
+    def close(self) -> None:
+        self._held.close()
+
+    def __enter__(self) -> OutputFolder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _remaining(self, item: Item) -> Iterator[Source | Unreadable]:
+        stat = _stat(item) if isinstance(item, str) else None  # before it is read: it may change meanwhile
+        if not isinstance(item, str) or stat is None:
+            for image in images(item):
+                yield from self._image(image)
+            return
+        path, stamp = str(Path(item).absolute()), " ".join(map(str, _mark(stat)))
+        count = self._counts.get((path, stamp))
+        keys = [_Key(path, None)] if count is None else [_Key(path, page) for page in range(count)]
+        if all(self._is_done(key, stamp) for key in keys):
+            for key in keys:
+                self._skip(key)
+            return
+        pages: list[int | None] = []
+        for image in images(item):
+            yield from self._image(image, path, stamp)
+            pages.append(image.page_index if isinstance(image, Source) else None)
+        if pages and None not in pages:
+            self._add(Counted(path, stamp, len(pages)))
+
+    def _image(
+        self, image: Source | Unreadable, path: str | None = None, stamp: str | None = None
+    ) -> Iterator[Source | Unreadable]:
+        """The image under the name of its files, unless it is done. `path` and `stamp` are those of its file, if it has one."""
+        if isinstance(image, Unreadable):
+            yield image
+            return
+        key = _Key(path or image.input_path or "", image.page_index)
+        stamp = stamp or f"sha256:{hashlib.sha256(image.content).hexdigest()}"
+        if self._is_done(key, stamp):
+            self._skip(key)
+            return
+        known = self._names_of.get(key)
+        name = known.pop(0) if known else self._names.claim(image.name)
+        self._under_way[name] = key, stamp
+        yield replace(image, name=name)
+
+    def _is_done(self, key: _Key, stamp: str) -> bool:
+        for name in self._names_of.get(key, [])[:1]:
+            entry = self._entries[name]
+            if (entry.stamp, entry.made) == (stamp, self._made):
+                found = {file: _stat(self.path / file) for file in entry.files}
+                return all(stat is not None and _mark(stat) == entry.files[file] for file, stat in found.items())
+        return False
+
+    def _skip(self, key: _Key) -> None:
+        self.skipped += 1
+        self._names_of[key].pop(0)
+
+    def _add(self, line: Entry | Counted) -> None:
+        try:
+            self._journal.add(line)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> UnwritableOutput:
+        return UnwritableOutput(f"{self.path} cannot be written: {error.strerror}")
+
+
+def _stat(path: str | Path) -> os.stat_result | None:
+    """None if there is nothing."""
+    try:
+        return Path(path).stat()
+    except (OSError, ValueError):
+        return None
+
+
+def _mark(stat: os.stat_result) -> list[int]:
+    """Size and time, which change when the file does."""
+    return [stat.st_size, stat.st_mtime_ns]

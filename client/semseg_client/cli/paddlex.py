@@ -1,0 +1,122 @@
+"""PaddleX's command line under our name: `semseg --pipeline semantic_segmentation --input street.jpg --device cpu`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from ..errors import ConfigurationError
+from ..inputs.resolve import items
+from ..pipeline.config import PIPELINE, load, name_or_folder
+from ..pipeline.pipeline import create_pipeline
+from ..results.outputs import PADDLEX
+from . import reports
+from . import run as batch
+from .config import write
+from .destinations import NoFiles
+from .journal import Made
+from .output_folder import OutputFolder
+
+_EPILOG = """
+examples, which are those of PaddleX's tutorial:
+  semseg --pipeline semantic_segmentation --input street.jpg --device cpu --save_path output
+  semseg --get_pipeline_config semantic_segmentation --save_path my_path
+  semseg --pipeline my_path/semantic_segmentation.yaml --input street.jpg
+  semseg --serve --pipeline semantic_segmentation --port 8080
+
+exit codes: 0 success; 1 something failed, as printed; 2 the command line is wrong; 130 interrupted (Ctrl-C); 141 nobody reads
+the output any more; 143 terminated (SIGTERM)
+"""
+
+
+def spoken(arguments: Sequence[str]) -> bool:
+    """Whether these arguments are PaddleX's: options without a subcommand."""
+    return bool(arguments) and arguments[0].startswith("--") and arguments[0] != "--help"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Do what PaddleX would.
+
+    Raises:
+        SemsegError: as `create_pipeline` and `Pipeline.attempt` do.
+        typer.Exit: an image failed.
+    """
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.get_pipeline_config is not None:
+        if given.get_pipeline_config != PIPELINE:
+            raise ConfigurationError(f"there is no pipeline {given.get_pipeline_config!r}; this project has {PIPELINE} only")
+        write(Path(given.save_path or "."))
+    elif given.pipeline is None:
+        parser.error("--pipeline is missing: semantic_segmentation, or the path of a configuration file")
+    elif given.serve:
+        _serve(given)
+    elif given.input is None:
+        parser.error("--input is missing: an image file, a URL, a folder or a pattern")
+    else:
+        _predict(given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="semseg",
+        description="Semantic segmentation, by PaddleX's options. For the subcommands: semseg --help.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--pipeline", metavar="NAME|FILE", help="semantic_segmentation, or the path of a YAML file, PaddleX's or ours")
+    add("--input", metavar="PATH|URL", help="an image, PDF or video file, a URL, a folder or a pattern")
+    add("--save_path", metavar="PATH", help="where pictures and JSON files, or the configuration, are saved")
+    add("--device", help="where a started server runs the network: cpu, gpu, gpu:0, gpu:0,1")
+    add("--target_size", type=int, metavar="PIXELS", help="scale each image to fit before the network sees it")
+    add("--model", metavar="NAME|FOLDER", help="exported or served model, or ./FOLDER of weights, instead of the pipeline's")
+    add("--model_repository", metavar="FOLDER", help="model repository of a started server (default: model_repository)")
+    add("--url", metavar="HOST:PORT", help="gRPC address of a running tritonserver (SEMSEG_URL), instead of starting one")
+    add("--get_pipeline_config", metavar="NAME", help="write the configuration of that pipeline, for you to edit")
+    add("--serve", action="store_true", help="serve over REST until stopped by a signal")
+    add("--host", help="REST address (127.0.0.1)")
+    add("--port", type=int, help="REST port (8080)")
+    for ignored in ("--use_hpip", "--update_license"):
+        add(ignored, action="store_true", help=argparse.SUPPRESS)
+    for ignored in ("--serial_number", "--hpi_config", "--engine"):
+        add(ignored, help=argparse.SUPPRESS)
+    return parser
+
+
+def _predict(given: argparse.Namespace) -> None:
+    saved = given.save_path is not None
+    with batch.ended_in_a_line(resumable=saved), ExitStack() as held:
+        batch.check_packages()
+        pipeline = held.enter_context(
+            create_pipeline(given.pipeline, given.device, model=given.model, url=given.url, repository=given.model_repository)
+        )
+        size = batch.target_size_of(pipeline, given.target_size)
+        destination: batch.Destination = NoFiles()
+        if saved:
+            made = Made.by(pipeline.model, size, PADDLEX)
+            destination = held.enter_context(OutputFolder(Path(given.save_path), made))
+        batch.run(pipeline, list(items(given.input)), destination, reports.PaddleX(), size)
+
+
+def _serve(given: argparse.Namespace) -> None:
+    from ..device import Device
+    from ..hosting.shared_server import set_device
+    from ..hosting.weights_folder import served_name
+    from .serve import serve
+
+    config = load(given.pipeline)
+    for name, value in config.serving.given().items():  # environment variables take precedence over the file
+        os.environ.setdefault(f"SEMSEG_{name.upper()}", str(value))
+    repository = Path(given.model_repository or config.repository or "model_repository")
+    device = config.device if given.device is None else Device.parse(given.device)
+    url = given.url or config.url or os.environ.get("SEMSEG_URL")
+    wanted = config.model if given.model is None else name_or_folder(given.model)
+    model = served_name(wanted, config.architecture, repository, url)
+    if device is not None and url is None:
+        set_device(repository, model, device)
+    serve(model=[model], model_repository=repository, host=given.host, port=given.port, url=url)

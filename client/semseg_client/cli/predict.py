@@ -1,0 +1,166 @@
+"""`semseg predict`: segments images, saves files for each, and reports them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from semseg_contract.limits import LONGEST_SIDE
+
+from ..hosting.repository import exported_models
+from ..inputs.resolve import Item, Source, Unreadable, items
+from ..inputs.source import from_bytes
+from ..pipeline.config import PIPELINE
+from ..pipeline.pipeline import create_pipeline
+from ..results.outputs import PADDLEX, Output
+from ..triton.client import Client
+from . import reports
+from . import run as batch
+from .destinations import StandardOutput
+from .journal import Made
+from .output_folder import OutputFolder
+
+EXAMPLES = """
+[bold]Examples[/]
+
+semseg predict street.jpg                                      [dim]a picture and a JSON file in output[/]
+
+semseg predict photos --save overlay --save ids --resume       [dim]a folder, resumed where it stopped[/]
+
+find . -name '*.png' | semseg predict --from-file - --json-lines
+
+curl -s https://example.org/street.jpg | semseg predict - --save-path - > picture.png
+
+"""
+
+
+def predict(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="Images, PDF or video files, folders, patterns, URLs; - for an image on standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    from_file: Annotated[
+        typer.FileBinaryRead | None,
+        typer.Option(
+            metavar="LIST|-", help="A file with one input per line, read as it grows; - for standard input.", show_default=False
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Served or exported model.", show_default="the only one, or else the pipeline's"),
+    ] = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="A pipeline's configuration, PaddleX's or ours.", show_default=PIPELINE),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="gRPC address of a running tritonserver, instead of starting one.", envvar="SEMSEG_URL", show_default=False
+        ),
+    ] = None,
+    model_repository: Annotated[
+        Path | None, typer.Option(help="Model repository of a started server.", show_default="model_repository")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where a started server runs the network: cpu, gpu, gpu:0,1.", show_default="gpu if there is"),
+    ] = None,
+    save_path: Annotated[Path, typer.Option(help="Folder for the files; - for standard output, with one image.")] = Path(
+        "output"
+    ),
+    save: Annotated[
+        list[Output] | None,
+        typer.Option(help="A kind of file to save; may be repeated.", show_default="picture and json"),
+    ] = None,
+    compact: Annotated[bool, typer.Option("--compact", help="JSON files without white space.")] = False,
+    target_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=LONGEST_SIDE,
+            help="Scale each image to fit this many pixels before the network sees it.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Images in flight at once, from which batches form; 1: one after the other.",
+            show_default="4, or two batches",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Skip images that are done: same file, model and options, and files unchanged."),
+    ] = False,
+    json_lines: Annotated[bool, typer.Option("--json-lines", help="Print one JSON object per line and image.")] = False,
+) -> None:
+    """Segment images. Saves NAME_res.jpg (or the image's own suffix) and NAME_res.json for each, or what --save says."""
+    if not inputs and from_file is None:
+        raise typer.BadParameter(
+            "an image is missing: name a file, a folder, a pattern, a URL, or --from-file", param_hint="INPUT"
+        )
+    to_stdout = save_path == Path("-")
+    if to_stdout and (resume or json_lines):
+        raise typer.BadParameter("'-' cannot be combined with --resume or --json-lines", param_hint="--save-path")
+    if to_stdout and save is not None and len(save) > 1:
+        raise typer.BadParameter("'-' takes one kind of file", param_hint="--save")
+    if from_file is not None and "-" in (inputs or ()) and from_file is sys.stdin.buffer:
+        raise typer.BadParameter("standard input is either an image or a list", param_hint="--from-file")
+    outputs = list(dict.fromkeys(save or ([Output.PICTURE] if to_stdout else PADDLEX)))
+    with batch.ended_in_a_line(resumable=not to_stdout), ExitStack() as held:
+        batch.check_packages()
+        if model is None and pipeline is None:
+            model = _only_model(url, model_repository or Path("model_repository"))
+        opened = held.enter_context(
+            create_pipeline(pipeline or PIPELINE, device, model=model, url=url, repository=model_repository, jobs=jobs)
+        )
+        size = batch.target_size_of(opened, target_size)
+        destination: batch.Destination
+        if to_stdout:
+            destination = StandardOutput(*outputs, compact=compact)
+        else:
+            made = Made.by(opened.model, size, outputs, compact=compact)
+            destination = held.enter_context(OutputFolder(save_path, made, resume=resume))
+        report = reports.JsonLines() if json_lines else reports.Silent() if to_stdout else reports.Lines()
+        given = _items(inputs or [], from_file)
+        batch.run(opened, given, destination, report, size, picture=Output.PICTURE in outputs)
+
+
+def _items(inputs: list[str], from_file: IO[bytes] | None) -> Iterable[Item]:
+    """The items: a list, unless one of the inputs is a stream."""
+    named = chain.from_iterable(_stdin() if each == "-" else items(each) for each in inputs)
+    return list(named) if from_file is None else chain(named, items(_lines(from_file)))
+
+
+def _stdin() -> Iterator[Source | Unreadable]:
+    return from_bytes(sys.stdin.buffer.read(), "-", "stdin")
+
+
+def _lines(stream: IO[bytes]) -> Iterator[str]:
+    for line in stream:
+        if name := os.fsdecode(line.rstrip(b"\r\n")):
+            yield name
+
+
+def _only_model(url: str | None, repository: Path) -> str | None:
+    """The model, if there is only one."""
+    if url is None:
+        models = exported_models(repository)
+    else:
+        with Client(url) as client:
+            models = [each.name for each in client.models()]
+    return models[0] if len(models) == 1 else None

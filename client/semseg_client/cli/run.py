@@ -1,0 +1,237 @@
+"""Runs a command over images: segments, saves and reports each one, and decides the exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from ..errors import DeadlineExceeded, SemsegError, Unavailable
+from ..inputs.resolve import Item, Source, Unreadable
+from ..pipeline.pipeline import Failed, Pipeline
+from ..triton.protocol import TargetSize
+
+if TYPE_CHECKING:
+    from ..results.result import Result
+
+EXIT_CODES = (
+    "Exit codes: 0 all images were segmented; 1 an image or something else failed, as printed; 2 the command line is wrong;"
+    " 130 interrupted (Ctrl-C); 141 nobody reads the output any more; 143 terminated (SIGTERM)."
+)
+_RESUME = "; semseg predict --resume continues"
+_TO_ANSWER = 5.0  # s, for a server that left an image unanswered to show that it lives
+
+
+class Destination(Protocol):
+    """Where results go, and which images are left to be done."""
+
+    skipped: int
+    resumable: bool  # whether a later run can pass over what is done
+
+    def remaining(self, items: Iterable[Item]) -> Iterator[Source | Unreadable]: ...
+
+    def save(self, found: Result) -> list[Path]: ...
+
+
+class Report(Protocol):
+    """Reports each image on standard output, in order."""
+
+    def result(self, found: Result, files: Sequence[Path]) -> None: ...
+
+    def failure(self, failed: Failed) -> None: ...
+
+
+@dataclass
+class _Tally:
+    done: int = 0
+    failures: list[Failed] = field(default_factory=list)
+
+    def tell(self, skipped: int) -> None:
+        count = self.done + len(self.failures)
+        before = f"; {skipped} were already done" if skipped else ""
+        if self.failures:
+            typer.echo(f"{len(self.failures)} of {count} images failed{before}:", err=True)
+            for failed in self.failures:
+                typer.echo(f"  {failed}", err=True)
+        elif count > 1 or skipped:
+            typer.echo(f"{count} images segmented{before}", err=True)
+
+
+@dataclass
+class _Expected:
+    """The expected number of images: those found so far, and one for each item not yet opened."""
+
+    unseen: int | None
+    found: int = 0
+    paged: bool = False  # inside a file with several images, the number is unknown
+
+    @property
+    def images(self) -> int | None:
+        return None if self.unseen is None or self.paged else self.unseen + self.found
+
+    def counted(self, items: Iterable[Item]) -> Iterator[Item]:
+        for item in items:
+            if self.unseen is not None:
+                self.unseen -= 1
+            self.paged = False
+            yield item
+
+    def noted(self, images: Iterable[Source | Unreadable]) -> Iterator[Source | Unreadable]:
+        for image in images:
+            self.found += 1
+            self.paged = isinstance(image, Source) and image.page_index is not None
+            yield image
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+
+def check_packages() -> None:
+    """Raise SemsegError if the packages that draw results are missing."""
+    try:
+        from ..results import result  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise SemsegError(f"results need {error.name}: pip install 'paddle-semseg-client[pipeline]'") from None
+
+
+def target_size_of(pipeline: Pipeline, asked: TargetSize | None) -> TargetSize | None:
+    """The target size of the command, or else that of the pipeline's configuration."""
+    return pipeline.config.target_size if asked is None else asked
+
+
+def run(
+    pipeline: Pipeline,
+    items: Iterable[Item],
+    destination: Destination,
+    report: Report,
+    target_size: TargetSize | None = None,
+    *,
+    picture: bool = True,
+) -> None:
+    """Segment the images of `items`, save and report each. `picture` asks the server to draw, too.
+
+    If an image fails, the others go on; failures are listed at the end.
+
+    Raises:
+        SemsegError: the server does not answer at the start.
+        typer.Exit: images failed, the server is gone, or nothing can be written any more.
+    """
+    for note in pipeline.config.notes:
+        typer.echo(f"semseg: {note}", err=True)
+    tally = _Tally()
+    stopped = ""
+    expected = _Expected(len(items) if isinstance(items, Sequence) else None)
+    images = expected.noted(destination.remaining(expected.counted(items)))
+    try:
+        with _progress() as progress, closing(pipeline.attempt_sources(images, target_size, picture=picture)) as outcomes:
+            task = progress.add_task("Segmenting", total=expected.images)
+            for outcome in outcomes:
+                failed = outcome if isinstance(outcome, Failed) else _save(outcome, destination, report)
+                if failed is None:
+                    tally.done += 1
+                else:
+                    tally.failures.append(failed)
+                    report.failure(failed)
+                    _check_server(pipeline, failed.error)
+                progress.update(task, advance=1, total=expected.images)
+    except SemsegError as error:
+        stopped = f"semseg: {error}{_RESUME if destination.resumable else ''}"
+    finally:
+        tally.tell(destination.skipped)
+    if stopped:
+        typer.echo(stopped, err=True)
+    if stopped or tally.failures:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def ended_in_a_line(resumable: bool) -> Iterator[None]:
+    """Report a signal in one line, with how to resume if that is possible; exit quietly on a broken pipe.
+
+    Raises:
+        typer.Exit: with the exit code.
+    """
+
+    def terminate(*_: object) -> None:
+        raise _Terminated
+
+    hint = _RESUME if resumable else ""
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except _Terminated:
+        typer.echo(f"semseg: terminated{hint}", err=True)
+        raise typer.Exit(143) from None
+    except KeyboardInterrupt:
+        typer.echo(f"semseg: interrupted{hint}", err=True)
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes at its end goes there
+        raise typer.Exit(141) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as Python itself treats SIGINT."""
+
+
+def _save(found: Result, destination: Destination, report: Report) -> Failed | None:
+    try:
+        files = destination.save(found)
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        return Failed(found.input_path, found.page_index, SemsegError(f"its result cannot be saved: {reason}"))
+    report.result(found, files)
+    return None
+
+
+def _check_server(pipeline: Pipeline, error: SemsegError) -> None:
+    """Stop if the server is gone: otherwise every remaining image would fail, one by one."""
+    if isinstance(error, Unavailable | DeadlineExceeded):
+        try:
+            pipeline.wait_ready(_TO_ANSWER)
+        except SemsegError:
+            raise error from None
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        SpinnerColumn(),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TextColumn("remaining"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # output for a pipe must not appear at the terminal
+    )

@@ -1,0 +1,200 @@
+"""`semseg serve`: tritonserver and the REST gateway."""
+
+from __future__ import annotations
+
+import json
+import sys
+from base64 import b64encode
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..files import write_whole
+from ..ports import is_loopback
+from ..triton.protocol import TINY_IMAGE
+from .folder import make_folder
+
+if TYPE_CHECKING:
+    from ..gateway import Settings
+    from .service import Addresses
+
+
+def serve(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Model to load; may be repeated. REST uses the first (SEMSEG_MODEL) if a request names none.",
+            show_default="all exported",
+        ),
+    ] = None,
+    model_repository: Annotated[Path, typer.Option(help="Triton's model repository.")] = Path("model_repository"),
+    host: Annotated[str | None, typer.Option(help="REST address (SEMSEG_HOST).", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="REST port (SEMSEG_PORT); 0: a free one.", show_default="8080")
+    ] = None,
+    grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's gRPC port; 0: a free one.")] = 8001,
+    http_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Open Triton's own HTTP port too, for callers that you trust: whoever reaches it, web pages in a browser on"
+            " this machine included, can stop the server for a few seconds. Triton's is 8000; 0: a free one.",
+            show_default="closed",
+        ),
+    ] = None,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's metrics port; 0: a free one.")] = 8002,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Serve REST for this running tritonserver (SEMSEG_URL), instead of starting one.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that answer REST (SEMSEG_WORKERS).", show_default="one for every four cores"),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds that an inference may take, then 504 (SEMSEG_TIMEOUT).", show_default="60"),
+    ] = None,
+    max_body_bytes: Annotated[
+        int | None, typer.Option(min=1, help="Largest request, else 413 (SEMSEG_MAX_BODY_BYTES).", show_default="67108864")
+    ] = None,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Largest image, in addition to each model's own limit (SEMSEG_MAX_PIXELS).", show_default="178956970"
+        ),
+    ] = None,
+    max_images: Annotated[
+        int | None,
+        typer.Option(min=1, help="Maximum number of images in a batch request (SEMSEG_MAX_IMAGES).", show_default="256"),
+    ] = None,
+    batch_concurrency: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images of a batch request in flight at once (SEMSEG_BATCH_CONCURRENCY).", show_default="4"),
+    ] = None,
+    image_hosts: Annotated[
+        str | None,
+        typer.Option(
+            help="Hosts that images may be fetched from by URL, separated by commas (SEMSEG_IMAGE_HOSTS): names, *.example.com,"
+            " * for every public one; private addresses only if they, or a network like 10.0.0.0/8, are listed too.",
+            show_default="none",
+        ),
+    ] = None,
+    image_timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds that fetching an image may take (SEMSEG_IMAGE_TIMEOUT).", show_default="10"),
+    ] = None,
+    api_keys_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the API keys that requests need (SEMSEG_API_KEYS_FILE).", show_default="requests need none"),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option(help="PEM file: REST speaks TLS with this certificate (SEMSEG_TLS_CERTIFICATE).", show_default="no TLS"),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="PEM file with its key (SEMSEG_TLS_KEY).", show_default="the certificate's file")
+    ] = None,
+    ready_file: Annotated[
+        Path | None,
+        typer.Option(help="While serving, this file holds the addresses as JSON.", show_default=False),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show every line of tritonserver's log, and each request.")] = False,
+) -> None:
+    """Start tritonserver and the REST gateway, and serve until stopped by a signal."""
+    try:
+        from pydantic import ValidationError
+
+        from semseg_contract.names import plain_name
+
+        from ..gateway import Settings
+        from ..hosting.repository import exported_models
+        from ..hosting.supervision.supervisor import Supervisor
+        from .service import serve as run
+    except ModuleNotFoundError as error:
+        sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-client[gateway]'")
+
+    given: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "url": url,
+        "model": model[0] if model else None,
+        "workers": workers,
+        "timeout": timeout,
+        "max_body_bytes": max_body_bytes,
+        "max_pixels": max_pixels,
+        "max_images": max_images,
+        "batch_concurrency": batch_concurrency,
+        "image_hosts": image_hosts,
+        "image_timeout": image_timeout,
+        "api_keys_file": api_keys_file,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
+    }
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        wrong = [f"SEMSEG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors()]
+        raise typer.BadParameter("; ".join(wrong)) from None
+
+    if verbose and "access_log" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"access_log": "text"})
+    triton = None
+    if "url" not in settings.model_fields_set:
+        asked = model or ([settings.model] if settings.model else exported_models(model_repository))
+        models = list(dict.fromkeys(map(plain_name, asked)))
+        if plain := [name for name in models if name not in asked]:
+            typer.echo(f'"(slice)" is not part of a name: serving {", ".join(plain)}')
+        settings = settings.model_copy(update={"model": models[0]})
+        triton = Supervisor(
+            model_repository,
+            models,
+            grpc_port=grpc_port,
+            http_port=http_port,
+            metrics_port=metrics_port,
+            on_line=typer.echo if verbose else None,
+            say=typer.echo,
+        )
+        typer.echo(f"Starting tritonserver with {', '.join(models)}")
+
+    def announce(addresses: Addresses) -> None:
+        typer.echo(announcement(addresses, settings))
+        if ready_file is not None:
+            write_whole(ready_file, json.dumps(asdict(addresses)).encode())
+
+    if ready_file is not None:
+        make_folder(ready_file.parent, "--ready-file")
+        try:
+            ready_file.unlink(missing_ok=True)  # of a run that was killed
+        except OSError as error:
+            raise typer.BadParameter(f"{ready_file}: {error.strerror}", param_hint="--ready-file") from None
+    try:
+        run(settings, triton, announce, typer.echo, verbose=verbose)
+    finally:
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+
+
+def announcement(addresses: Addresses, settings: Settings) -> str:
+    """What is printed once requests are served."""
+    lines = [
+        f"REST     {addresses.rest}/semantic-segmentation, described at {addresses.rest}/docs",
+        f"Model    {settings.model or 'the one that is served'}",
+        f"gRPC     {addresses.grpc}",
+    ]
+    if addresses.http is not None:
+        lines.append(f"HTTP     {addresses.http}")
+    if addresses.metrics is not None:
+        lines.append(f"Metrics  {addresses.metrics}")
+    body = json.dumps({"image": b64encode(TINY_IMAGE).decode()})
+    key = ' -H "X-API-Key: $KEY"' if settings.api_keys_file else ""
+    lines.append(f"Try      curl -s {addresses.rest}/semantic-segmentation{key} -d '{body}'")
+    if not (settings.api_keys_file or settings.tls_client_ca or is_loopback(settings.host)):
+        lines.append(
+            f"Open     whoever reaches {addresses.rest} can use it, since it asks for no key: set --api-keys-file, or let only"
+            " those reach it who may"
+        )
+    return "\n".join(lines)

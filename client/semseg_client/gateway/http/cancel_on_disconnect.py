@@ -1,0 +1,36 @@
+"""Whether anybody still waits for an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+from ..failures import BROKEN_OFF, Failed
+
+T = TypeVar("T")
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns; it is cancelled if the caller, whose body has been read, hangs up before.
+
+    Raises:
+        Failed: that is so.
+    """
+    working, gone = asyncio.create_task(work), asyncio.create_task(_hung_up(request))
+    working.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs one that nobody asks for
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Failed(BROKEN_OFF)
+        return working.result()
+    finally:
+        working.cancel()
+        gone.cancel()
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,99 @@
+"""PaddleX's envelope, for what was served and for every error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from ...errors import DeadlineExceeded, Overloaded, SemsegError, Unavailable
+from ..failures import BUSY, DEFECT, TOO_LATE, UNAVAILABLE, Failed, Invalid
+from . import log
+from .log_id import HEADER, header_value, log_id
+from .media import JSON
+
+
+class Pieces(tuple[bytes | memoryview, ...]):
+    """What is JSON already, in pieces."""
+
+
+def written(log_id: str, status: int, message: str, result: Mapping[str, object] | None = None, **more: object) -> bytes:
+    """The envelope as JSON; the error code is 0 or the HTTP status. `more` stands at its beginning.
+
+    Pieces in the result are copied once: there may be megabytes of them.
+    """
+    head = orjson.dumps({**more, "logId": log_id, "errorCode": 0 if status == 200 else status, "errorMsg": message})
+    if result is None:
+        return head
+    pieces: list[bytes | memoryview] = [head[:-1], b',"result":{']
+    for number, (name, value) in enumerate(result.items()):
+        pieces += [b"," if number else b"", orjson.dumps(name), b":"]
+        pieces += value if isinstance(value, Pieces) else (orjson.dumps(value),)
+    return b"".join([*pieces, b"}}"])
+
+
+def envelope(
+    request: Request,
+    status: int,
+    message: str,
+    *,
+    result: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """An answer that is small enough to be written on the spot."""
+    told = log_id(request)
+    body = written(told, status, message, result)
+    return Response(body, status, {HEADER: header_value(told), **(headers or {})}, JSON)
+
+
+def failed(request: Request, error: Failed) -> Response:
+    """The answer to a request that fails of a row of the table."""
+    if isinstance(error, Invalid) and error.log_id is not None:
+        request.state.log_id = error.log_id
+    if error.failure.status >= 500:
+        request.state.cause = cause(error)
+    wait = error.retry_after
+    return envelope(
+        request, error.failure.status, error.message, headers={"Retry-After": str(wait)} if wait is not None else None
+    )
+
+
+def as_failed(error: Exception) -> Failed:
+    """The row of the table that says what `error` is to a caller, who learns nothing of the server's inside."""
+    match error:
+        case Failed():
+            return error
+        case Overloaded(retry_after=wait):
+            told = Failed(BUSY, retry_after=None if wait is None else max(1, math.ceil(wait)))
+        case DeadlineExceeded():
+            told = Failed(TOO_LATE)
+        case Unavailable():
+            told = Failed(UNAVAILABLE)
+        case _:
+            told = Failed(DEFECT)
+    told.__cause__ = error
+    return told
+
+
+def cause(error: Failed) -> str:
+    """What the log tells of it."""
+    return error.message if error.__cause__ is None else log.told(error.__cause__)
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Have every error of `app` answered in the envelope; `AccessLog` does it for defects."""
+
+    @app.exception_handler(Failed)
+    async def _(request: Request, error: Failed) -> Response:
+        return failed(request, error)
+
+    @app.exception_handler(SemsegError)
+    async def _(request: Request, error: SemsegError) -> Response:
+        return failed(request, as_failed(error))
+
+    @app.exception_handler(HTTPException)
+    async def _(request: Request, error: HTTPException) -> Response:
+        return envelope(request, error.status_code, error.detail, headers=error.headers)

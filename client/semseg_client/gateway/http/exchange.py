@@ -1,0 +1,93 @@
+"""One request and its answer, as they go through the process."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import Request
+from starlette.types import Message, Receive, Send
+
+from ..failures import NO_ROOM, TOO_SLOW, Failed
+from .traffic import Traffic
+
+# An answer that is written at once lies in the web server's buffer as a whole, until the caller has read the last of it.
+_PIECE = 128 * 2**10  # bytes
+_LARGE = 2**20  # bytes, beyond which a body waits for its turn to be read on
+
+
+class Exchange:
+    """Counts what it holds among all traffic. A body counts until its request is answered."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self.body = 0  # bytes held
+        self.answer = 0  # bytes held
+        self.sent = 0  # bytes
+        self.too_slow = False  # its sender
+        self._ended = False
+
+    def hold(self, size: int) -> None:
+        """So many bytes of an answer are there and not yet sent; less, if negative."""
+        if not self._ended:
+            self.answer += size
+            self._traffic.answers += size
+
+    def end(self) -> None:
+        """Nothing is held any longer."""
+        self.hold(-self.answer)
+        self._release_body()
+        self._ended = True
+
+    def receiving(self, receive: Receive) -> Receive:
+        """`receive`, which raises Failed where the body comes too slowly or takes too much of the memory."""
+
+        async def counted() -> Message:
+            message = await receive()
+            if self.too_slow:
+                raise Failed(TOO_SLOW)
+            size = len(message.get("body", b""))
+            self.body += size
+            self._traffic.bodies += size
+            if size and not self._traffic.body_fits(self.body, self.body):
+                raise Failed(NO_ROOM)
+            if self.body > _LARGE:
+                async with self._traffic.large_body:
+                    await asyncio.sleep(0)
+            return message
+
+        return counted
+
+    def sending(self, send: Send) -> Send:
+        """`send`, which waits until the caller has read most of what it is given."""
+
+        async def counted(message: Message) -> None:
+            if message["type"] != "http.response.body":
+                await send(message)
+                return
+            body, more = message.get("body", b""), message.get("more_body", False)
+            if not more:
+                self._release_body()
+            size = len(body)
+            self.hold(size)
+            if size <= _PIECE:
+                await send(message)
+                self.sent += size
+            else:
+                view = memoryview(body)
+                for start in range(0, size, _PIECE):
+                    piece, last = view[start : start + _PIECE], start + _PIECE >= size
+                    await send({**message, "body": piece, "more_body": more or not last})
+                    self.sent += len(piece)
+            self.hold(-size)
+
+        return counted
+
+    def _release_body(self) -> None:
+        self._traffic.bodies -= self.body
+        self.body = 0
+
+
+def exchange_of(request: Request) -> Exchange:
+    """The exchange that the request is part of."""
+    found: Exchange = request.state.exchange
+    return found

@@ -1,0 +1,58 @@
+"""Which kind of body a request has, and which kind of answer it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import Request
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from ..failures import NOT_ACCEPTABLE, UNKNOWN_KIND, Failed
+
+JSON = "application/json"
+PNG = "image/png"
+JPEG = "image/jpeg"
+BYTES = "application/octet-stream"
+LINES = "application/x-ndjson"
+FORM = "multipart/form-data"
+
+ANSWERS = (JSON, PNG, JPEG, BYTES)  # the first is for whoever takes several alike
+
+
+def content_type(request: Request) -> str:
+    """The kind of the body: JSON, FORM, BYTES for an image file of whatever kind.
+
+    What names a text, or nothing at all, is taken as JSON: curl, for one, calls all that it is given a form.
+
+    Raises:
+        Failed: it is of another kind, or compressed.
+    """
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Failed(UNKNOWN_KIND, kinds="the body as it is, without a Content-Encoding")
+    named = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind, _, detail = named.partition("/")
+    if kind in ("", "text") or named in (JSON, "application/x-www-form-urlencoded") or detail.endswith("+json"):
+        return JSON
+    if kind == "image" or named == BYTES:
+        return BYTES
+    if named == FORM:
+        return FORM
+    raise Failed(UNKNOWN_KIND, kinds=f"{JSON}, {FORM}, image/* or {BYTES}")
+
+
+def accepted(request: Request, kinds: Sequence[str]) -> str:
+    """Which of `kinds` the caller likes best by `Accept` (RFC 9110, section 12.5.1), the first among equals.
+
+    Raises:
+        Failed: none of them.
+    """
+    value = ", ".join(request.headers.getlist("accept"))
+    header = parse_accept_header(value, MIMEAccept)
+    # Java's own client names text/html and image/jpeg unless told otherwise, as browsers do: it asks for nothing in particular.
+    if not value.strip() or "text/html" in header.values():
+        return kinds[0]
+    kind = header.best_match(kinds)
+    if kind is None:
+        raise Failed(NOT_ACCEPTABLE, kinds=", ".join(kinds))
+    return kind

@@ -1,0 +1,115 @@
+"""All connections of a gateway process, and what their requests and answers hold of its memory."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import resource
+from typing import TYPE_CHECKING
+
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
+_SPARE_FILES = 128  # that are no caller's: Triton's connection, the listener, the event loop's own
+_FILES_A_CONNECTION = 2  # its socket, and a temporary file or an image that is fetched
+_MUCH = 32 * 2**20  # bytes held, after which memory is given back once they are not
+_SLOW = 0.5  # s, for which a reader must have been waited for before its answer may be cut
+_OFTEN = 0.25  # s, between two looks at all connections, or less where a timeout is short
+
+
+class Traffic:
+    """Closes the connection that has idled longest when there are too many, and cuts the slowest readers when their answers
+    take too much memory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.most_connections = min(settings.max_connections, (_open_files() - _SPARE_FILES) // _FILES_A_CONNECTION)
+        # The largest body must be able to come.
+        self.body_memory = max(settings.body_memory // settings.workers, 2 * settings.max_body_bytes)
+        self.answer_memory = settings.answer_memory // settings.workers
+        self._grown = False  # by what it has not given back
+        self.bodies = 0  # bytes held
+        # Of large bodies one is read on in each round of the event loop: the others' requests are not held up by dozens.
+        self.large_body = asyncio.Lock()
+        self.answers = 0  # bytes held
+        self.connections: set[Connection] = set()
+        self.idle: dict[Connection, None] = {}  # those without a request, the one that has been so longest first
+
+    def came(self, connection: Connection) -> bool:
+        """Whether there is a place for one more; an idle connection is closed to make one."""
+        if len(self.connections) >= self.most_connections:
+            if not self.idle:
+                return False
+            longest = next(iter(self.idle))
+            del self.idle[longest]
+            longest.close()
+        self.connections.add(connection)
+        self.idle[connection] = None
+        return True
+
+    def went(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        self.idle.pop(connection, None)
+
+    def body_fits(self, size: int, counted: int = 0) -> bool:
+        """Whether a body, `counted` bytes of which are held, may grow to `size`: to half of what others leave, so that many
+        large ones cannot shut out the small."""
+        return 2 * size <= self.body_memory - (self.bodies - counted)
+
+    async def watch(self) -> None:
+        """Looks at all connections again and again, until it is cancelled."""
+        gc.collect()
+        gc.freeze()  # what lives as long as the process; to look for garbage among it takes a tenth of a second
+        limits = self.settings
+        every = min(_OFTEN, limits.header_timeout / 4, limits.body_timeout / 4, limits.answer_timeout / 4, limits.rate_grace / 4)
+        while True:
+            await asyncio.sleep(every)
+            self.tick(every)
+
+    def tick(self, seconds: float) -> None:
+        """Ends what has been too slow for too long; so many seconds have gone by since the last time."""
+        for connection in list(self.connections):
+            connection.tick(seconds)
+        if self.answers > self.answer_memory / 2:
+            self._cut()
+
+        if self.bodies + self.answers > _MUCH:
+            self._grown = True
+        elif self._grown:
+            self._grown = False
+            give_memory_back()
+
+    def _cut(self) -> None:
+        """The slowest readers, until half of the memory is free for those that are yet to come."""
+        held = self.answers
+        slow = [each for each in self.connections if each.exchange and each.exchange.answer and each.reading.waited >= _SLOW]
+        for each in sorted(slow, key=lambda one: one.reading.rate):
+            if held <= self.answer_memory / 2:
+                return
+            held -= each.exchange.answer if each.exchange else 0
+            each.abort()
+
+
+def give_memory_back() -> None:
+    """To the kernel: what a failed call holds with its traceback, and what lies free between what does not.
+
+    Python and glibc would do so much later, if at all.
+    """
+    gc.collect()
+    if _TRIM is not None:
+        _TRIM(0)
+
+
+def raise_open_files() -> None:
+    """As many files as the system lets this process open."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _open_files() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2**31 if soft == resource.RLIM_INFINITY else soft

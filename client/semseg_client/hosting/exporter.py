@@ -1,0 +1,34 @@
+"""Where `semseg-export` is: Paddle, which it needs, has an environment of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import ServingError
+
+_NAME = "semseg-export"
+
+
+def find_exporter() -> Path:
+    """The command `semseg-export`: of the environment inside this one, of this one, or on the PATH.
+
+    Raises:
+        ServingError: there is none; with how to install it.
+    """
+    for command in _candidates():
+        if os.access(command, os.X_OK):
+            return command
+    raise ServingError(
+        "there is no semseg-export here; install one: make setup in the project's folder,"
+        " or pip install paddle-semseg-export into an environment whose bin is on the PATH"
+    )
+
+
+def _candidates() -> Iterator[Path]:
+    yield Path(sys.prefix, "export", "bin", _NAME)
+    yield Path(sys.executable).with_name(_NAME)
+    for folder in os.get_exec_path():
+        yield Path(folder, _NAME)

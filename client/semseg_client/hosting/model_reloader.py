@@ -1,0 +1,95 @@
+"""What is exported, or taken back, while tritonserver runs: the server is told to take it up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from ..errors import ServingError
+from .repository import configuration
+
+_PERIOD = 1.0  # s
+
+Load = Callable[[Sequence[str]], None]  # raises ServingError
+
+
+class RepositoryWatch:
+    """Has a server take up each new version of `models`, compared with when this was made.
+
+    The server goes on with the version that it has until the other is loaded, and for good if that cannot be. `say` is
+    told what became of it, from another thread.
+    """
+
+    def __init__(self, repository: Path, models: Sequence[str], say: Callable[[str], None]) -> None:
+        self._repository = repository
+        self._models = models
+        self._say = say
+        self._known = {model: self._configurations(model) for model in models}
+        self._ended = threading.Event()
+
+    @contextmanager
+    def watching(self, load: Load) -> Iterator[None]:
+        """Have a server `load` what changes while the block runs."""
+        thread = threading.Thread(target=self._watch, args=[load], daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join(_PERIOD)  # a model that is being loaded is not waited for
+
+    def _watch(self, load: Load) -> None:
+        troubles: dict[str, str] = {}
+        while not self._ended.wait(_PERIOD):
+            for model in self._models:
+                try:
+                    self._look(load, model)
+                    troubles.pop(model, None)
+                except Exception as error:  # noqa: BLE001, PERF203 - a full disk, say; it is tried again, and told once
+                    if troubles.get(model) != repr(error):
+                        troubles[model] = repr(error)
+                        self._tell(f"{model}: what is in the repository cannot be taken up yet: {error!r}")
+
+    def _look(self, load: Load, model: str) -> None:
+        found = self._configurations(model)
+        if found != self._known[model] and _settled(model, found):
+            changed = [name for name in found if found[name] != self._known[model].get(name)]
+            self._take_up(load, model, changed, found[model])
+            self._known[model] = found
+
+    def _take_up(self, load: Load, model: str, changed: Sequence[str], config: ModelConfig) -> None:
+        """The ensemble comes last: it is not to tell of a network that could not be loaded."""
+        try:
+            load(changed)
+        except ServingError as error:
+            self._tell(f"{model}: the change was not taken up, what was served goes on (make rollback MODEL={model}): {error}")
+        else:
+            self._tell(f"{model}: version {', '.join(map(str, config.version_policy.specific.versions))} is served now")
+
+    def _tell(self, news: str) -> None:
+        if not self._ended.is_set():
+            with suppress(Exception):  # nobody listens any more; the next change is taken up all the same
+                self._say(news)
+
+    def _configurations(self, model: str) -> dict[str, ModelConfig]:
+        """Of the model's steps and then of the model itself, by name; one that cannot be read is left out."""
+        found: dict[str, ModelConfig] = {}
+        with suppress(ServingError):
+            ensemble = configuration(self._repository, model)
+            for step in ensemble.ensemble_scheduling.step:
+                with suppress(ServingError):
+                    found[step.model_name] = configuration(self._repository, step.model_name)
+            found[model] = ensemble
+        return found
+
+
+def _settled(model: str, found: Mapping[str, ModelConfig]) -> bool:
+    """Whether the model's own entries are all set to one version: they are replaced one after the other."""
+    steps = found[model].ensemble_scheduling.step if model in found else []
+    own = [model, *(step.model_name for step in steps if step.model_name.startswith(f"{model}_"))]
+    versions = [found[name].version_policy for name in own if name in found]
+    return len(versions) == len(own) and all(version == versions[0] for version in versions)

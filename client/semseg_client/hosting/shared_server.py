@@ -1,0 +1,123 @@
+"""A tritonserver of this process's own, shared by all of its pipelines and stopped with the last."""
+
+from __future__ import annotations
+
+import atexit
+import subprocess
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..device import Device
+from ..triton.client import Client
+from .repository import configuration, place
+from .supervision.supervisor import Supervisor
+from .supervision.triton_process import program
+
+_PROVIDERS = "import onnxruntime; print(*onnxruntime.get_available_providers())"
+
+
+class EmbeddedServer:
+    """One use of the server of a model repository; `url` is its gRPC address. `close` gives it up."""
+
+    def __init__(self, repository: Path, model: str, device: Device | None = None) -> None:
+        """Start the server, or have one that runs load the model. `device` is where the network runs from now on.
+
+        Raises:
+            DeviceError: the installed ONNX Runtime does not run networks there.
+            ServingError: the server could not be started, or the model not loaded.
+        """
+        if device is not None:
+            set_device(repository, model, device)
+        self._shared = _acquire(repository.resolve(), model)
+        self._open = True
+
+    @property
+    def url(self) -> str:
+        return self._shared.server.grpc_url
+
+    def close(self) -> None:
+        """Give the server up; it is stopped when nobody uses it."""
+        if self._open:
+            self._open = False
+            _release(self._shared)
+
+
+@dataclass
+class _Shared:
+    repository: Path
+    server: Supervisor
+    users: int = 0
+
+
+def set_device(repository: Path, model: str, device: Device) -> None:
+    """Make the model's network run on `device` when a server of this environment loads it.
+
+    Raises:
+        DeviceError: the installed ONNX Runtime does not run networks there.
+        ServingError: the model is not there, or its configuration cannot be read.
+    """
+    place(repository, model, device, device.provider(_execution_providers(device)))
+
+
+def _execution_providers(device: Device) -> list[str]:
+    """Those of the ONNX Runtime beside tritonserver. The CPU's is always there, and nobody has to wait for the answer."""
+    if device.kind == "cpu":
+        return ["CPUExecutionProvider"]
+    python = Path(program()).resolve().with_name("python")
+    done = subprocess.run([python, "-c", _PROVIDERS], capture_output=True, text=True, check=False)  # noqa: S603 - our server's
+    return done.stdout.split() or ["CPUExecutionProvider"]
+
+
+_lock = threading.Lock()
+_servers: dict[Path, _Shared] = {}
+
+
+def _acquire(repository: Path, model: str) -> _Shared:
+    with _lock:
+        shared = _servers.get(repository)
+        if shared is None:
+            shared = _start(repository, model)
+        elif not _is_loaded(shared.server, model):
+            shared.server.add(model)
+        shared.users += 1
+        return shared
+
+
+def _release(shared: _Shared) -> None:
+    with _lock:
+        shared.users -= 1
+        if shared.users == 0:
+            _stop(shared)
+
+
+def _start(repository: Path, model: str) -> _Shared:
+    shared = _Shared(repository, Supervisor(repository, [model]))
+    _servers[repository] = shared  # from now on, it is stopped at exit at the latest
+    try:
+        shared.server.start()
+        shared.server.wait_ready()
+    except BaseException:
+        _stop(shared)
+        raise
+    return shared
+
+
+def _is_loaded(server: Supervisor, model: str) -> bool:
+    """Whether the server has the model, and in the version that is to be served now."""
+    if model not in server.models:
+        return False
+    wanted = configuration(server.repository, model).version_policy.specific.versions
+    with Client(server.grpc_url) as client:
+        return client.model(model).version in map(str, wanted)
+
+
+def _stop(shared: _Shared) -> None:
+    shared.server.stop()
+    _servers.pop(shared.repository, None)  # not before: if stopping is interrupted, it is finished at exit
+
+
+@atexit.register
+def _stop_all() -> None:
+    for shared in list(_servers.values()):
+        _stop(shared)

@@ -1,0 +1,125 @@
+"""The model repository that a tritonserver of ours polls.
+
+Triton then refuses to load or unload models for anybody, whoever can reach its ports. What it serves is decided by what lies
+here: for each entry of the owner's repository that is served, a copy of its configuration and of its Python code, and links
+to the rest. The owner's repository is only read.
+"""
+
+from __future__ import annotations
+
+import compileall
+import shutil
+from collections.abc import Callable, Iterable
+from itertools import count
+from pathlib import Path
+
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from ..repository import check_exported, configuration
+
+REVISION = "revision"  # a parameter of each configuration here; it tells which copy Triton has loaded
+Adjustment = Callable[[ModelConfig], None]
+
+
+class ServedRepository:
+    """Entries of `source`, by name, laid out in `folder`. Each change of an entry is one rename.
+
+    `adjust` changes a configuration on its way; the owner's file stays as it is.
+    """
+
+    def __init__(self, source: Path, folder: Path, adjust: Adjustment) -> None:
+        self.path = folder / "repository"
+        self._source = source.resolve()
+        self._copies = folder / "copies"
+        self._adjust = adjust
+        self._numbers = count(1)
+        self._revisions: dict[str, str] = {}  # by entry
+        self._before: dict[str, str] = {}  # those that they replaced
+        self._configs: dict[tuple[str, str], ModelConfig] = {}  # by entry and revision
+        self.path.mkdir()
+        self._copies.mkdir()
+
+    @property
+    def revisions(self) -> dict[str, str]:
+        """The revision of each entry."""
+        return dict(self._revisions)
+
+    def config(self, name: str) -> ModelConfig:
+        """The configuration of an entry, as it is served."""
+        return self._configs[name, self._revisions[name]]
+
+    def add(self, model: str) -> list[str]:
+        """Serve a model with the steps of its ensemble. Returns the entries that were not served before, the model last.
+
+        Raises:
+            ServingError: it is not exported, or a configuration cannot be read.
+        """
+        check_exported(self._source, model)
+        steps = [step.model_name for step in configuration(self._source, model).ensemble_scheduling.step]
+        fresh = [name for name in dict.fromkeys([*steps, model]) if name not in self._revisions]
+        for name in fresh:
+            self.renew(name)
+        return fresh
+
+    def renew(self, name: str) -> str:
+        """Copy an entry anew, so that Triton loads it once more. Returns its new revision.
+
+        Raises:
+            ServingError: its configuration cannot be read.
+            OSError: there is no room for it.
+        """
+        config = configuration(self._source, name)
+        text = (self._source / name / "config.pbtxt").read_text(encoding="utf-8")
+        revision = str(next(self._numbers))
+        copy = self._copies / name / revision
+        copy.mkdir(parents=True)
+        rewritten = self._rewritten(text, revision)
+        (copy / "config.pbtxt").write_text(rewritten, encoding="utf-8")
+        self._configs[name, revision] = text_format.Parse(rewritten, ModelConfig(), allow_unknown_field=True)
+        for child in _served(self._source / name, config):
+            if config.backend == "python" and child.name.isdecimal():
+                shutil.copytree(child, copy / child.name, ignore=shutil.ignore_patterns("__pycache__"))
+                # Else Python writes __pycache__ when it loads the model, and Triton takes that for a change and loads it again.
+                compileall.compile_dir(copy / child.name, quiet=2)
+            else:
+                (copy / child.name).symlink_to(child)
+        self._point(name, revision)
+        return revision
+
+    def restore(self, name: str) -> None:
+        """Take back the last `renew` of an entry: Triton could not load it."""
+        if name in self._before:
+            self._point(name, self._before[name])
+
+    def _point(self, name: str, revision: str) -> None:
+        copies = self._copies / name
+        link = copies / "link"
+        link.symlink_to(copies / revision)
+        link.rename(self.path / name)
+        replaced = self._revisions.get(name)
+        for old in copies.iterdir():
+            if old.name not in (revision, replaced):
+                shutil.rmtree(old)
+                self._configs.pop((name, old.name), None)
+        if replaced is not None:
+            self._before[name] = replaced
+        self._revisions[name] = revision
+
+    def _rewritten(self, text: str, revision: str) -> str:
+        try:
+            config = text_format.Parse(text, ModelConfig())
+        except text_format.ParseError:  # fields of a newer Triton's; they would be lost
+            return f'{text}\nparameters {{ key: "{REVISION}" value {{ string_value: "{revision}" }} }}\n'
+        self._adjust(config)
+        config.parameters[REVISION].string_value = revision
+        return str(text_format.MessageToString(config, as_utf8=True))
+
+
+def _served(entry: Path, config: ModelConfig) -> Iterable[Path]:
+    """All of an entry but its configuration and the versions that are not served: those may be deleted at any time."""
+    versions = {str(version) for version in config.version_policy.specific.versions}
+    for child in entry.iterdir():
+        unserved = child.name.isdecimal() and versions and child.name not in versions
+        if child.name != "config.pbtxt" and not child.name.startswith(".") and not unserved:
+            yield child

@@ -1,0 +1,74 @@
+"""What the process that supervises tritonserver tells those that answer requests, in one small file."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ...files import write_whole
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a model does not answer. `final`: it is not being loaded anew for now."""
+
+    reason: str
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Status:
+    """`faults` by the name that clients call. `draining`: the service is about to end."""
+
+    faults: dict[str, Fault] = field(default_factory=dict)
+    draining: bool = False
+
+
+class Unsupervised:
+    """Of a server that nobody watches over, nothing is known."""
+
+    def read(self) -> Status:
+        return Status()
+
+    def suspect(self) -> None:
+        pass
+
+
+class StatusFile(Unsupervised):
+    """A file with a Status. It is replaced whole, and read again only when it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._suspicion = path.with_suffix(".suspicion")
+        self._seen: tuple[int, int] | None = None
+        self._status = Status()
+
+    def write(self, status: Status) -> None:
+        """Raises OSError if it cannot be written."""
+        write_whole(self.path, json.dumps(asdict(status)).encode())
+
+    def read(self) -> Status:
+        """The status; that of a service that has ended is its last one."""
+        try:
+            found = self.path.stat()
+            if (found.st_mtime_ns, found.st_ino) != self._seen:
+                told = json.loads(self.path.read_bytes())
+                faults = {name: Fault(**fault) for name, fault in told["faults"].items()}
+                self._status, self._seen = Status(faults, told["draining"]), (found.st_mtime_ns, found.st_ino)
+        except FileNotFoundError:
+            pass
+        return self._status
+
+    def suspect(self) -> None:
+        """Tell the supervisor that a request has been under way for a while. It then looks for processes that hang."""
+        with suppress(OSError):  # the service is ending
+            self._suspicion.touch()
+
+    def suspected(self, within: float) -> bool:
+        """Whether anybody did so in the last so many seconds."""
+        with suppress(FileNotFoundError):
+            return time.time() - self._suspicion.stat().st_mtime < within
+        return False

@@ -1,0 +1,395 @@
+"""A tritonserver that is kept alive: what dies, hangs or is stopped is noticed and replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
+from tritonclient.grpc.model_config_pb2 import DataType, ModelInput
+from tritonclient.utils import InferenceServerException, triton_to_np_dtype
+
+from ...errors import SemsegError, ServingError
+from ...ports import free_ports
+from ...triton.client import Client, channel_options
+from ...triton.protocol import NOT_YET, TINY_IMAGE
+from ..repository import configuration
+from .backoff import Backoff
+from .healer import Healer
+from .pressure import Pressure
+from .pulse import Pulse
+from .served_configuration import adjust, instances
+from .served_repository import REVISION, ServedRepository
+from .shared_memory import SharedMemory
+from .status import Fault, Status, StatusFile
+from .stubs import resume, stubs, zombies
+from .triton_log import TritonLog
+from .triton_process import HOST, TritonProcess, program
+
+_PERIOD = 0.5  # s, between two looks
+_LOADING = 600.0  # s, that a model may take to load
+_CALL = 1.0  # s, that Triton may take to tell a configuration
+_MOST_ZOMBIES = 4  # of up to some sixty megabytes each, at which a server is replaced
+_LITTLE = 256 * 2**20  # bytes of shared memory; an image of 2048x1024 takes some twenty in each of four processes
+_END = 10.0  # s, within which everything has ended; requests under way have what is left of it
+_LEAST = 1.0  # s, that tritonserver has in any case
+_ATTENTIVE = 10.0  # s, within which whoever looks after a server has looked
+_FIRST = 5.0  # s, that the first inference may take before it is asked whether the server still lives
+_FREE_STARTS = 2  # deaths of the server in a row that are mended at once
+
+_CRASHES = "crashes"  # folder in which preprocess notes what crashed it
+
+Say = Callable[[str], None]
+
+
+class Supervisor:
+    """tritonserver with some models of a repository, on loopback, until `stop`.
+
+    Port 0 stands for a free one, None for an interface that is off. `on_line` is called with each line of the server's log,
+    `say` with what is healed or cannot be, both from other threads.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        models: Sequence[str],
+        *,
+        grpc_port: int = 0,
+        http_port: int | None = None,
+        metrics_port: int | None = None,
+        on_line: Say | None = None,
+        say: Say | None = None,
+    ) -> None:
+        self.repository = repository
+        self.models = list(models)
+        self._wanted = {"grpc": grpc_port, "http": http_port, "metrics": metrics_port}
+        self._ports: dict[str, int] = {}
+        self._log = TritonLog(on_line)
+        self._tell_owner = say or (lambda _: None)
+        self._memory: SharedMemory | None = None  # what else `start` makes is there when this is
+        self._served: ServedRepository
+        self._status: StatusFile
+        self._triton: _Triton
+        self._healer: Healer
+        self._pulse: Pulse
+        self._process: TritonProcess
+        self._told = Status()
+        self._draining = False
+        self._end_by: float | None = None  # when the server is killed, once it is to end
+        self._looked_at = 0.0
+        self._owner = 0  # the process that has started the server
+        self._down = False  # whether the server has died and is not started again yet
+        self._backoff = Backoff(_FREE_STARTS)
+        self._lock = threading.RLock()  # of the served repository and all that tells of it
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the server, once; `wait_ready` tells when it serves.
+
+        Raises:
+            ServingError: there is no tritonserver, a port is taken, or a model is not in the repository.
+        """
+        program()
+        memory = SharedMemory()
+        try:
+            self._served = ServedRepository(self.repository, memory.folder, adjust)
+            for model in self.models:
+                self._served.add(model)
+            wanted = {f"--{each}-port": port for each, port in self._wanted.items() if port is not None}
+            self._ports = {option[2:-5]: port for option, port in free_ports(HOST, wanted).items()}
+            self._status = StatusFile(memory.folder / "status.json")
+            self._triton = _Triton(self.grpc_url, self._log)
+            self._healer = Healer(self._served, self._triton, self._instances, self._say)
+            self._pulse = Pulse(self._triton.ask)
+            (memory.folder / _CRASHES).mkdir()
+            self._process = self._run(memory)
+        except BaseException:
+            memory.remove()
+            raise
+        self._memory = memory
+        self._owner = os.getpid()
+        if memory.free < _LITTLE:
+            self._say(f"Only {memory.free // 2**20} MB are free in /dev/shm; large images may get 503 (docker run --shm-size=1g)")
+
+    def wait_ready(self, timeout: float = 600.0) -> None:
+        """Wait until every model has answered a real inference. From then on, the server is kept alive.
+
+        Raises:
+            ServingError: the server died, or a model did not answer within `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        client = Client(self.grpc_url, _FIRST, patience=0)
+        try:
+            for model in self.models:
+                while (reason := _unready(client, model)) is not None:
+                    if not self._process.alive:
+                        raise ServingError(self._process.death())
+                    if time.monotonic() >= deadline:
+                        raise ServingError(f"{model} did not answer within {timeout:g} s: {reason}")
+                    self._process.resume()
+                    time.sleep(0.2)
+        finally:
+            client.close(0)  # a server that did not answer is stopped
+        self._log.clear()  # without a GPU, a start that goes well writes errors too
+        self._look()  # which entries run in processes is known before one can be missed
+        self._looked_at = time.monotonic()
+        self._thread = threading.Thread(target=self._supervise, name="semseg-supervisor", daemon=True)
+        self._thread.start()
+        if (metrics := self.url("metrics")) is not None and self._memory is not None:
+            pressure = Pressure(metrics, self._memory.folder / _CRASHES / "busy")
+            threading.Thread(target=pressure.watch, args=[self._ended], name="semseg-pressure", daemon=True).start()
+
+    def load(self, names: Sequence[str]) -> None:
+        """Have the server take up how entries of the repository are now, one after the other.
+
+        Raises:
+            ServingError: one cannot be loaded; what was served before goes on.
+        """
+        for name in names:
+            failures = self._triton.failures(name)
+            self._healer.spared.add(name)
+            try:
+                with self._lock:
+                    revision = self._served.renew(name)
+            except BaseException:
+                self._healer.spared.discard(name)
+                raise
+            try:
+                self._wait_loaded(name, revision, failures)
+            except ServingError:
+                with self._lock:
+                    self._served.restore(name)
+                raise
+            finally:
+                self._healer.spared.discard(name)
+
+    def add(self, model: str) -> None:
+        """Serve a model as it is in the repository now, and wait until it answers.
+
+        Raises:
+            ServingError: it is not exported, or cannot be loaded.
+        """
+        if model in self.models:
+            steps = [step.model_name for step in configuration(self.repository, model).ensemble_scheduling.step]
+            self.load([*(step for step in steps if step.startswith(f"{model}_")), model])
+        else:
+            self._add(model)
+        with Client(self.grpc_url) as client:
+            client.wait_ready(model=model)
+
+    def drain(self) -> None:
+        """Tell those that answer requests that the service is about to end. From now on, it has ten seconds."""
+        self._end_by = time.monotonic() + _END
+        self._draining = True
+        if self._lock.acquire(timeout=_LEAST):
+            try:
+                with suppress(OSError):  # /dev/shm is full; then they see it when they are told to end
+                    self._tell()
+            finally:
+                self._lock.release()
+
+    def kill(self) -> None:
+        """End the server at once; `stop` is then quick. A signal handler may call this."""
+        self._end_by = 0.0
+        self._ended.set()
+        if self._memory is not None:
+            self._process.kill()
+
+    def stop(self) -> None:
+        """Stop the server and remove whatever it may have left. A forked child leaves its parent's server alone."""
+        if self._memory is None or self._owner != os.getpid():
+            return
+        self._ended.set()
+        now = time.monotonic()
+        end_by = now + _END if self._end_by is None else self._end_by
+        with ExitStack() as steps:  # each is taken whatever the one before has raised
+            steps.callback(self._memory.remove)
+            steps.callback(self._triton.close)
+            steps.callback(lambda: self._process.stop(max(end_by - now, _LEAST)))
+            if self._thread is not None:
+                self._thread.join(_LEAST)  # it may be held up by a terminal that takes no more
+        self._memory = None
+
+    def url(self, interface: str) -> str | None:
+        """`host:port` of "grpc", "http" or "metrics"; None if it is off."""
+        return f"{HOST}:{self._ports[interface]}" if interface in self._ports else None
+
+    @property
+    def grpc_url(self) -> str:
+        """`host:port` for clients."""
+        return f"{HOST}:{self._ports['grpc']}"
+
+    @property
+    def attentive(self) -> bool:
+        """Whether the server has been looked after in the last ten seconds."""
+        return time.monotonic() - self._looked_at < _ATTENTIVE
+
+    @property
+    def status_path(self) -> Path:
+        """The file with the server's Status."""
+        return self._status.path
+
+    def __enter__(self) -> Supervisor:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _say(self, news: str) -> None:
+        """Nothing that becomes of the owner's terminal may end what heals."""
+        with suppress(Exception):
+            self._tell_owner(news)
+
+    def _run(self, memory: SharedMemory) -> TritonProcess:
+        environment = {"SEMSEG_CRASH_FOLDER": str(memory.folder / _CRASHES)}
+        return TritonProcess(self._served.path, self._ports, memory, self._log, environment)
+
+    def _add(self, model: str) -> None:
+        with self._lock:
+            fresh = self._served.add(model)
+            self._healer.spared |= set(fresh)
+        try:
+            for name in fresh:
+                self._wait_loaded(name, self._served.revisions[name], 0)
+        finally:
+            self._healer.spared -= set(fresh)
+        self.models.append(model)
+
+    def _instances(self, name: str) -> int:
+        return instances(self._served.config(name))
+
+    def _wait_loaded(self, name: str, revision: str, failures_before: int) -> None:
+        deadline = time.monotonic() + _LOADING
+        while not self._triton.loaded(name, revision):
+            if self._triton.failures(name) > failures_before:
+                raise ServingError(f"{name} could not be loaded: {self._log.load_failures(name)[-1]}")
+            if time.monotonic() >= deadline:
+                raise ServingError(f"{name} was not loaded within {_LOADING:g} s")
+            if self._ended.wait(0.1):
+                raise ServingError("the server is being stopped")
+
+    def _supervise(self) -> None:
+        trouble = ""
+        while not self._ended.wait(_PERIOD):
+            try:
+                with self._lock:
+                    if self._process.alive:
+                        self._look()
+                    else:
+                        self._restart(time.monotonic())
+                    self._tell()
+                    self._looked_at = time.monotonic()
+                trouble = ""
+            except Exception as error:  # noqa: BLE001, PERF203 - without this thread, nothing would heal any more
+                if repr(error) != trouble:
+                    trouble = repr(error)
+                    self._say(f"the server could not be looked after: {trouble}")
+
+    def _look(self) -> None:
+        self._process.check_keeper()
+        self._process.keep_private()
+        resume(self._process.pid)
+        living = stubs(self._process.pid)
+        for stub in living:
+            if stub.stopped:  # after a second, Triton would take it for dead, for good
+                resume(stub.pid)
+        now = time.monotonic()
+        for stub in self._pulse.hung(living, now, suspicious=self._status.suspected(2 * _PERIOD)):
+            self._say(f"a process of {stub.entry} hangs; it is killed")
+            with suppress(ProcessLookupError):
+                os.kill(stub.pid, signal.SIGKILL)
+        self._healer.look(living, now)
+        if zombies(self._process.pid) >= _MOST_ZOMBIES:
+            self._say("tritonserver holds the memory of too many processes that have died")
+            self._process.kill()
+
+    def _restart(self, now: float) -> None:
+        if not self._down:
+            self._down = True
+            self._backoff.died(now)
+            self._say(f"{self._process.death()} It is started again.")
+            self._process.stop(_LEAST)  # what is left of it
+            if self._memory is not None:
+                self._memory.clear()
+        if self._memory is not None and not self._ended.is_set() and not self._backoff.waiting(now):
+            self._down = False
+            self._process = self._run(self._memory)
+            self._healer.restarted(now)
+
+    def _tell(self) -> None:
+        """Write the status, if it has changed."""
+        faults = {} if self._down else self._healer.faults()
+        told: dict[str, Fault] = {}
+        for model in self.models:
+            steps = self._served.config(model).ensemble_scheduling.step
+            entries = [model, *(step.model_name for step in steps)]
+            fault = (
+                Fault("tritonserver is being started again")
+                if self._down
+                else next((faults[entry] for entry in entries if entry in faults), None)
+            )
+            if fault is not None:
+                told[model] = fault
+        status = Status(told, self._draining)
+        if status != self._told:
+            self._status.write(status)
+            self._told = status
+
+
+class _Triton:
+    """What a server tells about loading: its configurations by gRPC, its failures in its log."""
+
+    def __init__(self, url: str, log: TritonLog) -> None:
+        self._connection = InferenceServerClient(url, channel_args=channel_options(url))
+        self._log = log
+
+    def loaded(self, name: str, revision: str) -> bool:
+        try:
+            config = self._connection.get_model_config(name, client_timeout=_CALL).config
+        except InferenceServerException:
+            return False
+        return bool(config.parameters[REVISION].string_value == revision)
+
+    def failures(self, name: str) -> int:
+        return len(self._log.load_failures(name))
+
+    def ask(self, name: str, answered: Callable[[], None]) -> None:
+        """Send an entry an inference of a tiny image, or of what its inputs look like; `answered` comes from another thread."""
+
+        def take(result: InferResult | None, error: InferenceServerException | None) -> None:  # noqa: ARG001
+            answered()
+
+        try:
+            config = self._connection.get_model_config(name, client_timeout=_CALL).config
+            self._connection.async_infer(name, [_tiny(each) for each in config.input], take)
+        except InferenceServerException:  # whoever cannot be asked is not accused
+            answered()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _tiny(description: ModelInput) -> InferInput:
+    """A valid input of one of our entries: 32 stands for every size, and for every number."""
+    kind = DataType.Name(description.data_type).removeprefix("TYPE_").replace("STRING", "BYTES")
+    shape = [1, *(32 if side < 0 else side for side in description.dims)]
+    value = InferInput(description.name, shape, kind)
+    value.set_data_from_numpy(np.full(shape, TINY_IMAGE if kind == "BYTES" else 32, triton_to_np_dtype(kind)))
+    return value
+
+
+def _unready(client: Client, model: str) -> SemsegError | None:
+    try:
+        client.segment(TINY_IMAGE, model)
+    except NOT_YET as error:
+        return error
+    return None

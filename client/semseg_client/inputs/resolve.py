@@ -1,0 +1,200 @@
+"""Turns whatever a user passes to `predict` into a stream of encoded images, in order."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InvalidInput
+from .bitmap import bmp
+from .pages import VIDEO_SUFFIXES
+from .source import Source, Unreadable, from_bytes, from_file, from_url, made_up_name, why
+
+__all__ = ["Input", "Item", "Source", "Unreadable", "images", "items", "sources"]
+
+Input: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | npt.NDArray[Any] | Mapping[str, Input] | Iterable[Input]"
+)
+Item: TypeAlias = "str | bytes | npt.NDArray[Any] | Source | Unreadable"
+
+# PaddleX 3.7.2's, and .jpe, which OpenCV takes too.
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".dib", ".jpeg", ".jpg", ".jpe", ".png", ".webp", ".pbm", ".pgm", ".ppm", ".pnm", ".sr", ".ras", ".tiff", ".tif"}
+)
+SUFFIXES = IMAGE_SUFFIXES | {".pdf"} | VIDEO_SUFFIXES
+
+_ACCEPTED = (
+    "a path, an http(s) URL, a folder, a glob pattern, the bytes of an image file, a numpy array (uint8, [H, W, 3] BGR),"
+    ' a list or an iterator of these, or a dict {"img": ...}'
+)
+
+
+def sources(given: Input) -> Iterator[Source | Unreadable]:
+    """The images of `given`, in order. Each is read, downloaded or rendered only when it is asked for.
+
+    A path may be an image, a PDF, a TIFF with several frames, a video or a folder. A folder is searched recursively, in the
+    order of the names; hidden files and suffixes other than SUFFIXES are skipped. A glob pattern finds the same files that a
+    folder would. An input without an image gives an Unreadable in its place.
+
+    Raises:
+        InvalidInput: `given`, or something in its lists and dicts, is of an unknown kind. This is raised before anything is
+            read; for items of an iterator, when they come.
+    """
+    return itertools.chain.from_iterable(map(images, items(given)))
+
+
+def items(given: Input) -> Iterator[Item]:
+    """The single items of `given`, none of them read yet: file paths, URLs, contents, and Unreadables.
+
+    Raises:
+        InvalidInput: as `sources` does.
+    """
+    _check(given)
+    return _items(given)
+
+
+def images(item: Item) -> Iterator[Source | Unreadable]:
+    """The images of one of `items`."""
+    match item:
+        case Source() | Unreadable():
+            return iter([item])
+        case np.ndarray():
+            return iter([Source(bmp(item), None, None, made_up_name(), "")])
+        case bytes():
+            return from_bytes(item)
+        case _:
+            return from_url(item) if _is_url(item) else from_file(item)
+
+
+def _check(given: object) -> None:
+    match given:
+        case str() | os.PathLike() | bytes() | bytearray() | memoryview():
+            pass
+        case np.ndarray():
+            _check_array(given)
+        case Mapping():
+            _check(_only_value(given))
+        case list() | tuple():
+            for item in given:
+                _check(item)
+        case _ if hasattr(given, "read"):  # its iterator would give lines
+            raise InvalidInput(f"an open file ({_kind(given)}) is not an input: pass its path, or the result of its read()")
+        case Iterable() if not hasattr(given, "__array__"):  # a tensor's would give rows
+            pass
+        case _:
+            raise InvalidInput(f"{_kind(given)} is not an input: pass {_ACCEPTED}")
+
+
+def _check_array(pixels: npt.NDArray[Any]) -> None:
+    told = f"an array of {pixels.dtype} {list(pixels.shape)} is not an image"
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4)):
+        raise InvalidInput(f"{told}: its shape must be [H, W, 3] (BGR), [H, W, 4] (BGRA), [H, W] or [H, W, 1] (grey)")
+    if pixels.dtype != np.uint8:
+        raise InvalidInput(f"{told}: it must be uint8, from 0 to 255")
+    if not pixels.size:
+        raise InvalidInput(f"{told}: it has no pixels")
+
+
+def _only_value(given: Mapping[Any, Any]) -> Any:
+    if len(given) != 1 or not given.keys() <= {"img", "input"}:
+        keys = ", ".join(map(repr, given)) or "none"
+        raise InvalidInput(f'a dict must have one key, "img" or "input"; the keys are: {keys}')
+    return next(iter(given.values()))
+
+
+def _kind(given: object) -> str:
+    kind = type(given)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _items(given: Any) -> Iterator[Item]:
+    match given:
+        case np.ndarray():
+            yield given
+        case bytes() | bytearray() | memoryview():
+            yield bytes(given)
+        case str() | os.PathLike():
+            yield from _named(os.fsdecode(given))
+        case Mapping():
+            yield from _items(_only_value(given))
+        case _:
+            for item in given:
+                _check(item)
+                yield from _items(item)
+
+
+def _is_url(given: str) -> bool:
+    return re.match("https?://", given, re.IGNORECASE) is not None
+
+
+def _named(given: str) -> Iterator[str | Unreadable]:
+    if _is_url(given):
+        return iter([given])
+    if not given:  # pathlib would take it for the working directory
+        return iter([Unreadable(given, "the path is empty")])
+    try:
+        mode = Path(given).stat().st_mode
+    except FileNotFoundError as error:
+        if "://" in given:
+            return iter([Unreadable(given, "only http:// and https:// addresses can be downloaded")])
+        return _matching(given) if glob.has_magic(given) else iter([Unreadable(given, why(error))])
+    except OSError as error:
+        return iter([Unreadable(given, why(error))])
+    except ValueError as error:  # there is a NUL in it
+        return iter([Unreadable(given, str(error))])
+    return _folder(given) if stat.S_ISDIR(mode) else iter([given])
+
+
+def _folder(given: str) -> Iterator[str | Unreadable]:
+    """The files in a folder. Links to folders are not followed: they may lead back.
+
+    An empty folder gives an Unreadable rather than an error, since it may be one of many inputs.
+    """
+    barred: list[OSError] = []
+    found = []
+    for parent, folders, names in os.walk(given, onerror=barred.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [str(Path(parent, name)) for name in names if not name.startswith(".") and _known(name)]
+    for error in barred:
+        yield Unreadable(str(error.filename), why(error))
+    if not found and not barred:
+        yield Unreadable(given, "there is no image, PDF or video in this folder")
+    yield from sorted(found)
+
+
+def _matching(pattern: str) -> Iterator[str | Unreadable]:
+    """The files that match and have a known suffix. As in a folder, nobody has named them one by one."""
+    found = sorted({path for path in _globbed(pattern) if _known(path) and Path(path).is_file()})
+    if not found:
+        yield Unreadable(pattern, "there is no such file, and as a pattern it matches no image, PDF or video")
+    yield from found
+
+
+def _globbed(pattern: str) -> Iterator[str]:
+    """Like glob, but `**` does not follow links to folders: with two that lead back, it would never end.
+
+    Path.glob takes no absolute pattern, and gives hidden files.
+    """
+    deep = re.search(r"(?:^|(?<=/))\*\*(?:/+|$)", pattern)
+    if deep is None:
+        yield from glob.iglob(pattern)  # noqa: PTH207
+        return
+    before, after = pattern[: deep.start()], pattern[deep.end() :] or "*"
+    for top in glob.iglob(before) if before else [""]:  # noqa: PTH207
+        for parent, folders, _ in os.walk(top or "."):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            inside = os.path.join(parent, "")  # noqa: PTH118 - a slash at its end
+            yield from _globbed(glob.escape(inside if top else inside.removeprefix("./")) + after)
+
+
+def _known(path: str) -> bool:
+    return Path(path).suffix.lower() in SUFFIXES

@@ -1,0 +1,82 @@
+"""The pipeline for `async for`: the same calls and results, without blocking the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Generator, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..inputs.resolve import Input
+from ..triton.protocol import TargetSize
+from .pipeline import Failed, Pipeline, create_pipeline
+
+if TYPE_CHECKING:
+    from ..results.result import Result
+
+T = TypeVar("T")
+
+
+class AsyncPipeline:
+    """The asynchronous pipeline: `AsyncPipeline(...)` takes the arguments of `create_pipeline`, and `async with` opens it.
+
+        async with AsyncPipeline("semantic_segmentation") as pipeline:
+            async for result in pipeline.predict("street.jpg"):
+                result.save_to_img("output")
+
+    Its methods raise what those of `Pipeline` raise; what `create_pipeline` raises comes from `async with`.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._arguments = arguments
+        self._options = options
+        self._made: Pipeline | None = None
+
+    async def __aenter__(self) -> AsyncPipeline:
+        self._made = await asyncio.to_thread(create_pipeline, *self._arguments, **self._options)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await asyncio.to_thread(self._pipeline.close)
+
+    def predict(
+        self,
+        input: Input,  # noqa: A002
+        target_size: TargetSize | None = None,
+        batch_size: int | None = None,
+        device: str | None = None,
+    ) -> AsyncIterator[Result]:
+        """See `Pipeline.predict`."""
+        return _awaited(self._pipeline.predict(input, target_size, batch_size, device))
+
+    def attempt(self, input: Input, target_size: TargetSize | None = None) -> AsyncIterator[Result | Failed]:  # noqa: A002
+        """See `Pipeline.attempt`."""
+        return _awaited(self._pipeline.attempt(input, target_size))
+
+    @property
+    def _pipeline(self) -> Pipeline:
+        if self._made is None:
+            raise RuntimeError("the pipeline is not open: async with AsyncPipeline(...) as pipeline")
+        return self._made
+
+
+async def _awaited(results: Iterator[T]) -> AsyncIterator[T]:
+    """Wait for each of `results` in a thread."""
+    end = object()
+    busy = threading.Lock()  # a cancelled await leaves its thread running, and a running generator cannot be closed
+
+    def following() -> Any:
+        with busy:
+            return next(results, end)
+
+    def close() -> None:
+        with busy:
+            if isinstance(results, Generator):
+                results.close()
+
+    try:
+        while (result := await asyncio.to_thread(following)) is not end:
+            yield result
+    finally:
+        await asyncio.to_thread(close)

@@ -1,0 +1,272 @@
+"""The configuration of a pipeline: PaddleX's YAML files, in the shapes of 3.0.0b2 and 3.7.2, with keys of our own.
+
+In 3.0.0b2, `pipeline_name` stands under `Global` and the rest under `Pipeline`; in 3.7.2, `pipeline_name` stands at the top
+and the rest under `SubModules` and `SemanticSegmentation`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from semseg_contract.limits import LONGEST_SIDE
+from semseg_contract.names import plain_name
+
+from ..config_file import Ignored, Misplaced, Reading, Section, Setting, Wrong, near, read_text, seconds, text, whole
+from ..device import Device
+from ..errors import ConfigurationError, DeviceError
+from ..triton.protocol import TargetSize
+
+PIPELINE = "semantic_segmentation"
+
+_DEFAULT = Path(__file__).with_name(f"{PIPELINE}.yaml")
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # as in docs/contract.md
+_ADDRESS = re.compile(r"(?:grpcs?://)?(?:\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):(\d{1,5})", re.ASCII)
+_TYPING_ERROR = 0.85  # similarity of a pipeline's name; PaddleX's instance_segmentation, another pipeline, has 0.81
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What a file says about the REST service; None where it says nothing. `timeout` is in seconds."""
+
+    host: str | None = None
+    port: int | None = None
+    timeout: float | None = None
+    max_body_bytes: int | None = None
+
+    def given(self) -> dict[str, Any]:
+        """What the file sets, by the names of the gateway's Settings."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """The settings of a pipeline.
+
+    `model` is the name of a served or exported model, without "(slice)", or a folder of the user's own weights; `architecture` is
+    then PaddleX's name of their network, if known. `batch_size` counts images. `target_size` is in pixels; None: the network's
+    own Resize, or the image as it is. `device` None: a GPU if Triton sees one, else the CPU. `url` is the gRPC address of a
+    running tritonserver; None: one is started on `repository` (None: the default one). `timeout` is in seconds. `jobs` is the
+    number of images in flight; None: what `batch_size` asks for. `notes` say, one line each, what a file sets without effect.
+    """
+
+    model: str | Path
+    batch_size: int = 1
+    target_size: TargetSize | None = None
+    device: Device | None = None
+    url: str | None = None
+    timeout: float = 60.0
+    repository: Path | None = None
+    jobs: int | None = None
+    serving: Serving = Serving()
+    architecture: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def load(pipeline: str | os.PathLike[str]) -> PipelineConfig:
+    """The configuration named by `pipeline`: "semantic_segmentation" (the built-in one), or the path of a YAML file.
+
+    Folders named in the file are looked up beside it first, then in the current folder.
+
+    Raises:
+        ConfigurationError: there is no such pipeline or file, or the file is wrong.
+    """
+    name = os.fspath(pipeline)
+    if name == PIPELINE:
+        return _config(Reading(_DEFAULT.name, default_text()), Path())
+    try:
+        return _config(Reading(name, read_text(name)), Path(name).parent)
+    except FileNotFoundError:
+        raise ConfigurationError(_missing(name)) from None
+
+
+def name_or_folder(model: str | os.PathLike[str]) -> str | Path:
+    """A model given by argument: a path, or a string with a slash in it, is a folder of weights."""
+    if isinstance(model, str) and "/" not in model:
+        return plain_name(model)
+    return Path(model)
+
+
+def default_text() -> str:
+    """The built-in configuration with comments, for users to edit."""
+    return _DEFAULT.read_text(encoding="utf-8")
+
+
+def _missing(name: str) -> str:
+    path = Path(name)
+    if near(path.stem, [PIPELINE], _TYPING_ERROR):
+        return f"{name}: no such file; did you mean {PIPELINE!r}, the built-in pipeline?"
+    if path.suffix in (".yaml", ".yml") or path.name != name:
+        return f"{name}: no such file"
+    return f"{name}: neither a file nor a pipeline; this project has {PIPELINE} only"
+
+
+def _config(reading: Reading, folder: Path) -> PipelineConfig:
+    shape = _shape(reading.top_keys())
+    reading.read(shape)
+    _check_pipeline(reading, shape)
+    values = reading.values
+    model, architecture = _model(reading, shape, folder)
+    repository = values.get("repository")
+    _check_url(reading)
+    reading.check()
+    return PipelineConfig(
+        model=model,
+        architecture=architecture,
+        # It need not be there yet: an export makes it.
+        repository=repository and (_folder(repository, folder) or Path(repository)),
+        serving=Serving(**{name.removeprefix("Serving."): values[name] for name in values if name.startswith("Serving.")}),
+        notes=reading.notes(),
+        **{name: values[name] for name in ("batch_size", "target_size", "device", "url", "timeout") if name in values},
+    )
+
+
+def _shape(top: list[str]) -> Section:
+    """The shape that the file's first telling key belongs to; if there is none, the newer one."""
+    shapes = {"Global": _B2, "Pipeline": _B2, "pipeline_name": _372, "SubModules": _372}
+    told = [key for key in top if key in shapes] or [key for key in (near(each, shapes) for each in top) if key]
+    return shapes[told[0]] if told else _372
+
+
+def _check_pipeline(reading: Reading, shape: Section) -> None:
+    """Report another pipeline's file as just that. A list of its unknown keys would only hide it."""
+    name = reading.values.get("pipeline_name")
+    if name is None:
+        if "pipeline_name" not in reading.attempts:
+            reading.problem(1, f"key '{'Global.' if shape is _B2 else ''}pipeline_name' is missing; it must be {PIPELINE}")
+    elif name != PIPELINE:
+        line = reading.lines["pipeline_name"]
+        if not near(name, [PIPELINE], _TYPING_ERROR):
+            raise reading.failure(line, f"pipeline_name is {name!r}; this project has {PIPELINE} only")
+        reading.problem(line, f"pipeline_name is {name!r}; did you mean {PIPELINE!r}?")
+
+
+def _model(reading: Reading, shape: Section, folder: Path) -> tuple[str | Path, str | None]:
+    """The model and, if it is a folder of weights, the name of their network."""
+    name, weights = reading.values.get("model_name"), reading.values.get("model_dir")
+    line = reading.lines.get("model_dir", 1)
+    # In 3.0.0b2, one key has the name or the folder, and what is there is the folder.
+    if shape is _B2 and name is not None and ("/" in name or _folder(name, folder)):
+        name, weights, line = None, name, reading.lines["model_name"]
+    if name is not None:
+        name = plain_name(name)
+        if not _MODEL_NAME.fullmatch(name):
+            told = f"{name!r} cannot name a model; a name has letters, digits, '.', '_' and '-'"
+            reading.problem(reading.lines["model_name"], told)
+    if weights is not None:
+        found = _folder(weights, folder)
+        if found is None:
+            reading.problem(line, f"there is no folder {weights!r} beside this file or in the current folder")
+        if "url" in reading.lines:
+            told = f"the running server at url (line {reading.lines['url']}) serves models by name, not {weights!r}"
+            reading.problem(line, told)
+        return found or Path(weights), name
+    if name is None and not reading.attempts & {"model_name", "model_dir"}:
+        key = "Pipeline.model" if shape is _B2 else "SubModules.SemanticSegmentation.model_name"
+        reading.problem(1, f"key '{key}' is missing")
+    return name or "", None
+
+
+def _check_url(reading: Reading) -> None:
+    if "url" in reading.lines:
+        for key in filter(reading.lines.__contains__, ("repository", "device")):
+            reading.note(reading.lines[key], f"{key} has no effect here: the server at url has its own")
+
+
+def _folder(name: str, beside: Path) -> Path | None:
+    return next(filter(_is_folder, (beside / name, Path(name))), None)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # too long for a name, or not to be looked at
+        return False
+
+
+def _target_size(node: yaml.Node) -> TargetSize | None:
+    side = whole(1, LONGEST_SIDE)
+    if isinstance(node, yaml.ScalarNode) and node.value == "-1":  # PaddleX: the image is not to be scaled
+        return None
+    try:
+        if not isinstance(node, yaml.SequenceNode):
+            return side(node)
+        width, height = map(side, node.value)
+    except (Wrong, ValueError):
+        raise Wrong(f"a whole number of pixels from 1 to {LONGEST_SIDE}, or two: [1024, 512]") from None
+    return width, height
+
+
+def _device(node: yaml.Node) -> Device:
+    try:
+        return Device.parse(text(node))
+    except DeviceError as error:
+        raise Wrong(str(error), whole=True) from None
+
+
+def _address(node: yaml.Node) -> str:
+    found = _ADDRESS.fullmatch(node.value) if isinstance(node, yaml.ScalarNode) else None
+    if found is None or not 0 < int(found[1]) <= 65535:
+        raise Wrong("a gRPC address, HOST:PORT, such as localhost:8001")
+    return found[0]
+
+
+def _module_name(node: yaml.Node) -> str:
+    if text(node) != PIPELINE:
+        raise Wrong(PIPELINE)
+    return PIPELINE
+
+
+def _of_the_other(theirs: str, ours: str) -> Misplaced:
+    reason = f"it belongs to PaddleX {theirs}'s shape, and the file has {ours}'s; keep to one"
+    return Misplaced(reason, ("pipeline_name", "model_name"))
+
+
+_ENGINE = Ignored("ONNX Runtime in Triton runs the network")
+_ENGINE_KEYS = dict.fromkeys(("engine", "engine_config", "use_hpip", "hpi_config", "hpi_params"), _ENGINE)
+_NAME = Setting("pipeline_name", text)
+_NETWORK = {"batch_size": Setting("batch_size", whole(1)), "target_size": Setting("target_size", _target_size)}
+_DEVICE = Setting("device", _device)
+_EVERYWHERE: Section = {
+    "url": Setting("url", _address),
+    "timeout": Setting("timeout", seconds),
+    "repository": Setting("repository", text),
+    "Serving": {
+        "host": Setting("Serving.host", text),
+        "port": Setting("Serving.port", whole(0, 65535)),
+        "timeout": Setting("Serving.timeout", seconds),
+        "max_body_bytes": Setting("Serving.max_body_bytes", whole(1)),
+        "visualize": Ignored("each request says whether it wants the picture", here="true"),
+        "return_urls": Ignored("the picture stands in the answer itself"),
+        "extra": Ignored("it is for PaddleX's own service"),
+    },
+    "Hpi": _ENGINE,
+    **_ENGINE_KEYS,
+}
+_B2: Section = {
+    "Global": {"pipeline_name": _NAME, "input": Ignored("images are given with each call")},
+    "Pipeline": {"model": Setting("model_name", text), **_NETWORK, "device": _DEVICE, **_ENGINE_KEYS},
+    **_EVERYWHERE,
+    **dict.fromkeys(("pipeline_name", "SubModules"), _of_the_other("3.7.2", "3.0.0b2")),
+}
+_372: Section = {
+    "pipeline_name": _NAME,
+    "SubModules": {
+        "SemanticSegmentation": {
+            "module_name": Setting("module_name", _module_name),
+            "model_name": Setting("model_name", text),
+            "model_dir": Setting("model_dir", text),
+            "model": Misplaced("did you mean 'model_name'?", ("model_name",)),
+            **_NETWORK,
+            **_ENGINE_KEYS,
+        }
+    },
+    "device": _DEVICE,
+    **_EVERYWHERE,
+    **dict.fromkeys(("Global", "Pipeline"), _of_the_other("3.0.0b2", "3.7.2")),
+}

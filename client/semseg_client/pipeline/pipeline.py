@@ -1,0 +1,252 @@
+"""PaddleX's pipeline for semantic segmentation, in front of one tritonserver or one of its own."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ..device import Device
+from ..errors import ConfigurationError, SemsegError, UnreadableInput
+from ..inputs.resolve import Input, Source, Unreadable, sources
+from ..triton.client import Client
+from ..triton.protocol import TargetSize
+from ..triton.tls import Tls
+from ..types import Model
+from .config import PIPELINE, PipelineConfig, load, name_or_folder
+from .unique_names import UniqueNames
+
+if TYPE_CHECKING:
+    from ..results.result import Result  # it draws: Pillow and OpenCV are imported when the first result is there
+
+_AHEAD = 2  # batches under way: one is computed while the next is prepared
+_LEAST = 4  # requests under way, with the smallest batches
+_REPOSITORY = Path("model_repository")
+
+
+def create_pipeline(
+    pipeline: str | os.PathLike[str] = PIPELINE,
+    device: str | None = None,
+    pp_option: Any = None,  # noqa: ARG001 - PaddleX's settings of its engines
+    use_hpip: bool | None = None,  # noqa: ARG001
+    hpi_params: Any = None,  # noqa: ARG001
+    *,
+    enable_hpi: bool | None = None,  # noqa: ARG001 - the tutorial's name for use_hpip
+    model: str | os.PathLike[str] | None = None,
+    url: str | None = None,
+    tls: Tls | None = None,
+    repository: str | os.PathLike[str] | None = None,
+    batch_size: int | None = None,
+    timeout: float | None = None,
+    jobs: int | None = None,
+) -> Pipeline:
+    """A pipeline that segments images: PaddleX's call, with a tritonserver behind it.
+
+        pipeline = create_pipeline("semantic_segmentation")
+        for result in pipeline.predict("street.jpg"):
+            result.print()
+            result.save_to_img("output")
+
+    Arguments take precedence over the file.
+
+    Arguments:
+        `pipeline`: "semantic_segmentation", or the path of a YAML file, PaddleX's or that of `default_text`.
+        `device`: where the network runs, in PaddleX's words: "cpu", "gpu", "gpu:0,1". For a server that is started here.
+        `model`: the name of an exported or served model (PP-LiteSeg-T), or a folder with weights of your own: a `Path`, or a
+            string with a slash in it. Such weights are exported on first use, and again when they have changed. Their class
+            names come from classes.txt in that folder, one per line.
+        `url`: the gRPC address of a running tritonserver, such as "localhost:8001" (or SEMSEG_URL). Without one, a server is
+            started. All pipelines of the process share it, and it stops with the last of them.
+        `tls`: the files for a server at grpcs://host:port, if the environment does not name them: see `Client`.
+        `repository`: the model repository for a server that is started here (default: model_repository in the current folder).
+        `batch_size`: images to compute together, if that makes the network faster.
+        `jobs`: images in flight at once, from which batches form (default: enough for two batches, at least 4).
+        `timeout`: the time that one image may take, in seconds.
+        `pp_option`, `use_hpip`, `enable_hpi`, `hpi_params`: PaddleX's engine settings. They are accepted and have no effect: the
+            network always runs on ONNX Runtime.
+
+    Close the pipeline, or use it in a `with` statement. At the latest it ends with the process.
+
+    Raises:
+        ConfigurationError: there is no such pipeline, or the file (one line per mistake) or an argument is wrong.
+        DeviceError: there is no such device, or the installed ONNX Runtime has no provider for it.
+        ServingError: the server could not be started, does not have the model, or the folder could not be exported.
+    """
+    for name, count in (("batch_size", batch_size), ("jobs", jobs)):
+        if count is not None and (type(count) is not int or count < 1):
+            raise ConfigurationError(f"{name} is {count!r}, but must be a whole number from 1")
+    if timeout is not None and (not isinstance(timeout, int | float) or not 0 < timeout < math.inf):
+        raise ConfigurationError(f"timeout is {timeout!r}, but must be a number of seconds above 0")
+    config = load(pipeline)
+    return Pipeline(
+        replace(
+            config,
+            model=config.model if model is None else name_or_folder(model),
+            device=config.device if device is None else Device.parse(device),
+            url=url or config.url or os.environ.get("SEMSEG_URL"),
+            repository=config.repository if repository is None else Path(repository),
+            batch_size=config.batch_size if batch_size is None else batch_size,
+            timeout=config.timeout if timeout is None else timeout,
+            jobs=config.jobs if jobs is None else jobs,
+        ),
+        tls,
+    )
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An image without a result, and why. `input_path` and `page_index` are as in `Result`."""
+
+    input_path: str | None
+    page_index: int | None
+    error: SemsegError
+
+    def __str__(self) -> str:
+        told = str(self.error)
+        return told if self.input_path is None or told.startswith(self.input_path) else f"{self.input_path}: {told}"
+
+
+class Pipeline:
+    """Segments images, several at a time, and gives the results in order. Threads may share one."""
+
+    def __init__(self, config: PipelineConfig, tls: Tls | None = None) -> None:
+        """See `create_pipeline`."""
+        repository = config.repository or _REPOSITORY
+        self.config = config
+        self._model = config.model if isinstance(config.model, str) else _exported(config, repository)
+        self._under_way = config.jobs or max(_LEAST, _AHEAD * config.batch_size)
+        with ExitStack() as held:
+            url = config.url
+            if url is None:
+                from ..hosting.shared_server import EmbeddedServer  # a client of a running server does without
+
+                server = EmbeddedServer(repository, self._model, config.device)
+                held.callback(server.close)
+                url = server.url
+            self._client = held.enter_context(Client(url, config.timeout, tls=tls))
+            self._client.model(self._model)  # raises now if it is not there
+            self._held = held.pop_all()
+
+    @property
+    def model(self) -> Model:
+        """The served model, as the server describes it.
+
+        Raises:
+            ModelNotFound, Unavailable, ...: see `Client.model`.
+        """
+        return self._client.model(self._model)
+
+    def wait_ready(self, timeout: float = 60.0) -> None:
+        """Wait until a real inference has been answered, for `timeout` seconds at most: see `Client.wait_ready`."""
+        self._client.wait_ready(timeout, self._model)
+
+    def predict(
+        self,
+        input: Input,  # noqa: A002 - PaddleX's name
+        target_size: TargetSize | None = None,
+        batch_size: int | None = None,  # noqa: ARG002
+        device: str | None = None,  # noqa: ARG002
+    ) -> Iterator[Result]:
+        """The results of all images in `input`, in order, each as soon as it is ready.
+
+        `input` is a path, an http(s) URL, a folder (searched recursively), a glob pattern, the bytes of an image file, a numpy
+        array (uint8 [H, W, 3] BGR, or [H, W] grey), a list or an iterator of these, or PaddleX's {"img": ...}. Each page of a PDF
+        and each frame of a TIFF or video is an image of its own. The input is read a few images ahead. `target_size`, in pixels,
+        scales every image before the network sees it, keeping its proportions. PaddleX's `batch_size` and `device` are accepted
+        and have no effect here: they are set when the pipeline is made.
+
+        Raises:
+            InvalidInput: `input` is of an unknown kind. Raised at once; the others come in place of the image:
+            UnreadableInput: an image cannot be read, downloaded or rendered.
+            InvalidImage, InvalidRequest, Unavailable, ...: see `Client.segment`.
+        """
+        outcomes = self.attempt(input, target_size=target_size)
+        return (_result(outcome) for outcome in outcomes)
+
+    def attempt(
+        self,
+        input: Input,  # noqa: A002
+        target_size: TargetSize | None = None,
+        *,
+        picture: bool = True,
+    ) -> Generator[Result | Failed, None, None]:
+        """Like `predict`, but an image that fails gives a `Failed` in its place, and the others go on.
+
+        Without `picture`, the server does not draw. A result then draws its own picture when it is asked for one.
+        """
+        size = self.config.target_size if target_size is None else target_size
+        return self.attempt_sources(_under_unique_names(sources(input)), size, picture=picture)
+
+    def attempt_sources(
+        self,
+        images: Iterable[Source | Unreadable],
+        target_size: TargetSize | None = None,
+        *,
+        picture: bool = True,
+    ) -> Generator[Result | Failed, None, None]:
+        """Like `attempt`, for sources. Each result has the name of its source, and `target_size` is taken as it is."""
+        waiting: deque[Future[Result | Failed]] = deque()
+        with ThreadPoolExecutor(self._under_way, thread_name_prefix="semseg") as pool:
+            try:
+                for image in images:
+                    waiting.append(pool.submit(self._outcome, image, target_size, picture))
+                    if len(waiting) == self._under_way:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for each in waiting:
+                    each.cancel()
+
+    def _outcome(self, image: Source | Unreadable, target_size: TargetSize | None, picture: bool) -> Result | Failed:
+        from ..results.result import Result
+
+        if isinstance(image, Unreadable):
+            return Failed(image.input_path, None, UnreadableInput(f"{image.input_path}: {image.reason}"))
+        try:
+            segmentation = self._client.segment(image.content, self._model, target_size=target_size, picture=picture)
+        except SemsegError as error:
+            return Failed(image.input_path, image.page_index, error)
+        return Result(
+            segmentation=segmentation,
+            image=image.content,
+            name=image.name,
+            suffix=image.suffix,
+            input_path=image.input_path,
+            page_index=image.page_index,
+        )
+
+    def close(self) -> None:
+        """Close the connection, and release the server that was started for it."""
+        self._held.close()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _exported(config: PipelineConfig, repository: Path) -> str:
+    from ..hosting.weights_folder import served_name
+
+    return served_name(config.model, config.architecture, repository, config.url)
+
+
+def _under_unique_names(images: Iterable[Source | Unreadable]) -> Iterator[Source | Unreadable]:
+    names = UniqueNames()
+    for image in images:
+        yield replace(image, name=names.claim(image.name)) if isinstance(image, Source) else image
+
+
+def _result(outcome: Result | Failed) -> Result:
+    if isinstance(outcome, Failed):
+        raise outcome.error
+    return outcome

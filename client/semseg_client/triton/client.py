@@ -1,0 +1,310 @@
+"""The clients: `Client` waits, `AsyncClient` awaits; the two have the same methods."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, TimeoutError, wait  # noqa: A004 - before Python 3.11, it is not the built-in one
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import tritonclient.grpc
+import tritonclient.grpc.aio
+from tritonclient.grpc import InferResult
+from tritonclient.utils import InferenceServerException
+
+from ..errors import from_triton
+from ..types import Drawing, Model, Segmentation
+from .protocol import Call, Conversation, Pause, Steps, TargetSize
+from .tls import Tls, credentials, target
+
+T = TypeVar("T")
+
+PATIENCE = 15.0  # s; a server of ours is back within ten, a part of it within three
+_INT32_MAX = 2**31 - 1
+_LEAVE = 30.0  # s, that closing waits for calls under way
+_FORGOTTEN = 600.0  # s, after which a call that nobody waits for any longer is given up
+# Arguments of ours replace tritonclient's, the message sizes too. By itself, gRPC may wait two minutes to reconnect.
+_CHANNEL = [
+    ("grpc.max_send_message_length", _INT32_MAX),
+    ("grpc.max_receive_message_length", _INT32_MAX),
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+class Client:
+    """A connection to tritonserver's gRPC port; one may be shared by many threads.
+
+    `timeout` is the time, in seconds, that a call to the server may take. When a part of a server dies, it is usually back within
+    `patience` seconds: for so long an inference is asked for again before it raises Unavailable. `parameters` go with each one.
+    An inference that is not waited for any longer is left to the server under way: tritonserver 2.51 may die (SIGSEGV) when one
+    is cancelled, which a gRPC deadline does too.
+
+    `grpcs://host:port` is a server that speaks TLS; `tls` names the files for it, if the environment does not: see `Tls`.
+
+    Raises:
+        ConfigurationError: one of those files cannot be used.
+
+    Every method raises:
+        Unavailable: no server answers at `url`, or a part of it is down.
+        DeadlineExceeded: it took longer than `timeout`.
+        ServerError: the server failed.
+    """
+
+    def __init__(
+        self,
+        url: str = "localhost:8001",
+        timeout: float = 60.0,
+        *,
+        tls: Tls | None = None,
+        patience: float = PATIENCE,
+        parameters: Mapping[str, bool | int | str] | None = None,
+    ) -> None:
+        self._conversation = Conversation(url, timeout, patience, parameters)
+        self._connection = tritonclient.grpc.InferenceServerClient(
+            target(url), creds=credentials(url, tls), channel_args=channel_options(url)
+        )
+        self._under_way: set[Future[InferResult]] = set()
+
+    def segment(
+        self,
+        image: bytes | str | os.PathLike[str],
+        model: str | None = None,
+        *,
+        target_size: TargetSize | None = None,
+        picture: bool = True,
+        timeout: float | None = None,
+    ) -> Segmentation:
+        """Segment one image: the bytes of an image file, or the path of one.
+
+        `model` may be left out if one model is served. `target_size`, in pixels, has the image scaled, its proportions
+        kept, before the network sees it; the label map has the image's own size all the same. `picture` asks for the
+        coloured picture too. `timeout` is this call's, in place of the connection's.
+
+        Raises:
+            InvalidImage: the image cannot be decoded.
+            InvalidRequest: the target size is wrong, or no model was named and several are served.
+            ModelNotFound: no such model is served.
+            Overloaded: the server's queue is full.
+            OSError: the file cannot be read.
+        """
+        return self._play(self._conversation.segment(_content(image), model, target_size, picture, timeout))
+
+    def draw(
+        self,
+        image: bytes | str | os.PathLike[str],
+        model: str | None = None,
+        *,
+        target_size: TargetSize | None = None,
+        timeout: float | None = None,
+    ) -> Drawing:
+        """The picture of an image's segmentation alone; no label map is made and sent. Raises what `segment` does."""
+        return self._play(self._conversation.draw(_content(image), model, target_size, timeout))
+
+    def models(self) -> list[Model]:
+        """The served models by name. The server is asked once."""
+        return self._play(self._conversation.models())
+
+    def models_now(self) -> list[Model]:
+        """The served models by name, asked anew: with the versions that are served by now."""
+        return self._play(self._conversation.models_now())
+
+    def model(self, name: str | None = None) -> Model:
+        """The model of that name, or the only one: what `segment` would use.
+
+        Raises:
+            InvalidRequest, ModelNotFound: as `segment` does.
+        """
+        return self._play(self._conversation.model(name))
+
+    def wait_ready(self, timeout: float = 60.0, model: str | None = None) -> None:
+        """Wait until a real inference has been answered.
+
+        Raises:
+            DeadlineExceeded: that was not so within `timeout` seconds.
+        """
+        self._play(self._conversation.wait_ready(timeout, model))
+
+    def close(self, timeout: float = _LEAVE) -> None:
+        """Close the connection, once the inferences under way have been answered, or after `timeout` seconds."""
+        wait(list(self._under_way), timeout)
+        self._connection.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _play(self, steps: Steps[T]) -> T:
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    answer = self._take(step)
+                except InferenceServerException as error:  # noqa: PERF203
+                    step = steps.throw(from_triton(error, self._conversation.url))
+                else:
+                    step = steps.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _take(self, step: Call | Pause) -> Any:
+        if isinstance(step, Pause):
+            return time.sleep(step.seconds)
+        if step.method == "infer":
+            return self._infer(step.arguments, step.timeout)
+        return getattr(self._connection, step.method)(**step.arguments, client_timeout=step.timeout)
+
+    def _infer(self, arguments: dict[str, Any], timeout: float) -> InferResult:
+        answered: Future[InferResult] = Future()
+
+        def take(result: InferResult | None, error: InferenceServerException | None) -> None:
+            self._under_way.discard(answered)
+            if error is not None:
+                answered.set_exception(error)
+            else:
+                answered.set_result(result)
+
+        self._under_way.add(answered)
+        self._connection.async_infer(**arguments, callback=take, client_timeout=timeout + _FORGOTTEN)
+        try:
+            return answered.result(timeout)
+        except TimeoutError:
+            raise _too_late() from None
+
+
+class AsyncClient:
+    """The same as `Client`, to be awaited; it belongs to the event loop that makes its first call."""
+
+    def __init__(
+        self,
+        url: str = "localhost:8001",
+        timeout: float = 60.0,
+        *,
+        tls: Tls | None = None,
+        patience: float = PATIENCE,
+        parameters: Mapping[str, bool | int | str] | None = None,
+    ) -> None:
+        self._conversation = Conversation(url, timeout, patience, parameters)
+        self._credentials = credentials(url, tls)
+        self._connection: Any = None
+        self._under_way: set[asyncio.Future[Any]] = set()
+
+    async def segment(
+        self,
+        image: bytes | str | os.PathLike[str],
+        model: str | None = None,
+        *,
+        target_size: TargetSize | None = None,
+        picture: bool = True,
+        timeout: float | None = None,
+    ) -> Segmentation:
+        """See `Client.segment`."""
+        content = await _content_async(image)
+        return await self._play(self._conversation.segment(content, model, target_size, picture, timeout))
+
+    async def draw(
+        self,
+        image: bytes | str | os.PathLike[str],
+        model: str | None = None,
+        *,
+        target_size: TargetSize | None = None,
+        timeout: float | None = None,
+    ) -> Drawing:
+        """See `Client.draw`."""
+        content = await _content_async(image)
+        return await self._play(self._conversation.draw(content, model, target_size, timeout))
+
+    async def models(self) -> list[Model]:
+        """See `Client.models`."""
+        return await self._play(self._conversation.models())
+
+    async def models_now(self) -> list[Model]:
+        """See `Client.models_now`."""
+        return await self._play(self._conversation.models_now())
+
+    async def model(self, name: str | None = None) -> Model:
+        """See `Client.model`."""
+        return await self._play(self._conversation.model(name))
+
+    async def wait_ready(self, timeout: float = 60.0, model: str | None = None) -> None:
+        """See `Client.wait_ready`."""
+        await self._play(self._conversation.wait_ready(timeout, model))
+
+    async def close(self, timeout: float = _LEAVE) -> None:
+        """See `Client.close`."""
+        if self._connection is not None:
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=timeout)
+            await self._connection.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def _play(self, steps: Steps[T]) -> T:
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    answer = await self._take(step)
+                except InferenceServerException as error:  # noqa: PERF203
+                    step = steps.throw(from_triton(error, self._conversation.url))
+                else:
+                    step = steps.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _take(self, step: Call | Pause) -> Any:
+        if isinstance(step, Pause):
+            return await asyncio.sleep(step.seconds)
+        # gRPC binds a connection to the loop that is running when it is made.
+        if self._connection is None:
+            self._connection = tritonclient.grpc.aio.InferenceServerClient(
+                target(self._conversation.url),
+                creds=self._credentials,
+                channel_args=channel_options(self._conversation.url),
+            )
+        call = asyncio.ensure_future(
+            getattr(self._connection, step.method)(**step.arguments, client_timeout=step.timeout + _FORGOTTEN)
+        )
+        self._under_way.add(call)
+        call.add_done_callback(self._done)
+        try:
+            return await asyncio.wait_for(asyncio.shield(call), step.timeout)
+        except asyncio.TimeoutError:
+            raise _too_late() from None
+
+    def _done(self, call: asyncio.Future[Any]) -> None:
+        self._under_way.discard(call)
+        if not call.cancelled():
+            call.exception()  # asyncio logs one that nobody asks for
+
+
+def channel_options(url: str) -> list[tuple[str, int]]:
+    """gRPC sends even what is for this machine through the proxy that the environment names."""
+    here = target(url).rpartition(":")[0] in ("localhost", "127.0.0.1", "[::1]")
+    return [*_CHANNEL, ("grpc.enable_http_proxy", 0)] if here else _CHANNEL
+
+
+def _too_late() -> InferenceServerException:
+    """What a gRPC deadline would have raised."""
+    return InferenceServerException("no answer in time", "StatusCode.DEADLINE_EXCEEDED")
+
+
+def _content(image: bytes | str | os.PathLike[str]) -> bytes:
+    return image if isinstance(image, bytes) else Path(image).read_bytes()
+
+
+async def _content_async(image: bytes | str | os.PathLike[str]) -> bytes:
+    return image if isinstance(image, bytes) else await asyncio.to_thread(_content, image)

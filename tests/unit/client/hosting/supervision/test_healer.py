@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from semseg_client.hosting.supervision.healer import Healer
+from semseg_client.hosting.supervision.served_repository import ServedRepository
+from semseg_client.hosting.supervision.stubs import Stub
+
+DRAW, OTHER = Stub(1, "draw", "S", 0), Stub(2, "A_network", "S", 0)
+
+
+class Triton:
+    """Loads what it is told to, or says that it could not."""
+
+    def __init__(self) -> None:
+        self.has: set[tuple[str, str]] = set()
+        self.failed = 0
+
+    def loaded(self, name: str, revision: str) -> bool:
+        return (name, revision) in self.has
+
+    def failures(self, _name: str) -> int:
+        return self.failed
+
+
+class Case:
+    """A healer of one entry, `draw`, that needs two processes."""
+
+    def __init__(self, folder: Path) -> None:
+        for path in (folder / "owner" / "draw", folder / "served"):
+            path.mkdir(parents=True)
+        (folder / "owner" / "draw" / "config.pbtxt").write_text('backend: "python"')
+        self.served = ServedRepository(folder / "owner", folder / "served", lambda _: None)
+        self.served.renew("draw")
+        self.triton = Triton()
+        self.said: list[str] = []
+        self.healer = Healer(self.served, self.triton, lambda _: 2, self.said.append)
+        self.healer.look([DRAW, DRAW], 0.0)
+
+    @property
+    def revision(self) -> str:
+        return self.served.revisions["draw"]
+
+    def loads(self) -> None:
+        self.triton.has.add(("draw", self.revision))
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return Case(tmp_path)
+
+
+def test_an_entry_with_all_its_processes_is_left_alone(case: Case) -> None:
+    case.healer.look([DRAW, DRAW, OTHER], 1.0)
+    assert (case.revision, case.healer.faults()) == ("1", {})
+
+
+def test_an_entry_that_has_lost_a_process_is_renewed_once_and_faulty_until_it_is_loaded(case: Case) -> None:
+    for now in (1.0, 1.5, 2.0):
+        case.healer.look([OTHER], now)
+    assert case.revision == "2"
+    assert list(case.healer.faults()) == ["draw"]
+    case.loads()
+    case.healer.look([DRAW, DRAW], 3.0)
+    assert case.healer.faults() == {}
+    assert case.said == [
+        "a process of draw has died; it is loaded anew now",
+        "draw answers again, 2.0 s after its death was noticed",
+    ]
+
+
+def test_while_another_process_of_an_entry_lives_it_goes_on(case: Case) -> None:
+    case.healer.look([DRAW], 1.0)
+    assert (case.revision, case.healer.faults()) == ("2", {})
+    case.loads()
+    case.healer.look([DRAW, DRAW], 2.0)
+    case.healer.look([OTHER], 3.0)
+    assert list(case.healer.faults()) == ["draw"]
+
+
+def test_an_entry_that_runs_in_no_process_of_its_own_lacks_none(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    healer = Healer(case.served, case.triton, lambda _: 2, case.said.append)
+    healer.look([OTHER], 1.0)
+    assert case.revision == "1"
+
+
+def test_what_dies_while_it_is_loaded_is_renewed_again(case: Case) -> None:
+    case.healer.look([DRAW], 1.0)
+    case.triton.failed = 1
+    case.healer.look([DRAW], 2.0)
+    assert case.revision == "3"
+
+
+def test_what_dies_again_and_again_is_left_alone_for_a_while(case: Case) -> None:
+    for death in range(6):
+        case.healer.look([OTHER], death)
+        case.loads()
+        case.healer.look([DRAW, DRAW], death + 0.5)
+    assert case.revision == "6"
+    case.healer.look([OTHER], 5.9)
+    assert case.healer.faults()["draw"].final
+    case.healer.look([OTHER], 6.1)
+    assert case.revision == "7"
+    assert not case.healer.faults()["draw"].final
+
+
+def test_what_somebody_else_has_loaded_is_spared(case: Case) -> None:
+    case.healer.spared.add("draw")
+    case.healer.look([DRAW], 1.0)
+    assert case.revision == "1"
+
+
+def test_after_a_restart_everything_is_faulty_until_it_is_loaded(case: Case) -> None:
+    case.healer.restarted(1.0)
+    assert list(case.healer.faults()) == ["draw"]
+    case.loads()
+    case.healer.look([DRAW, DRAW], 3.0)
+    assert case.said == ["tritonserver serves again, 2.0 s after it was started"]

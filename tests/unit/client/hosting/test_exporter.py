@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from semseg_client.errors import ServingError
+from semseg_client.hosting.exporter import find_exporter
+
+
+def command(folder: Path, mode: int = 0o755) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "semseg-export"
+    file.write_text("#!/bin/sh\n")
+    file.chmod(mode)
+    return file
+
+
+@pytest.fixture(autouse=True)
+def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The environment that runs."""
+    folder = tmp_path / "serving" / "bin"
+    monkeypatch.setattr(sys, "prefix", str(folder.parent))
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    return folder
+
+
+def test_the_environment_inside_this_one_comes_first_and_the_path_last(serving: Path, tmp_path: Path) -> None:
+    on_path = command(tmp_path / "path")
+    assert find_exporter() == on_path
+    beside = command(serving)
+    assert find_exporter() == beside
+    inside = command(serving.parent / "export" / "bin")
+    assert find_exporter() == inside
+
+
+def test_what_cannot_be_run_is_passed_over(tmp_path: Path) -> None:
+    command(tmp_path / "path", 0o644)
+    with pytest.raises(ServingError, match="no semseg-export"):
+        find_exporter()
+
+
+def test_how_to_install_one_is_told() -> None:
+    with pytest.raises(ServingError, match=r"make setup.*pip install paddle-semseg-export"):
+        find_exporter()
