@@ -60,7 +60,7 @@ prune: $(VENV)/.serve ## delete the versions of MODEL=... that are not served
 	@PYTHONPATH=export $(SERVE)/python -m semseg_export.versions prune $(SERVED)
 
 check: $(VENV)/.test ## the quick round while you work: unit tests and lint
-	@$(SERVE)/python -m pytest tests/unit --ignore tests/unit/export
+	@$(SERVE)/python -m pytest -n 2 tests/unit --ignore tests/unit/export
 	@$(MAKE) --no-print-directory lint
 
 test: $(VENV)/.test $(VENV)/.openapi ## run all tests
