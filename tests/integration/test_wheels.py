@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -27,8 +28,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder / "dist"]
-    for room in ROOMS:
-        subprocess.run([*build, ROOT / room], check=True, timeout=120)
+    for room in ROOMS:  # a copy: setuptools builds in the folder of the sources
+        copy = shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("build", "__pycache__", "*.egg-info"))
+        subprocess.run([*build, copy], check=True, timeout=120)
     venv.create(folder / "venv")
     python = folder / "venv" / "bin" / "python"
     wheels = sorted((folder / "dist").glob("*.whl"))

@@ -13,7 +13,7 @@ from ..errors import ServingError
 from ..gateway import Settings, Workers
 from ..gateway.access.key_file import read_keys
 from ..gateway.http.tls import server_context
-from ..hosting.model_reloader import RepositoryWatch
+from ..hosting.model_reloader import ModelReloader
 from ..hosting.supervision.supervisor import Supervisor
 from ..ports import listening
 from ..triton.tls import credentials
@@ -50,7 +50,7 @@ def serve(
     """
     _check_files(settings, say)
     # Before the server reads the repository: what changes while it starts is taken up too.
-    watch = RepositoryWatch(triton.repository, triton.models, say) if triton else None
+    watch = ModelReloader(triton.repository, triton.models, say) if triton else None
     systemd = Systemd()
     with (
         _until_signal(),

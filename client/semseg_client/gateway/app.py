@@ -25,7 +25,7 @@ from .routes.health import Health
 from .schemas import HealthResponse, ModelsResponse
 from .segmenter import Segmenter
 from .settings import Settings
-from .url_images import Remote
+from .url_images import UrlImages
 
 # Images wait here in the gateway and not in Triton, so preprocess has none of ours refused when many wait there.
 ADMITTED = {"admitted": True}
@@ -38,7 +38,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     prober = AsyncClient(settings.url, settings.timeout, patience=0, parameters=ADMITTED)
     health = Health(prober, settings.model, supervision.read)
     segmenter = Segmenter(client, settings.model, health, supervision, settings.timeout, settings.max_waiting)
-    remote = Remote(settings.image_hosts, settings.max_body_bytes, settings.image_timeout)
+    remote = UrlImages(settings.image_hosts, settings.max_body_bytes, settings.image_timeout)
 
     traffic = Traffic(settings)
 
@@ -91,7 +91,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         **description.plain(ModelsResponse, "The models", *description.ACCESS, 500, 503, 504),
     )
     async def _(request: Request) -> Response:
-        return envelope(request, 200, "Success", result=models.told(await client.models_now(), settings))
+        return envelope(request, 200, "Success", result=models.told(await client.models(refresh=True), settings))
 
     async def _ready(request: Request) -> Response:
         reason = await health.check()

@@ -14,8 +14,8 @@ from ..triton.protocol import TargetSize
 from ..types import Drawing, Segmentation
 from .admission import AdmissionQueue
 from .failures import invalid
-from .request import Asked
-from .request.asked import can_mend
+from .request import ImageRequest
+from .request.image_request import can_mend
 from .routes.health import Health
 from .schemas import Output
 
@@ -58,7 +58,7 @@ class Segmenter:
         overloads = [self._queues[name].overload for name in self._served]
         return None if None in overloads else max(filter(None, overloads), key=lambda one: one.retry_after or 0, default=None)
 
-    async def found(self, asked: Asked, outputs: AbstractSet[Output]) -> Found:
+    async def found(self, asked: ImageRequest, outputs: AbstractSet[Output]) -> Found:
         """What Triton answers: a Drawing if the picture is all that is wanted.
 
         Raises:
@@ -85,7 +85,7 @@ class Segmenter:
                 raise
             raise asked.refused(error) from None
 
-    async def _in_turn(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
+    async def _in_turn(self, asked: ImageRequest, model: str | None, outputs: AbstractSet[Output]) -> Found:
         deadline = asyncio.get_running_loop().time() + self._timeout
         if model is not None:  # a server that is being started again knows no model
             await self._well(model, deadline)
@@ -113,7 +113,7 @@ class Segmenter:
             raise Unavailable(fault.reason)
         return fault
 
-    async def _ask_when_well(self, asked: Asked, model: str, outputs: AbstractSet[Output], deadline: float) -> Found:
+    async def _ask_when_well(self, asked: ImageRequest, model: str, outputs: AbstractSet[Output], deadline: float) -> Found:
         """A request to a process that has died takes a second to fail, and those behind it wait for that. So none is sent to one
         that is known to be dead, and who has waited for one asks again as soon as it has been replaced."""
         while True:
@@ -158,7 +158,7 @@ class Segmenter:
                 self._supervision.suspect()
             await asyncio.sleep(_PAUSE)
 
-    async def _ask(self, asked: Asked, model: str | None, outputs: AbstractSet[Output]) -> Found:
+    async def _ask(self, asked: ImageRequest, model: str | None, outputs: AbstractSet[Output]) -> Found:
         image, size, longest = asked.image, asked.options.target_size, _AFTER_ALL * self._timeout
         if outputs == {"image"}:
             return await self._client.draw(image, model, target_size=size, timeout=longest)
@@ -176,7 +176,7 @@ def most_pixels(size: TargetSize | None) -> int:
     return size**2 if isinstance(size, int) else size[0] * size[1]
 
 
-def check_borders(found: Segmentation, asked: Asked) -> None:
+def check_borders(found: Segmentation, asked: ImageRequest) -> None:
     """Raise Invalid where outlines would take too much memory and time."""
     if borders(found.label_map) > MOST_BORDERS:
         told = f"too scattered for polygons: more than {MOST_BORDERS} sides of pixels lie between classes; ask for png"

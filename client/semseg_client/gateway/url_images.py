@@ -34,7 +34,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class Remote:
+class UrlImages:
     """Fetches images from `hosts`, as `Settings.image_hosts` lists them, of at most `limit` bytes within `timeout` seconds."""
 
     def __init__(self, hosts: Sequence[str], limit: int, timeout: float) -> None:

@@ -17,7 +17,7 @@ _PERIOD = 1.0  # s
 Load = Callable[[Sequence[str]], None]  # raises ServingError
 
 
-class RepositoryWatch:
+class ModelReloader:
     """Has a server take up each new version of `models`, compared with when this was made.
 
     The server goes on with the version that it has until the other is loaded, and for good if that cannot be. `say` is

@@ -17,7 +17,7 @@ from .supervision.triton_process import program
 _PROVIDERS = "import onnxruntime; print(*onnxruntime.get_available_providers())"
 
 
-class EmbeddedServer:
+class SharedServer:
     """One use of the server of a model repository; `url` is its gRPC address. `close` gives it up."""
 
     def __init__(self, repository: Path, model: str, device: Device | None = None) -> None:

@@ -125,9 +125,9 @@ class Pipeline:
         with ExitStack() as held:
             url = config.url
             if url is None:
-                from ..hosting.shared_server import EmbeddedServer  # a client of a running server does without
+                from ..hosting.shared_server import SharedServer  # a client of a running server does without
 
-                server = EmbeddedServer(repository, self._model, config.device)
+                server = SharedServer(repository, self._model, config.device)
                 held.callback(server.close)
                 url = server.url
             self._client = held.enter_context(Client(url, config.timeout, tls=tls))

@@ -18,7 +18,7 @@ from tritonclient.utils import InferenceServerException
 
 from ..errors import from_triton
 from ..types import Drawing, Model, Segmentation
-from .protocol import Call, Conversation, Pause, Steps, TargetSize
+from .protocol import Call, Pause, Steps, TargetSize, TritonProtocol
 from .tls import Tls, credentials, target
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Client:
         patience: float = PATIENCE,
         parameters: Mapping[str, bool | int | str] | None = None,
     ) -> None:
-        self._conversation = Conversation(url, timeout, patience, parameters)
+        self._protocol = TritonProtocol(url, timeout, patience, parameters)
         self._connection = tritonclient.grpc.InferenceServerClient(
             target(url), creds=credentials(url, tls), channel_args=channel_options(url)
         )
@@ -93,7 +93,7 @@ class Client:
             Overloaded: the server's queue is full.
             OSError: the file cannot be read.
         """
-        return self._play(self._conversation.segment(_content(image), model, target_size, picture, timeout))
+        return self._play(self._protocol.segment(_content(image), model, target_size, picture, timeout))
 
     def draw(
         self,
@@ -104,15 +104,11 @@ class Client:
         timeout: float | None = None,
     ) -> Drawing:
         """The picture of an image's segmentation alone; no label map is made and sent. Raises what `segment` does."""
-        return self._play(self._conversation.draw(_content(image), model, target_size, timeout))
+        return self._play(self._protocol.draw(_content(image), model, target_size, timeout))
 
-    def models(self) -> list[Model]:
-        """The served models by name. The server is asked once."""
-        return self._play(self._conversation.models())
-
-    def models_now(self) -> list[Model]:
-        """The served models by name, asked anew: with the versions that are served by now."""
-        return self._play(self._conversation.models_now())
+    def models(self, *, refresh: bool = False) -> list[Model]:
+        """The served models, sorted by name. The server is asked only the first time, unless you `refresh`."""
+        return self._play(self._protocol.models(refresh=refresh))
 
     def model(self, name: str | None = None) -> Model:
         """The model of that name, or the only one: what `segment` would use.
@@ -120,7 +116,7 @@ class Client:
         Raises:
             InvalidRequest, ModelNotFound: as `segment` does.
         """
-        return self._play(self._conversation.model(name))
+        return self._play(self._protocol.model(name))
 
     def wait_ready(self, timeout: float = 60.0, model: str | None = None) -> None:
         """Wait until a real inference has been answered.
@@ -128,7 +124,7 @@ class Client:
         Raises:
             DeadlineExceeded: that was not so within `timeout` seconds.
         """
-        self._play(self._conversation.wait_ready(timeout, model))
+        self._play(self._protocol.wait_ready(timeout, model))
 
     def close(self, timeout: float = _LEAVE) -> None:
         """Close the connection, once the inferences under way have been answered, or after `timeout` seconds."""
@@ -148,7 +144,7 @@ class Client:
                 try:
                     answer = self._take(step)
                 except InferenceServerException as error:  # noqa: PERF203
-                    step = steps.throw(from_triton(error, self._conversation.url))
+                    step = steps.throw(from_triton(error, self._protocol.url))
                 else:
                     step = steps.send(answer)
         except StopIteration as end:
@@ -192,7 +188,7 @@ class AsyncClient:
         patience: float = PATIENCE,
         parameters: Mapping[str, bool | int | str] | None = None,
     ) -> None:
-        self._conversation = Conversation(url, timeout, patience, parameters)
+        self._protocol = TritonProtocol(url, timeout, patience, parameters)
         self._credentials = credentials(url, tls)
         self._connection: Any = None
         self._under_way: set[asyncio.Future[Any]] = set()
@@ -208,7 +204,7 @@ class AsyncClient:
     ) -> Segmentation:
         """See `Client.segment`."""
         content = await _content_async(image)
-        return await self._play(self._conversation.segment(content, model, target_size, picture, timeout))
+        return await self._play(self._protocol.segment(content, model, target_size, picture, timeout))
 
     async def draw(
         self,
@@ -220,23 +216,19 @@ class AsyncClient:
     ) -> Drawing:
         """See `Client.draw`."""
         content = await _content_async(image)
-        return await self._play(self._conversation.draw(content, model, target_size, timeout))
+        return await self._play(self._protocol.draw(content, model, target_size, timeout))
 
-    async def models(self) -> list[Model]:
+    async def models(self, *, refresh: bool = False) -> list[Model]:
         """See `Client.models`."""
-        return await self._play(self._conversation.models())
-
-    async def models_now(self) -> list[Model]:
-        """See `Client.models_now`."""
-        return await self._play(self._conversation.models_now())
+        return await self._play(self._protocol.models(refresh=refresh))
 
     async def model(self, name: str | None = None) -> Model:
         """See `Client.model`."""
-        return await self._play(self._conversation.model(name))
+        return await self._play(self._protocol.model(name))
 
     async def wait_ready(self, timeout: float = 60.0, model: str | None = None) -> None:
         """See `Client.wait_ready`."""
-        await self._play(self._conversation.wait_ready(timeout, model))
+        await self._play(self._protocol.wait_ready(timeout, model))
 
     async def close(self, timeout: float = _LEAVE) -> None:
         """See `Client.close`."""
@@ -258,7 +250,7 @@ class AsyncClient:
                 try:
                     answer = await self._take(step)
                 except InferenceServerException as error:  # noqa: PERF203
-                    step = steps.throw(from_triton(error, self._conversation.url))
+                    step = steps.throw(from_triton(error, self._protocol.url))
                 else:
                     step = steps.send(answer)
         except StopIteration as end:
@@ -271,9 +263,9 @@ class AsyncClient:
         # gRPC binds a connection to the loop that is running when it is made.
         if self._connection is None:
             self._connection = tritonclient.grpc.aio.InferenceServerClient(
-                target(self._conversation.url),
+                target(self._protocol.url),
                 creds=self._credentials,
-                channel_args=channel_options(self._conversation.url),
+                channel_args=channel_options(self._protocol.url),
             )
         call = asyncio.ensure_future(
             getattr(self._connection, step.method)(**step.arguments, client_timeout=step.timeout + _FORGOTTEN)

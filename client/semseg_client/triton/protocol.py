@@ -55,7 +55,7 @@ class Pause:
 Steps = Generator[Call | Pause, Any, T]
 
 
-class Conversation:
+class TritonProtocol:
     """The exchanges with one server. It remembers the models that the server has."""
 
     def __init__(
@@ -67,14 +67,11 @@ class Conversation:
         self.patience = patience
         self._models: dict[str, Model] = {}
 
-    def models(self) -> Steps[list[Model]]:
-        """The served models, sorted by name. Triton is asked only the first time."""
-        models = self._models or (yield from self._learn(self.timeout))
-        return list(models.values())
-
-    def models_now(self) -> Steps[list[Model]]:
-        """The served models, sorted by name. Triton is asked every time."""
-        models = yield from self._learn(self.timeout)
+    def models(self, *, refresh: bool = False) -> Steps[list[Model]]:
+        """The served models, sorted by name. Triton is asked only the first time, or to `refresh`."""
+        models = self._models
+        if refresh or not models:
+            models = yield from self._learn(self.timeout)
         return list(models.values())
 
     def model(self, name: str | None = None, timeout: float | None = None) -> Steps[Model]:

@@ -12,17 +12,17 @@ from ..failures import invalid
 from ..http.media import FORM, JSON, content_type
 from ..schemas import SegmentationRequest
 from ..settings import Settings
-from ..url_images import Remote
-from .asked import Asked
+from ..url_images import UrlImages
 from .body import read_body
 from .form import form
+from .image_request import ImageRequest
 from .image_text import decoded, is_url
 from .json_body import parse
 from .options import options_of
 from .pixels import checked_pixels
 
 
-async def read_one(request: Request, settings: Settings, remote: Remote) -> Asked:
+async def read_one(request: Request, settings: Settings, remote: UrlImages) -> ImageRequest:
     """What the request asks for.
 
     Raises:
@@ -35,14 +35,16 @@ async def read_one(request: Request, settings: Settings, remote: Remote) -> Aske
         case kind if kind == FORM:
             async with form(request, settings.max_body_bytes, 1) as sent_form:
                 image = await sent_form.files[0].read()
-                return await of_file(Asked(image, sent_form.options, "body.image", "body"), settings)
+                return await of_file(ImageRequest(image, sent_form.options, "body.image", "body"), settings)
         case _:
             options = options_of(request.query_params.multi_items(), "query")
             body = await read_body(request, settings.max_body_bytes)
-            return await of_file(Asked(body, options, "body", "query"), settings)
+            return await of_file(ImageRequest(body, options, "body", "query"), settings)
 
 
-async def of_text(sent: SegmentationRequest, settings: Settings, remote: Remote, image_at: str, options_at: str) -> Asked:
+async def of_text(
+    sent: SegmentationRequest, settings: Settings, remote: UrlImages, image_at: str, options_at: str
+) -> ImageRequest:
     """A request whose image is a text."""
     try:
         if is_url(sent.image):
@@ -52,10 +54,10 @@ async def of_text(sent: SegmentationRequest, settings: Settings, remote: Remote,
     except InvalidImage as error:
         raise invalid(image_at, str(error), sent.log_id) from None
     options = sent.model_copy(update={"image": ""})  # the text is as large as the image, and no longer needed
-    return await of_file(Asked(image, options, image_at, options_at), settings)
+    return await of_file(ImageRequest(image, options, image_at, options_at), settings)
 
 
-async def of_file(asked: Asked, settings: Settings) -> Asked:
+async def of_file(asked: ImageRequest, settings: Settings) -> ImageRequest:
     """`asked`, if its image is one that the gateway takes."""
     try:
         pixels = await asyncio.to_thread(checked_pixels, asked.image, settings.max_pixels)

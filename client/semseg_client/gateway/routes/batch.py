@@ -19,14 +19,14 @@ from ..http.envelope import as_failed, cause, written
 from ..http.exchange import Exchange, exchange_of
 from ..http.log_id import HEADER, header_value, log_id, new_log_id
 from ..http.media import LINES, accepted
-from ..request import Asked, Batch, read_batch
-from ..request.bulk import Item
+from ..request import Batch, ImageRequest, read_batch
+from ..request.batch import Item
 from ..segmenter import Found, Segmenter
 from ..settings import Settings
-from ..url_images import Remote
+from ..url_images import UrlImages
 
 
-async def batch(request: Request, settings: Settings, segmenter: Segmenter, remote: Remote) -> StreamingResponse:
+async def batch(request: Request, settings: Settings, segmenter: Segmenter, remote: UrlImages) -> StreamingResponse:
     """The answers in the order of the images, each sent as soon as it and those before it are there.
 
     Raises:
@@ -89,7 +89,7 @@ async def _answered(index: int, item: Item, segmenter: Segmenter) -> bytes:
         return written(sent, told.failure.status, told.message, index=index) + b"\n"
 
 
-def _success(index: int, asked: Asked, found: Found) -> bytes:
+def _success(index: int, asked: ImageRequest, found: Found) -> bytes:
     options = asked.options
     return written(options.log_id or new_log_id(), 200, "Success", content(found, options.wanted), index=index) + b"\n"
 

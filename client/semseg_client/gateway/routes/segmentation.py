@@ -15,12 +15,12 @@ from ..http.timing import Stopwatch
 from ..request import read_one
 from ..segmenter import Found, Segmenter
 from ..settings import Settings
-from ..url_images import Remote
+from ..url_images import UrlImages
 
 _COMPRESSIBLE = (JSON, BYTES)
 
 
-async def infer(request: Request, settings: Settings, segmenter: Segmenter, remote: Remote) -> Response:
+async def infer(request: Request, settings: Settings, segmenter: Segmenter, remote: UrlImages) -> Response:
     """The answer to one image; what takes time for large ones is done in other threads, so that small ones are not held up.
 
     Raises:

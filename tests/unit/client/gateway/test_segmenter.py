@@ -8,12 +8,12 @@ import pytest
 
 from semseg_client import Segmentation
 from semseg_client.gateway.failures import Invalid
-from semseg_client.gateway.request import Asked
+from semseg_client.gateway.request import ImageRequest
 from semseg_client.gateway.schemas import Options
 from semseg_client.gateway.segmenter import Segmenter, check_borders, most_pixels
 from semseg_client.hosting.supervision.status import Fault, Status
 
-ASKED = Asked(b"", Options(outputs=("polygons",)), "body.image", "body")
+ASKED = ImageRequest(b"", Options(outputs=("polygons",)), "body.image", "body")
 
 
 def segmentation(side: int, block: int) -> Segmentation:

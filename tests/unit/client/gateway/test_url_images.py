@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from semseg_client import InvalidImage
-from semseg_client.gateway.url_images import Remote
+from semseg_client.gateway.url_images import UrlImages
 from tests.website import CONTENT, Website
 
 LOOPBACK = ("127.0.0.0/8",)
 
 
 async def fetch(url: str, hosts: tuple[str, ...], limit: int = 2**20, timeout: float = 5.0) -> bytes:
-    return await Remote(hosts, limit, timeout).fetch(url)
+    return await UrlImages(hosts, limit, timeout).fetch(url)
 
 
 async def refused(*arguments: Any, **options: Any) -> str:

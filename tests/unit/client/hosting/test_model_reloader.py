@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from semseg_client import ServingError
-from semseg_client.hosting.model_reloader import RepositoryWatch
+from semseg_client.hosting.model_reloader import ModelReloader
 
 ENSEMBLE = """
 platform: "ensemble" version_policy { specific { versions: VERSION } }
@@ -54,7 +54,7 @@ def wait_for(said: list[str]) -> str:
 def test_a_new_version_is_loaded_the_ensemble_last(server: Server, tmp_path: Path) -> None:
     write(tmp_path, 1)
     said: list[str] = []
-    with RepositoryWatch(tmp_path, ["A"], said.append).watching(server.load):
+    with ModelReloader(tmp_path, ["A"], said.append).watching(server.load):
         write(tmp_path, 2)
         assert wait_for(said) == "A: version 2 is served now"
         assert server.loaded == ["A_network", "A"]
@@ -69,7 +69,7 @@ def test_a_version_that_cannot_be_loaded_is_told_and_its_ensemble_left_alone(ser
     write(tmp_path, 1)
     said: list[str] = []
     server.broken = {"A_network"}
-    with RepositoryWatch(tmp_path, ["A"], said.append).watching(server.load):
+    with ModelReloader(tmp_path, ["A"], said.append).watching(server.load):
         write(tmp_path, 2)
         assert wait_for(said) == "A: the change was not taken up, what was served goes on (make rollback MODEL=A): load failed"
         assert server.loaded == ["A_network"]
@@ -78,7 +78,7 @@ def test_a_version_that_cannot_be_loaded_is_told_and_its_ensemble_left_alone(ser
 def test_what_changed_while_the_server_started_is_loaded(server: Server, tmp_path: Path) -> None:
     write(tmp_path, 1)
     said: list[str] = []
-    watch = RepositoryWatch(tmp_path, ["A"], said.append)
+    watch = ModelReloader(tmp_path, ["A"], said.append)
     write(tmp_path, 2)
     with watch.watching(server.load):
         assert wait_for(said) == "A: version 2 is served now"
@@ -88,7 +88,7 @@ def test_what_changed_while_the_server_started_is_loaded(server: Server, tmp_pat
 def test_a_change_that_is_half_done_is_waited_for(server: Server, tmp_path: Path) -> None:
     write(tmp_path, 1)
     said: list[str] = []
-    with RepositoryWatch(tmp_path, ["A"], said.append).watching(server.load):
+    with ModelReloader(tmp_path, ["A"], said.append).watching(server.load):
         (tmp_path / "A_network" / "config.pbtxt").write_text(NETWORK.replace("VERSION", "2"))
         time.sleep(2.5)
         assert server.loaded == []
@@ -106,7 +106,7 @@ def test_a_change_that_a_full_disk_keeps_out_is_tried_again(tmp_path: Path) -> N
         if failures:
             raise failures.pop()
 
-    watch = RepositoryWatch(tmp_path, ["A"], said.append)
+    watch = ModelReloader(tmp_path, ["A"], said.append)
     write(tmp_path, 2)
     with pytest.raises(OSError, match="No space"):
         watch._look(load, "A")

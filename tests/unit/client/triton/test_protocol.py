@@ -19,9 +19,9 @@ from semseg_client import DeadlineExceeded, InvalidRequest, Model, ModelNotFound
 from semseg_client.triton.protocol import (
     TINY_IMAGE,
     Call,
-    Conversation,
     Pause,
     Steps,
+    TritonProtocol,
     concurrency,
     described,
     inference,
@@ -80,8 +80,8 @@ def play(steps: Steps[Any], states: dict[str, str], answer: Any = None) -> tuple
         return end.value, calls
 
 
-def conversation() -> Conversation:
-    return Conversation("localhost:8001", 60.0, 15.0)
+def conversation() -> TritonProtocol:
+    return TritonProtocol("localhost:8001", 60.0, 15.0)
 
 
 def test_models_are_the_ready_ensembles_that_carry_class_names() -> None:
@@ -240,7 +240,7 @@ def test_a_wrong_target_size_is_refused(size: Any) -> None:
         (lambda talk: talk.draw(b"image", "A"), ["picture"]),
     ],
 )
-def test_only_what_is_wanted_is_asked_for(steps: Callable[[Conversation], Steps[Any]], outputs: list[str]) -> None:
+def test_only_what_is_wanted_is_asked_for(steps: Callable[[TritonProtocol], Steps[Any]], outputs: list[str]) -> None:
     talk = conversation()
     play(talk.models(), {"A": "READY"})
     call = next(steps(talk))
@@ -252,7 +252,7 @@ def test_models_asked_for_anew_are_those_of_now(monkeypatch: pytest.MonkeyPatch)
     talk = conversation()
     play(talk.models(), {"A": "READY"})
     monkeypatch.setitem(VERSIONS, "A", "2")
-    assert [model.version for model in play(talk.models_now(), {"A": "READY"})[0]] == ["2"]
+    assert [model.version for model in play(talk.models(refresh=True), {"A": "READY"})[0]] == ["2"]
 
 
 def test_an_inference_is_asked_for_again_while_a_part_of_the_server_is_replaced() -> None:
@@ -267,7 +267,7 @@ def test_an_inference_is_asked_for_again_while_a_part_of_the_server_is_replaced(
 
 
 def test_who_has_no_patience_is_told_at_once_that_a_part_has_died() -> None:
-    talk = Conversation("localhost:8001", 60.0, 0.0)
+    talk = TritonProtocol("localhost:8001", 60.0, 0.0)
     play(talk.models(), {"A": "READY"})
     steps = talk.segment(b"image", "A")
     next(steps)

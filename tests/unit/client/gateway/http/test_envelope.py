@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from semseg_client import DeadlineExceeded, InvalidImage, InvalidRequest, Overloaded, SemsegError, ServerError, Unavailable
 from semseg_client.gateway.failures import invalid
 from semseg_client.gateway.http.envelope import as_failed, envelope, failed
-from semseg_client.gateway.request import Asked
+from semseg_client.gateway.request import ImageRequest
 from semseg_client.gateway.schemas import Options
 
 
@@ -71,7 +71,7 @@ def test_what_the_caller_is_at_fault_for_is_422_with_its_place(error: InvalidReq
     told = str(error).replace("target_size", "targetSize")  # the caller's own name of it
     options = Options.model_validate({})
     for asked, place in zip(
-        (Asked(b"", options, "body.image", "body"), Asked(b"", options, "body", "query")), places, strict=True
+        (ImageRequest(b"", options, "body.image", "body"), ImageRequest(b"", options, "body", "query")), places, strict=True
     ):
         answer = content(failed(request(), asked.refused(error)))
         assert answer["errorCode"] == 422

@@ -15,7 +15,7 @@ _FIELDS = {"image": "image", "target_size": "targetSize", "model": "model"}
 
 
 @dataclass(frozen=True)
-class Asked:
+class ImageRequest:
     """`image_at` and `options_at` say where in the request they stood: `body.image` and `body`, or `body` and `query`.
     `pixels` is the image's number of pixels, as far as its header tells."""
 

@@ -17,14 +17,14 @@ from ..http.log_id import usable_log_id
 from ..http.media import FORM, JSON, content_type
 from ..schemas import Options, SegmentationRequest
 from ..settings import Settings
-from ..url_images import Remote
-from .asked import Asked
+from ..url_images import UrlImages
 from .body import read_body
 from .form import form
+from .image_request import ImageRequest
 from .options import mistakes, options_of
 from .single import of_file, of_text
 
-Item = Callable[[], Awaitable[Asked]]
+Item = Callable[[], Awaitable[ImageRequest]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Batch:
     log_id: str | None
 
 
-async def read_batch(request: Request, settings: Settings, remote: Remote) -> Batch:
+async def read_batch(request: Request, settings: Settings, remote: UrlImages) -> Batch:
     """What the request asks for.
 
     Raises:
@@ -49,13 +49,13 @@ async def read_batch(request: Request, settings: Settings, remote: Remote) -> Ba
             async with form(request, settings.max_body_bytes, settings.max_images) as sent:
                 files = [await file.read() for file in sent.files]
             shared = sent.options.model_copy(update={"log_id": None})
-            asked = [Asked(file, shared, f"body.image.{index}", "body") for index, file in enumerate(files)]
+            asked = [ImageRequest(file, shared, f"body.image.{index}", "body") for index, file in enumerate(files)]
             return Batch([partial(of_file, each, settings) for each in asked], sent.options.log_id)
         case _:
             options = options_of(request.query_params.multi_items(), "query")
             body = await read_body(request, settings.max_body_bytes)
             shared = options.model_copy(update={"log_id": None})
-            return Batch([partial(of_file, Asked(body, shared, "body", "query"), settings)], options.log_id)
+            return Batch([partial(of_file, ImageRequest(body, shared, "body", "query"), settings)], options.log_id)
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     return content
 
 
-def _of_json(content: dict[str, Any], settings: Settings, remote: Remote) -> Batch:
+def _of_json(content: dict[str, Any], settings: Settings, remote: UrlImages) -> Batch:
     log_id = usable_log_id(content)
     try:
         Options.model_validate(content)
@@ -82,7 +82,7 @@ def _of_json(content: dict[str, Any], settings: Settings, remote: Remote) -> Bat
     return Batch(items, log_id)
 
 
-async def _item(image: Any, shared: dict[str, Any], settings: Settings, remote: Remote, place: str) -> Asked:
+async def _item(image: Any, shared: dict[str, Any], settings: Settings, remote: UrlImages, place: str) -> ImageRequest:
     if isinstance(image, str):
         return await of_text(SegmentationRequest.model_validate({**shared, "image": image}), settings, remote, place, "body")
     if not isinstance(image, dict):
