@@ -27,7 +27,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with our wheels."""
     folder = tmp_path_factory.mktemp("wheels")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder / "dist"]
+    build: list[str | Path] = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder / "dist"]
     for room in ROOMS:  # a copy: setuptools builds in the folder of the sources
         copy = shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("build", "__pycache__", "*.egg-info"))
         subprocess.run([*build, copy], check=True, timeout=120)
@@ -55,7 +55,16 @@ def test_the_client_alone_brings_one_command_and_no_hosting_at_import(python: Pa
 
 def test_the_wheels_serve_the_demo_network_outside_the_checkout(python: Path, repository: Path, tmp_path: Path) -> None:
     ready = tmp_path / "ready.json"
-    command = [python.with_name("semseg"), "serve", "--model-repository", repository, "--model", DEMO, "--ready-file", ready]
+    command: list[str | Path] = [
+        python.with_name("semseg"),
+        "serve",
+        "--model-repository",
+        repository,
+        "--model",
+        DEMO,
+        "--ready-file",
+        ready,
+    ]
     ports = ["--port=0", "--grpc-port=0", "--metrics-port=0"]
     with subprocess.Popen([*command, *ports], env=environment(), cwd=tmp_path) as process:
         try:
