@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..device import Device
 from ..triton.client import Client
-from .repository import configuration, place
+from .placement import place
+from .repository import configuration
 from .supervision.supervisor import Supervisor
 from .supervision.triton_process import program
 

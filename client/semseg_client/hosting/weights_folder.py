@@ -18,7 +18,7 @@ from semseg_contract.lock import locked
 from semseg_contract.paddle_files import DESCRIPTION, PARAMETERS, PROGRAMS, TRAINED, network_folder
 
 from ..errors import ServingError
-from ..parent_death import end_with_parent
+from ..parent_death import ending_with_us
 from .exporter import find_exporter
 from .repository import add_shared_models, configuration, is_there
 
@@ -155,7 +155,7 @@ def _export(folder: Path, weights: _Weights, architecture: str | None, repositor
         if weights.trained and architecture is not None:
             command += ["--architecture", architecture]
         with subprocess.Popen(  # noqa: S603 - our exporter, its arguments a list
-            command,
+            ending_with_us(command),
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr if watched else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -163,7 +163,6 @@ def _export(folder: Path, weights: _Weights, architecture: str | None, repositor
             errors="replace",
             start_new_session=True,  # Ctrl-C at a terminal reaches us alone
             pass_fds=[lock],  # if we are killed, the next one waits until the exporter has cleaned up
-            preexec_fn=end_with_parent,
         ) as process:
             try:
                 _, complaints = process.communicate()
