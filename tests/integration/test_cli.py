@@ -33,11 +33,11 @@ def configuration(folder: Path, **changes: str) -> Path:
 
 def test_a_configuration_is_written_where_it_is_asked_for_and_never_over_another(tmp_path: Path) -> None:
     done = semseg(tmp_path, "--get_pipeline_config", "semantic_segmentation", "--save_path", "./my_path")
-    assert (done.returncode, done.stdout) == (0, "The pipeline's configuration is my_path/semantic_segmentation.yaml\n")
+    assert (done.returncode, done.stdout) == (0, "Wrote the pipeline's configuration to my_path/semantic_segmentation.yaml\n")
     assert load(tmp_path / "my_path" / "semantic_segmentation.yaml").model == "PP-LiteSeg-T"
     again = semseg(tmp_path, "--get_pipeline_config", "semantic_segmentation", "--save_path", "./my_path")
     assert again.returncode == 1
-    assert "is there already: remove it, or give another --save_path" in again.stderr
+    assert "already exists: remove it, or choose another --save_path" in again.stderr
 
 
 def test_an_image_is_predicted_by_name_and_by_file(service: Service, tmp_path: Path) -> None:

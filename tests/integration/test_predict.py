@@ -232,7 +232,7 @@ def test_every_image_is_reported_and_the_bad_ones_in_the_end(service: Service, t
         ([STREET, "--save-path", "file/out"], 1, "semseg: file/out cannot be written: Not a directory"),
         ([STREET, "--save-path", "/proc/nowhere"], 1, "semseg: /proc/nowhere cannot be written: No such file or directory"),
         ([STREET, STREET, "--save-path", "-"], 2, "'-' takes one image"),
-        ([STREET, "--model", "nothing"], 1, "semseg: no model named 'nothing' is served; there is: "),
+        ([STREET, "--model", "nothing"], 1, "semseg: no model named 'nothing' is served; there are: "),
         ([STREET, "--pipeline", "file"], 1, "file, line 1: "),
     ],
 )

@@ -19,6 +19,7 @@ from .config import write
 from .destinations import NoFiles
 from .journal import Made
 from .output_folder import OutputFolder
+from .serve import read_settings, start
 
 _EPILOG = """
 examples, which are those of PaddleX's tutorial:
@@ -107,11 +108,8 @@ def _serve(given: argparse.Namespace) -> None:
     from ..device import Device
     from ..hosting.shared_server import set_device
     from ..hosting.weights_folder import served_name
-    from .serve import serve
 
     config = load(given.pipeline)
-    for name, value in config.serving.given().items():  # environment variables take precedence over the file
-        os.environ.setdefault(f"SEMSEG_{name.upper()}", str(value))
     repository = Path(given.model_repository or config.repository or "model_repository")
     device = config.device if given.device is None else Device.parse(given.device)
     url = given.url or config.url or os.environ.get("SEMSEG_URL")
@@ -119,4 +117,5 @@ def _serve(given: argparse.Namespace) -> None:
     model = served_name(wanted, config.architecture, repository, url)
     if device is not None and url is None:
         set_device(repository, model, device)
-    serve(model=[model], model_repository=repository, host=given.host, port=given.port, url=url)
+    settings = read_settings({"host": given.host, "port": given.port, "url": url, "model": model}, config.serving.given())
+    start(settings, [model], repository)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from base64 import b64encode
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+from semseg_contract.names import plain_name
 
 from ..files import write_whole
 from ..ports import is_loopback
@@ -105,19 +109,7 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every line of tritonserver's log, and each request.")] = False,
 ) -> None:
     """Start tritonserver and the REST gateway, and serve until stopped by a signal."""
-    try:
-        from pydantic import ValidationError
-
-        from semseg_contract.names import plain_name
-
-        from ..gateway import Settings
-        from ..hosting.repository import exported_models
-        from ..hosting.supervision.supervisor import Supervisor
-        from .service import serve as run
-    except ModuleNotFoundError as error:
-        sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-client[gateway]'")
-
-    given: dict[str, Any] = {
+    options = {
         "host": host,
         "port": port,
         "url": url,
@@ -134,31 +126,71 @@ def serve(
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,
     }
+    ports = Ports(grpc_port, http_port, metrics_port)
+    start(read_settings(options), model, model_repository, ports, ready_file, verbose=verbose)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Triton's; 0: a free one. None: closed."""
+
+    grpc: int = 8001
+    http: int | None = None
+    metrics: int = 8002
+
+
+def read_settings(options: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> Settings:
+    """The gateway's settings: from the command's options, else the environment, else a pipeline's file. None counts as absent."""
     try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        from pydantic import ValidationError
+
+        from ..gateway import Settings
+    except ModuleNotFoundError as error:
+        _exit_without(error)
+    unset = {name: value for name, value in (file or {}).items() if f"SEMSEG_{name.upper()}" not in os.environ}
+    try:
+        return Settings(**unset | {name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         wrong = [f"SEMSEG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors()]
         raise typer.BadParameter("; ".join(wrong)) from None
 
+
+def start(
+    settings: Settings,
+    models: Sequence[str] | None,
+    repository: Path,
+    ports: Ports | None = None,
+    ready_file: Path | None = None,
+    *,
+    verbose: bool = False,
+) -> None:
+    """Serve `models` (default: the one of the settings, or all) of a repository until stopped by a signal."""
+    try:
+        from ..hosting.repository import exported_models
+        from ..hosting.supervision.supervisor import Supervisor
+        from .service import serve as run
+    except ModuleNotFoundError as error:
+        _exit_without(error)
+    ports = ports or Ports()
     if verbose and "access_log" not in settings.model_fields_set:
         settings = settings.model_copy(update={"access_log": "text"})
     triton = None
     if "url" not in settings.model_fields_set:
-        asked = model or ([settings.model] if settings.model else exported_models(model_repository))
-        models = list(dict.fromkeys(map(plain_name, asked)))
-        if plain := [name for name in models if name not in asked]:
+        asked = models or ([settings.model] if settings.model else exported_models(repository))
+        served = list(dict.fromkeys(map(plain_name, asked)))
+        if plain := [name for name in served if name not in asked]:
             typer.echo(f'"(slice)" is not part of a name: serving {", ".join(plain)}')
-        settings = settings.model_copy(update={"model": models[0]})
+        settings = settings.model_copy(update={"model": served[0]})
         triton = Supervisor(
-            model_repository,
-            models,
-            grpc_port=grpc_port,
-            http_port=http_port,
-            metrics_port=metrics_port,
+            repository,
+            served,
+            grpc_port=ports.grpc,
+            http_port=ports.http,
+            metrics_port=ports.metrics,
             on_line=typer.echo if verbose else None,
             say=typer.echo,
         )
-        typer.echo(f"Starting tritonserver with {', '.join(models)}")
+        typer.echo(f"Starting tritonserver with {', '.join(served)}")
 
     def announce(addresses: Addresses) -> None:
         typer.echo(announcement(addresses, settings))
@@ -176,6 +208,10 @@ def serve(
     finally:
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
+
+
+def _exit_without(error: ModuleNotFoundError) -> NoReturn:
+    sys.exit(f"semseg: serving needs {error.name}: pip install 'paddle-semseg-client[gateway]'")
 
 
 def announcement(addresses: Addresses, settings: Settings) -> str:
