@@ -120,7 +120,7 @@ def test_a_signal_ends_it_in_a_line(
         process.send_signal(sent)
         _, stderr = process.communicate(timeout=30)
     summary, last = stderr.decode().splitlines()
-    assert (process.returncode, last) == (code, f"semseg: {told}; semseg predict --resume goes on")
+    assert (process.returncode, last) == (code, f"semseg: {told}; semseg predict --resume continues")
     assert int(summary.split()[0]) < COUNT
     assert {path.name for path in tmp_path.glob("output/.semseg/*")} == {"done.jsonl"}
 
