@@ -7,7 +7,7 @@ from typing import Any
 
 from .run import Verdict
 
-MOST = 20  # wrong answers that are told
+MOST = 20  # wrong answers to list
 
 
 def table(verdict: Verdict) -> list[str]:
