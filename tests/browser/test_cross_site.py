@@ -49,7 +49,7 @@ def browsing(url: str, folder: Path) -> Iterator[None]:
         process.wait()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium")
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing: apt-get install chromium")
 def test_a_strangers_page_has_nothing_executed(service: Service, tmp_path: Path) -> None:
     before = counted(service, REQUESTS)
     with stranger(service.rest, encoded(TINY_IMAGE)) as server:

@@ -33,6 +33,6 @@ def test_the_verdict_is_bad_if_anything_is_wrong() -> None:
     tally = Tally()
     good = Verdict(tally, [], {}, (Counter(), Counter()), {"SIGTERM": []})
     assert good.good
-    tally.fail("another label map")
+    tally.fail("wrong label map")
     assert not good.good
     assert not Verdict(Tally(), [], {}, (Counter(), Counter()), {"SIGTERM": ["port 1"]}).good

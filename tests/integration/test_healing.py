@@ -75,7 +75,7 @@ def callers(service: Service, expected: list[int]) -> Iterator[Calls]:
     def by_rest() -> None:
         while not over.is_set():
             try:
-                calls.answered(None if label_map(service) == expected else "another label map")
+                calls.answered(None if label_map(service) == expected else "wrong label map")
             except Exception as error:  # noqa: BLE001, PERF203 - every error is counted
                 calls.answered(repr(error))
 
@@ -84,7 +84,7 @@ def callers(service: Service, expected: list[int]) -> Iterator[Calls]:
             while not over.is_set():
                 try:
                     same = np.array_equal(client.segment(STREET).label_map, wanted)
-                    calls.answered(None if same else "another label map")
+                    calls.answered(None if same else "wrong label map")
                 except Exception as error:  # noqa: BLE001, PERF203
                     calls.answered(repr(error))
 
