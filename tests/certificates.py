@@ -1,4 +1,4 @@
-"""An authority for tests, and what it signs."""
+"""A certificate authority for tests, and the certificates that it signs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Pair:
 
 
 class Authority:
-    """Signs certificates for an hour; `certificate` is the PEM file to trust."""
+    """Signs certificates valid for an hour; `certificate` is the PEM file to trust."""
 
     def __init__(self, folder: Path, name: str = "authority") -> None:
         self._folder = folder

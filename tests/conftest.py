@@ -1,4 +1,4 @@
-"""One repository for the whole run, and a service for each process of it: the demo network and a PP-LiteSeg-T in both formats."""
+"""One repository for the whole run and one service per test process: the demo network and a PP-LiteSeg-T in both formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, export, 
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Paddle weights by the name that they are served under."""
+    """Paddle weights by serving name."""
 
     def make(folder: Path) -> None:
         for name, file_format in (("PP-LiteSeg-T", "pir"), ("PP-LiteSeg-T-legacy", "legacy")):
@@ -45,7 +45,7 @@ def service(repository: Path) -> Iterator[Service]:
 
 
 def _made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """A folder that the first of the run's processes fills, while the others wait."""
+    """A folder that the run's first process fills while the others wait."""
     own = tmp_path_factory.getbasetemp()
     common = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
     folder, done = common / name, common / f"{name}.done"

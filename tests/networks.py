@@ -1,4 +1,4 @@
-"""Seeded networks in Paddle's inference formats, as real as an official archive and made on the spot.
+"""Seeded networks in Paddle's inference formats, built on the spot but otherwise like an official archive.
 
     python -m tests.networks OUT_FOLDER --width T --format legacy
 
@@ -52,7 +52,7 @@ def save_pp_liteseg(
     seed: int = 0,
     name: str = "PP-LiteSeg-T",
 ) -> None:
-    """Write a PP-LiteSeg as `save_network` does. "T" is PaddleSeg's own width, "narrow" a sixteenth of it in parameters."""
+    """Write a PP-LiteSeg as `save_network` does. "T" is PaddleSeg's own width, "narrow" has a sixteenth of its parameters."""
     wide = architecture("PP-LiteSeg-T")
     build = partial(wide.build, "PP-LiteSeg-T", classes) if width == "T" else partial(_narrow, classes)
     _save(folder, name, build, wide.head, file_format, seed)
@@ -61,16 +61,16 @@ def save_pp_liteseg(
 def save_network(folder: Path, name: str, *, file_format: Format = "pir", classes: int | None = None, seed: int = 0) -> None:
     """Write one of the eighteen with random weights to `folder`: inference.json or .pdmodel, inference.pdiparams, .yml.
 
-    Its batch-norm statistics come from a few smooth random images, without which every pixel would be of one class.
+    Its batch-norm statistics come from a few smooth random images; without them every pixel would get the same class.
     Input `x` float32 [N, 3, H, W], output int32 [N, H, W], as PaddleSeg's exporter writes them. A legacy program leaves
-    this process in static mode.
+    the process in static mode.
     """
     entry = architecture(name)
     _save(folder, name, partial(entry.build, name, classes or _classes(name)), entry.head, file_format, seed)
 
 
 def seeded(name: str, seed: int = 0) -> Any:
-    """One of the eighteen as a layer of Paddle, with the weights that `save_network` writes."""
+    """One of the eighteen as a Paddle layer, with the weights that `save_network` writes."""
     entry = architecture(name)
     return _seeded(partial(entry.build, name, _classes(name)), entry.head, seed)
 
@@ -104,9 +104,9 @@ def _narrow(classes: int) -> Any:
 
 
 def _calibrate(network: Any, head: str, seed: int) -> None:
-    """Draw weights through which an image is seen to the end, take the statistics of its features, favour no class.
+    """Draw weights that let an image through to the end, take its feature statistics, and favour no class.
 
-    PaddleSeg's own first weights are so small that every image gets the same labels.
+    PaddleSeg's own initial weights are so small that every image gets the same labels.
     """
 
     def images(step: int) -> Any:
@@ -145,13 +145,13 @@ def _calibrate(network: Any, head: str, seed: int) -> None:
 
 
 def _save_legacy(network: Any, build: Build, folder: Path) -> None:
-    """Build the network again as a static program of the old kind, which Paddle 3.2 writes for no dynamic network."""
+    """Rebuild the network as an old static program, which Paddle 3.2 cannot write for a dynamic network."""
 
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    # These of Paddle 3.2 take no variable of an old program; everything else in the networks still does.
+    # These Paddle 3.2 functions reject variables of an old program; everything else in the networks accepts them.
     paddle.nn.functional.sigmoid = lambda x: _old_operation("sigmoid", X=x)
     paddle.bmm = lambda x, y: _old_operation("bmm", X=x, Y=y)
-    paddle.linspace = partial(_numbers, paddle.linspace)  # SegFormer takes numbers from it
+    paddle.linspace = partial(_numbers, paddle.linspace)  # SegFormer reads numbers from it
     paddle.enable_static()
     with paddle.pir_utils.OldIrGuard():
         program, startup = paddle.static.Program(), paddle.static.Program()
@@ -162,7 +162,7 @@ def _save_legacy(network: Any, build: Build, folder: Path) -> None:
             ids = paddle.argmax(rebuilt(x)[0], axis=1, dtype="int32")
         block = program.global_block()
         for index in reversed(range(len(block.ops))):
-            # PaddleSeg draws the first weights by hand, which a static program would repeat at every run.
+            # PaddleSeg draws the initial weights by hand; a static program would redraw them at every run.
             if block.ops[index].type.endswith("gaussian_random"):
                 block._remove_op(index)
         executor = paddle.static.Executor(paddle.CPUPlace())

@@ -1,4 +1,4 @@
-"""What tests of several kinds share."""
+"""Helpers shared by several kinds of tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from demo.scenes import scene
 from semseg_client.hosting.supervision.stubs import stubs
 
 ROOT = Path(__file__).parents[1]
-# The serving environment has no semseg_export; what of it needs no Paddle runs from the sources.
+# The serving environment has no semseg_export; its parts that need no Paddle run from the sources.
 WITH_EXPORT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "export"), os.environ.get("PYTHONPATH")]))}
 EXPORT_PYTHON = Path(os.environ.get("SEMSEG_EXPORT_PYTHON", Path(sys.prefix, "export", "bin", "python")))
 DEMO = "PP-LiteSeg-Demo"
@@ -30,7 +30,7 @@ STREET = ROOT / "demo" / "images" / "street.jpg"
 
 @dataclass(frozen=True)
 class Service:
-    """`semseg serve`, running; `rest`, `http` and `metrics` are URLs, `grpc` is host:port. Triton's HTTP may be off."""
+    """A running `semseg serve`; `rest`, `http` and `metrics` are URLs, `grpc` is host:port. Triton's HTTP may be off."""
 
     rest: str
     grpc: str
@@ -39,7 +39,7 @@ class Service:
 
 
 def server_of(grpc: str) -> psutil.Process:
-    """The tritonserver that listens at that address."""
+    """The tritonserver that listens at this address."""
     port = int(grpc.rpartition(":")[2])
     [pid] = {
         each.pid for each in psutil.net_connections("tcp") if each.laddr and each.laddr.port == port and each.status == "LISTEN"
@@ -48,19 +48,19 @@ def server_of(grpc: str) -> psutil.Process:
 
 
 def processes_of(grpc: str, entry: str) -> list[psutil.Process]:
-    """The processes in which the server at that address runs an entry of its repository."""
+    """The processes in which the server at this address runs an entry of its repository."""
     return [psutil.Process(stub.pid) for stub in stubs(server_of(grpc).pid) if stub.entry == entry]
 
 
 def counted(service: Service, counter: str) -> int:
-    """One of Triton's metrics of the demo network."""
+    """One of Triton's metrics for the demo network."""
     lines = requests.get(service.metrics, timeout=10).text.splitlines()
     [line] = [line for line in lines if line.startswith(f'{counter}{{model="{DEMO}_network"')]
     return int(float(line.rpartition(" ")[2]))
 
 
 def semseg(folder: Path, *arguments: str | Path, given: bytes | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs `semseg ...` in that folder, `given` on its standard input; what it printed may hold any bytes."""
+    """Runs `semseg ...` in `folder` with `given` on standard input; its output may hold any bytes."""
     command: list[str | Path] = [Path(sys.executable).with_name("semseg"), *arguments]
     done = subprocess.run(command, cwd=folder, input=given, capture_output=True, timeout=120, check=False)
     told = (stream.decode(errors="surrogateescape") for stream in (done.stdout, done.stderr))
@@ -78,25 +78,25 @@ def encoded(image: bytes) -> str:
 
 
 def bare_repository(folder: Path) -> Path:
-    """A model repository as git has it, with nothing exported into it."""
+    """A model repository as in git, before any export."""
     for shared in ("preprocess", "postprocess", "draw"):
         shutil.copytree(ROOT / "model_repository" / shared, folder / shared)
     return folder
 
 
 def export(repository: Path, name: str, weights: str | Path, *flags: str | Path) -> None:
-    """`semseg-export`, of this code, into `repository`."""
+    """Runs this code's `semseg-export` into `repository`."""
     command = ("-c", "from semseg_export.cli import main; main()")
     in_export_environment(*command, name, "--weights", weights, "--repository", repository, *flags)
 
 
 def in_export_environment(*arguments: str | Path) -> str:
-    """Runs `python ...` where Paddle is, from the project's root; gives what it printed. Fails the test if it fails."""
+    """Runs `python ...` from the project's root in the environment with Paddle; returns its output, or fails the test."""
     return in_environment(EXPORT_PYTHON, *arguments)
 
 
 def in_environment(python: Path, *arguments: str | Path) -> str:
-    """The same in the environment of that `python`."""
+    """The same in the environment of `python`."""
     command: Sequence[str | Path] = [python, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:

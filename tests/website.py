@@ -1,4 +1,4 @@
-"""A small web server with the habits, good and bad, of those that images are downloaded from."""
+"""A small web server with the good and bad habits of real ones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from threading import Thread
 from .support import STREET
 
 CONTENT = STREET.read_bytes()
-GROWS_TO = 100_000  # bytes, that the few of /zipped become
+GROWS_TO = 100_000  # bytes, once /zipped is unpacked
 
 
 class Website(ThreadingHTTPServer):
-    """`asked` holds the requests by now, as (path, User-Agent)."""
+    """`asked` holds the requests so far, as (path, User-Agent)."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Request)
@@ -56,7 +56,7 @@ class _Request(BaseHTTPRequestHandler):
                 time.sleep(0.5)
             case "slow":
                 self.answer(200, b"")
-                with suppress(OSError):  # whoever asked has gone
+                with suppress(OSError):  # the caller has gone
                     for _ in range(50):
                         time.sleep(0.01)
                         self.wfile.write(b"x")
@@ -64,7 +64,7 @@ class _Request(BaseHTTPRequestHandler):
                 self.answer(404, b"no")
 
     def answer(self, status: int, content: bytes, **headers: str) -> None:
-        """HTTP 1.0: the content ends with the connection, its length is announced only if it is among the headers."""
+        """HTTP 1.0: the connection's end ends the content; its length is sent only if `headers` has it."""
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)

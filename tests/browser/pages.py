@@ -1,5 +1,5 @@
-"""A stranger's web server on loopback. What it has no page for it hands on to the gateway as the browser sent it, Host and all:
-so the stranger's name has come to stand for the gateway's address (DNS rebinding)."""
+"""A stranger's web server on loopback. It forwards paths of which it has no page to the gateway, unchanged down to the Host:
+the stranger's name now stands for the gateway's address (DNS rebinding)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-# Each attempt tells what the page sees of it: a status, "opaque", or the browser's refusal.
+# Each attempt records what the page sees: a status, "opaque", or the browser's refusal.
 _SCRIPT = """
 const image = IMAGE, gateway = GATEWAY, body = JSON.stringify({image});
 const path = "/semantic-segmentation", target = location.hostname == "evil.example" ? gateway : "";
@@ -37,7 +37,7 @@ async function everything() {
   await attempt("models", "/models", {});
   navigator.sendBeacon(target + path, body);
 }
-function submit() {  // {"image": "...", "logId": "="}, by a form without a script's help
+function submit() {  // {"image": "...", "logId": "="}, sent by a plain form
   const form = document.createElement("form"), field = document.createElement("input"), frame = document.createElement("iframe");
   frame.name = form.target = "answer";
   Object.assign(form, {method: "post", enctype: "text/plain", action: target + path});
@@ -49,14 +49,14 @@ function submit() {  // {"image": "...", "logId": "="}, by a form without a scri
 }
 everything().then(submit).then(() => fetch("/report", {method: "POST", body: JSON.stringify(seen)}));
 """
-# Of no origin at all: `Origin: null`.
+# An opaque origin: `Origin: null`.
 _SANDBOX = """<iframe sandbox="allow-scripts" srcdoc='<script>
 fetch(GATEWAY + "/semantic-segmentation", {method: "POST", body: JSON.stringify({image: IMAGE}), mode: "no-cors"});
 </script>'></iframe>"""
 
 
 class Stranger(ThreadingHTTPServer):
-    """`reports` has the name of a page's host and what its attempts came to."""
+    """`reports` holds the host name of each page and the results of its attempts."""
 
     def __init__(self, gateway: str, image: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

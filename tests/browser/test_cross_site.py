@@ -1,4 +1,4 @@
-"""A real browser with a stranger's page open: nothing of what the page tries is executed."""
+"""A real browser opens a stranger's page: nothing that the page tries is executed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def browsing(url: str, folder: Path) -> Iterator[None]:
     command = [
         str(CHROMIUM),
         "--headless=new",
-        "--no-sandbox",  # as root, it would not start
+        "--no-sandbox",  # it would not start as root
         "--disable-gpu",
         "--disable-dev-shm-usage",
         "--no-first-run",
@@ -38,7 +38,7 @@ def browsing(url: str, folder: Path) -> Iterator[None]:
         "--host-resolver-rules=MAP *.example 127.0.0.1",
         url,
     ]
-    environment = {**os.environ, "TMPDIR": str(folder)}  # killed, it leaves there what it has
+    environment = {**os.environ, "TMPDIR": str(folder)}  # when killed, it leaves its files there
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -49,7 +49,7 @@ def browsing(url: str, folder: Path) -> Iterator[None]:
         process.wait()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium")
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing: apt-get install chromium")
 def test_a_strangers_page_has_nothing_executed(service: Service, tmp_path: Path) -> None:
     before = counted(service, REQUESTS)
     with stranger(service.rest, encoded(TINY_IMAGE)) as server:
@@ -62,8 +62,8 @@ def test_a_strangers_page_has_nothing_executed(service: Service, tmp_path: Path)
         "batch"
     }
     assert all(seen in ("opaque", "TypeError: Failed to fetch") for seen in crossed.values())
-    # The same page under the gateway's own name may: so it was not the attempts that were wrong.
+    # The same page under the gateway's own name succeeds, so the attempts themselves were right.
     own = reports["localhost"]
     assert set(own.values()) == {200}
-    executed = len(own) - 1 + 2  # all but /models, and the beacon and the form
+    executed = len(own) - 1 + 2  # all but /models, plus the beacon and the form
     assert after - before == executed

@@ -1,4 +1,4 @@
-"""`make chaos`: everything goes wrong at once, and no request may be lost or answered wrongly."""
+"""`make chaos`: everything fails at once, and no request may be lost or get a wrong answer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from .run import chaos
 
 
 def main(
-    seconds: Annotated[float, typer.Option(min=10, help="How long things go wrong.")] = 600.0,
-    seed: Annotated[int, typer.Option(help="The script: the same number, the same faults.")] = 1,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures there, too.", show_default=False)] = None,
+    seconds: Annotated[float, typer.Option(min=10, help="How long to inject faults.")] = 600.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same faults.")] = 1,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the figures to this file.", show_default=False)
+    ] = None,
 ) -> None:
-    """Load, damaged images and requests, killed and stopped processes, full memory, and what came of it."""
+    """Apply load, damaged images and requests, killed and stopped processes and full memory, then report the result."""
     console = Console(highlight=False, soft_wrap=True)
     verdict = chaos(ROOT / "model_repository", seconds, seed, console)
     console.print("\n".join(table(verdict)))

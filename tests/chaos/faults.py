@@ -1,4 +1,4 @@
-"""What goes wrong in the service, one thing after the other, by a seeded script."""
+"""Injects faults into the service, one after another, from a seeded script."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support import DEMO
 
 from .service import SHM_MB, Running, use
 
-PAUSE = (3.0, 6.0)  # s, between two faults
+PAUSE = (3.0, 6.0)  # s, between faults
 STOPPED = (5.0, 20.0)  # s
 FULL = 3.0  # s
 STAGES = ("preprocess", f"{DEMO}_network", "postprocess", "draw")
@@ -26,7 +26,7 @@ STAGES = ("preprocess", f"{DEMO}_network", "postprocess", "draw")
 
 @dataclass(frozen=True)
 class Fault:
-    """What was done, from when until when."""
+    """What was done, and when it began and ended."""
 
     what: str
     begin: float
@@ -34,7 +34,7 @@ class Fault:
 
 
 class Faults:
-    """Done to `running` until it is over; `done` is called with each."""
+    """Injects faults into `running` until `over` is set; calls `done` with each."""
 
     def __init__(self, running: Running, repository: Path, seed: int, done: Callable[[Fault], None]) -> None:
         self._running = running
@@ -59,11 +59,11 @@ class Faults:
         )
         bag: list[Callable[[threading.Event], str]] = []
         while not over.wait(self._chance.uniform(*PAUSE)):
-            if not bag:  # each kind comes before any comes again too often
+            if not bag:  # every kind gets its turn before any is repeated too often
                 bag = [kind for kind, times in kinds for _ in range(times)]
                 self._chance.shuffle(bag)
             begin = time.monotonic()
-            with suppress(psutil.Error, IndexError, StopIteration):  # what it was to happen to is just being replaced
+            with suppress(psutil.Error, IndexError, StopIteration):  # the target is being replaced right now
                 what = bag.pop()(over)
                 self._done(Fault(what, begin, time.monotonic()))
         for thread in self._paused:
@@ -114,7 +114,7 @@ class Faults:
         return "/dev/shm full"
 
     def _stop(self, process: psutil.Process, name: str, over: threading.Event) -> str:
-        """Stop it, and go on with other things before it is continued."""
+        """Stop it, and return at once; a thread continues it later."""
         seconds = self._chance.uniform(*STOPPED)
         process.send_signal(signal.SIGSTOP)
 

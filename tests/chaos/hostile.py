@@ -1,4 +1,4 @@
-"""Callers who mean harm: damaged images, odd bodies, broken connections, and requests straight to Triton's models."""
+"""Hostile callers: damaged images, odd bodies, broken connections, and direct requests to Triton's models."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from tests.support import DEMO, Service
 from .load import PATH
 from .tally import Tally
 
-PAUSE = 0.03  # s, between two requests of one caller
+PAUSE = 0.03  # s, between requests of one caller
 WAIT = 70  # s
-# What a process that is being replaced, or a full /dev/shm, answers; our clients repeat such a request.
+# The errors of a process being replaced and of a full /dev/shm; our clients retry after them.
 MENDED = ("is not healthy", "shared memory")
 HUGE = 2**20
 
 
 class Hostile:
-    """`send` makes one request, chosen by `chance`."""
+    """`send` makes one request, chosen at random."""
 
     def __init__(self, service: Service, tally: Tally, seed: int) -> None:
         self._service = service
@@ -56,7 +56,7 @@ class Hostile:
         )
         kind = self._chance.choice(kinds)
         self._tally.harm(kind.__name__)
-        with suppress(requests.ConnectionError, ConnectionError, TimeoutError):  # a process of the gateway was killed
+        with suppress(requests.ConnectionError, ConnectionError, TimeoutError):  # a gateway process was killed
             kind()
 
     def image(self) -> None:
@@ -71,7 +71,7 @@ class Hostile:
         self._rest(content, kind)
 
     def broken(self) -> None:
-        """A request that ends in the midst of it, by a reset or in silence."""
+        """A request that stops halfway, with a reset or silently."""
         host, _, port = self._service.rest.removeprefix("http://").rpartition(":")
         with socket.create_connection((host, int(port)), timeout=5) as peer:
             lines = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
@@ -84,13 +84,13 @@ class Hostile:
         self._triton(*self._chance.choice(TENSORS))
 
     def management(self) -> None:
-        """None of these may be answered."""
+        """None of these calls may succeed."""
         name, request = self._chance.choice(MANAGEMENT)
         try:
             getattr(self._stub, name)(request, timeout=WAIT)
         except grpc.RpcError:
             return
-        self._tally.fail(f"{name} is open to everybody")
+        self._tally.fail(f"{name} is open to anyone")
 
     def _image(self) -> bytes:
         if self._chance.random() < 0.1:
@@ -100,7 +100,7 @@ class Hostile:
     def _rest(self, content: bytes, kind: str) -> None:
         answer = self._session.post(self._service.rest + PATH, data=content, headers={"Content-Type": kind}, timeout=WAIT)
         if answer.status_code >= 500 and answer.status_code not in (503, 504):
-            self._tally.fail(f"REST: {answer.status_code} to a hostile body of {kind}: {content[:80]!r}")
+            self._tally.fail(f"REST: {answer.status_code} for a hostile body of {kind}: {content[:80]!r}")
         elif answer.headers["Content-Type"] != "application/json" or "errorCode" not in answer.json():
             self._tally.fail(f"REST: {answer.status_code} without an envelope")
 
@@ -113,7 +113,7 @@ class Hostile:
         except grpc.RpcError as error:
             internal = error.code() in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
             if internal and not any(words in str(error.details()) for words in MENDED):
-                self._tally.fail(f"gRPC: {error.code().name} of {model} to {inputs}: {error.details()}"[:300])
+                self._tally.fail(f"gRPC: {error.code().name} from {model} for {inputs}: {error.details()}"[:300])
 
 
 CHUNKS = "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nFFFFFFFFFFFFFFFF\r\n"

@@ -1,4 +1,4 @@
-"""Callers whose every label map is compared with what a quiet service gave."""
+"""Callers that compare every label map with the one that the idle service gave."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.support import STREET, Service, encoded
 from .tally import Tally
 
 TIMEOUT = 70  # s; the service answers within 60, or with 504
-TRIES = 4  # of a request whose connection breaks: each time a process of the gateway may have been killed
+TRIES = 4  # if the connection breaks: a gateway process may have been killed each time
 PATH = "/semantic-segmentation"
 
 
 @dataclass(frozen=True)
 class Case:
-    """An image, the target size that goes with it, and the right label map, uint8 [H, W]."""
+    """An image, its target size, and the right label map, uint8 [H, W]."""
 
     image: bytes
     target_size: int | None
@@ -35,7 +35,7 @@ class Case:
 
 
 def cases(service: Service) -> list[Case]:
-    """Images of several kinds and sizes, answered by a quiet service."""
+    """Images of several kinds and sizes, with the answers of an idle service."""
     street = cv2.imread(str(STREET))
     images = [
         (STREET.read_bytes(), None),
@@ -51,7 +51,7 @@ SCENES = ((1, ".png", (256, 128)), (2, ".jpg", (640, 360)), (3, ".bmp", (321, 21
 
 
 def by_rest(service: Service, known: list[Case], tally: Tally, over: threading.Event, seed: int) -> None:
-    """Ask in one form after the other until it is over."""
+    """Send requests in random forms until `over` is set."""
     chance, session = random.Random(seed), requests.Session()  # noqa: S311
     while not over.is_set():
         case = chance.choice(known)
@@ -79,7 +79,7 @@ def _judge_rest(answer: requests.Response, label_map: NDArray[np.uint8] | None, 
         tally.fail(f"REST: answered {answer.status_code} after {took:.0f} s")
     elif label_map is not None:
         same = label_map.shape == case.expected.shape and np.array_equal(label_map, case.expected)
-        tally.right("REST") if same else tally.fail("REST: another label map")
+        tally.right("REST") if same else tally.fail("REST: wrong label map")
     elif answer.status_code in (503, 504) and answer.json().get("errorCode") == answer.status_code:
         tally.refuse(f"REST {answer.status_code}")
         time.sleep(min(float(answer.headers.get("Retry-After", 1)), 1.0))
@@ -116,7 +116,7 @@ def as_form(session: requests.Session, url: str, case: Case) -> tuple[requests.R
 
 
 def by_grpc(service: Service, known: list[Case], tally: Tally, over: threading.Event, seed: int) -> None:
-    """Ask Triton until it is over."""
+    """Send requests to Triton until `over` is set."""
     chance = random.Random(seed)  # noqa: S311
     with Client(service.grpc) as client:
         client.models()
@@ -130,4 +130,4 @@ def by_grpc(service: Service, known: list[Case], tally: Tally, over: threading.E
             except SemsegError as error:
                 tally.fail(f"gRPC: {error!r}"[:300])
             else:
-                tally.right("gRPC") if np.array_equal(found, case.expected) else tally.fail("gRPC: another label map")
+                tally.right("gRPC") if np.array_equal(found, case.expected) else tally.fail("gRPC: wrong label map")

@@ -7,7 +7,7 @@ from typing import Any
 
 from .run import Verdict
 
-MOST = 20  # wrong answers that are told
+MOST = 20  # wrong answers to list
 
 
 def table(verdict: Verdict) -> list[str]:
@@ -19,7 +19,7 @@ def table(verdict: Verdict) -> list[str]:
         f"requests         {requests}, and {tally.hostile.total()} hostile ones",
         f"right            {sum(rights.values())} ({_counts(rights)})",
         f"refused          {tally.refused.total()} ({_counts(tally.refused)})",
-        f"asked again      {tally.again} (the connection broke)",
+        f"sent again       {tally.again} (the connection broke)",
         f"wrong or lost    {len(tally.wrong)}",
         *(f"                 {each}" for each in tally.wrong[:MOST]),
         f"memory           {before:.0f} MB before, {after:.0f} MB after ({100 * (after - before) / before:+.1f} %)",

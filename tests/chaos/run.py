@@ -1,4 +1,4 @@
-"""A load of right and hostile requests on a service in which everything goes wrong, and the verdict."""
+"""Puts valid and hostile requests on a service while faults are injected, and gives the verdict."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from .service import Running, SharedMemory, running, two_versions
 from .tally import Tally
 
 REST_CALLERS, GRPC_CALLERS, HOSTILE_CALLERS = 4, 4, 2
-WARM_UP = 15.0  # s, in which allocators get what they keep
-QUIET = 8.0  # s, before memory is looked at; what was given back late is by then
-LAST = 12.0  # s after the last fault, for which callers go on
+WARM_UP = 15.0  # s, until allocators hold what they will keep
+QUIET = 8.0  # s, before memory is measured; late releases are done by then
+LAST = 12.0  # s, for which callers continue after the last fault
 LEFT = {signal.SIGTERM: 40.0, signal.SIGKILL: 3.0}  # s, after which nothing may be left
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How it went. Memory is in megabytes, by program or model, `outages` by kind of fault and interface in seconds."""
+    """The result. Memory is in megabytes by program or model, `outages` in seconds by kind of fault and interface."""
 
     tally: Tally
     faults: list[Fault]
@@ -45,10 +45,10 @@ class Verdict:
 
 
 def chaos(exported: Path, seconds: float, seed: int, console: Console) -> Verdict:
-    """So many seconds of it, with the demo network that the repository `exported` has."""
+    """Run it for `seconds` with the demo network from the repository `exported`."""
     memory = SharedMemory()
     if memory.holder is None:
-        console.print("/dev/shm is not filled: that takes root and unshare, to fill one of the service's own")
+        console.print("/dev/shm is not filled: giving the service its own takes root and unshare")
     try:
         with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
             repository = two_versions(exported, Path(folder))

@@ -1,4 +1,4 @@
-"""The service under test, with a /dev/shm of its own where that can be had, and what it leaves behind."""
+"""The service under test, with its own /dev/shm where possible, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START = 120  # s
 
 
 def two_versions(exported: Path, folder: Path) -> Path:
-    """A repository with the demo network, which `exported` has, in two versions of the same weights."""
+    """A repository with the demo network from `exported` in two versions, both with the same weights."""
     repository = bare_repository(folder / "model_repository")
     for entry in (DEMO, f"{DEMO}_network"):
         shutil.copytree(exported / entry, repository / entry)
@@ -34,13 +34,13 @@ def two_versions(exported: Path, folder: Path) -> Path:
 
 
 def use(repository: Path, version: int) -> None:
-    """Have a version served."""
+    """Switch to a version."""
     command = [sys.executable, "-m", "semseg_export.versions", "use", DEMO, str(version), "--repository", str(repository)]
     subprocess.run(command, env=WITH_EXPORT, check=True, capture_output=True, timeout=60)
 
 
 class SharedMemory:
-    """A small /dev/shm for the service alone: filling the machine's would take all its memory. It needs root."""
+    """A small /dev/shm for the service alone: filling the machine's would use up its memory. Needs root."""
 
     def __init__(self) -> None:
         mount = f"mount -t tmpfs -o size={SHM_MB}m,mode=1777 tmpfs /dev/shm && echo there && exec sleep infinity"
@@ -54,12 +54,12 @@ class SharedMemory:
 
     @property
     def inside(self) -> list[str]:
-        """What a command begins with that is to see it."""
+        """The prefix for commands that should see it."""
         return ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", "--"] if self.holder else []
 
     @property
     def path(self) -> Path:
-        """It, as seen from here."""
+        """Its path from outside."""
         return Path(f"/proc/{self.holder.pid}/root/dev/shm") if self.holder else Path("/dev/shm")
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class SharedMemory:
 
 
 class Running:
-    """`semseg serve`, and all processes that it has ever had."""
+    """`semseg serve` and every process that it has started."""
 
     def __init__(self, process: subprocess.Popen[bytes], service: Service, memory: SharedMemory, temporary: set[Path]) -> None:
         self.service = service
@@ -85,13 +85,13 @@ class Running:
         return psutil.Process(self._process.pid)
 
     def processes(self) -> list[psutil.Process]:
-        """Those that live now, `semseg serve` first."""
+        """The live ones, `semseg serve` first."""
         found = [self.root, *self.root.children(recursive=True)]
         self._seen |= set(found)
         return [each for each in found if each.status() != psutil.STATUS_ZOMBIE]
 
     def pss(self) -> Counter[str]:
-        """Megabytes of memory that they take, by program or model; what they share is counted once."""
+        """Their memory in megabytes by program or model; shared pages are counted once."""
         taken = Counter[str]()
         for each in self.processes():
             with suppress(psutil.Error, IndexError):  # it has just ended
@@ -101,7 +101,7 @@ class Running:
         return taken
 
     def end(self, signal: int, patience: float) -> list[str]:
-        """End it by that signal; what is left behind after so many seconds."""
+        """End it with `signal`, and return what is left after at most `patience` seconds."""
         self.processes()
         self._process.send_signal(signal)
         deadline = time.monotonic() + patience
@@ -127,7 +127,7 @@ class Running:
 
 
 def temporary() -> set[Path]:
-    """What servers might leave in the temporary folder."""
+    """Files that servers may leave in the temporary folder."""
     return {path for pattern in ("python_env_*", "semseg*") for path in Path("/tmp").glob(pattern) if path.name != "semseg-chaos"}
 
 

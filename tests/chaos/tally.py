@@ -11,13 +11,13 @@ from itertools import pairwise
 
 @dataclass
 class Tally:
-    """`rights` are the times of right answers, by interface; `wrong` tells each answer that should not have been."""
+    """`rights` holds the times of right answers by interface; `wrong` describes each answer that was wrong."""
 
     rights: dict[str, list[float]] = field(default_factory=lambda: {"REST": [], "gRPC": []})
     refused: Counter[str] = field(default_factory=Counter)
     hostile: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
-    again: int = 0  # requests that were sent once more, since their connection broke
+    again: int = 0  # requests sent again because the connection broke
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def right(self, interface: str) -> None:
@@ -37,7 +37,7 @@ class Tally:
             self.wrong.append(what)
 
     def outage(self, begin: float, end: float) -> dict[str, float]:
-        """The longest time between two right answers from `begin` to `end`, by interface, in s."""
+        """The longest gap between right answers from `begin` to `end`, in seconds by interface."""
         outages = {}
         for interface, times in self.rights.items():
             next_one = min((each for each in times if each >= end), default=end)

@@ -1,4 +1,4 @@
-"""`make fuzz`: damaged images, one after the other, for so long; tells what crashes, hangs or takes memory, and keeps it."""
+"""`make fuzz`: decodes damaged images for a given time; reports and keeps those that crash, hang or take too much memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--first", type=int, default=time.time_ns() // 10**6, help="number of the first image")
-    parser.add_argument("--keep", type=Path, default=Path("output/fuzz"), help="folder for what is found")
+    parser.add_argument("--keep", type=Path, default=Path("output/fuzz"), help="folder for the images found")
     asked = parser.parse_args()
     end = time.monotonic() + asked.seconds
     with Run(asked.keep) as run:

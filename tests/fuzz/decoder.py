@@ -1,4 +1,4 @@
-"""A process that decodes what it is given, as preprocess does, with no more memory than told. It may die of it."""
+"""A process that decodes images as preprocess does, within a memory limit. An image may kill it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LARGEST = 2**26  # bytes of a file
 
 
 def main() -> None:
-    """Reads length and bytes of each image; a line answers: seconds of a processor, most bytes of memory, what came of it."""
+    """Reads the length and bytes of each image; answers with a line: CPU seconds, peak bytes of memory, outcome."""
     cv2.setNumThreads(1)
     limit = int(sys.argv[1]) + int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(1, 2)  # what the libraries say of each
+    os.dup2(1, 2)  # what the libraries print about each image
     while length := sys.stdin.buffer.read(8):
         data = sys.stdin.buffer.read(int.from_bytes(length, "big"))
         begun = time.process_time()

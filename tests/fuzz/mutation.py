@@ -1,4 +1,4 @@
-"""Damaged images: seeded, so that a number names one for ever."""
+"""Damaged images: seeded, so that a number always gives the same image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NUMBERS = (b"0", b"1", b"255", b"256", b"65535", b"65536", b"99999", b"21474836
 
 
 def mutated(seeds: dict[str, bytes], number: int) -> tuple[str, bytes]:
-    """The kind of the seed, and what became of it."""
+    """The kind of the seed image, and its damaged bytes."""
     chance = random.Random(number)  # noqa: S311
     kind = chance.choice(list(seeds))
     data = bytearray(seeds[kind])
@@ -25,7 +25,7 @@ def mutated(seeds: dict[str, bytes], number: int) -> tuple[str, bytes]:
 
 
 def _place(data: bytearray, chance: random.Random) -> int:
-    """More often in the header, where the structure is."""
+    """Prefers the header, where the structure is."""
     return chance.randrange(len(data) if chance.random() < 0.5 else min(len(data), chance.choice((32, 64, 200))))
 
 
@@ -69,7 +69,7 @@ def _repeat(data: bytearray, chance: random.Random, _: dict[str, bytes]) -> None
 
 
 def _splice(data: bytearray, chance: random.Random, seeds: dict[str, bytes]) -> None:
-    """A piece of another image of the same kind, or of any."""
+    """Inserts a piece of any seed image, or overwrites with it."""
     other = chance.choice(list(seeds.values()))
     start = chance.randrange(len(other))
     at = _place(data, chance)
@@ -87,7 +87,7 @@ _MUTATIONS = (_flip, _flip, _byte, _byte, _number, _number, _number, _text, _cut
 
 
 def _mend_checksums(data: bytearray) -> None:
-    """Of a PNG's chunks: libpng looks no further than a wrong one."""
+    """Those of a PNG's chunks: libpng stops at a wrong one."""
     at = 8
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)

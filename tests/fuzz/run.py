@@ -1,4 +1,4 @@
-"""Damaged images given to a decoder that may die of them."""
+"""Gives damaged images to a decoder that they may kill."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from types import TracebackType
 from .mutation import mutated
 from .seeds import seeds
 
-SLOW = 2.0  # s of a processor
+SLOW = 2.0  # CPU seconds
 PATIENCE = 60.0  # s, after which a decoder counts as hung
-MEMORY = 2**29  # bytes, beside what OpenCV takes to be loaded
+MEMORY = 2**29  # bytes, on top of what OpenCV takes once loaded
 ROOT = Path(__file__).parents[2]
 REGRESSIONS = ROOT / "tests" / "fuzz" / "found"
 
 
 class Run:
-    """`outcomes` are counted by kind; `found` are the files that crashed the decoder, hung it or took too much memory."""
+    """`outcomes` counts by kind; `found` names the files that crashed the decoder, hung it or took too much time or memory."""
 
     def __init__(self, keep: Path | None = None) -> None:
         self.keep = keep
@@ -44,7 +44,7 @@ class Run:
         return self.decode(f"{number} {kind}", data)
 
     def decode(self, name: str, data: bytes) -> str:
-        """What came of it."""
+        """The outcome."""
         self.tried += 1
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -81,7 +81,7 @@ class Run:
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def _stop(self) -> None:
-        """A decoder that waits for nothing more goes by itself; one that hangs does not."""
+        """An idle decoder ends once its input closes; one that hangs is killed."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:

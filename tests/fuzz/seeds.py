@@ -1,4 +1,4 @@
-"""A small image of every kind that the service reads, in as many variants as OpenCV, Pillow and a few lines here can write."""
+"""Small images of every kind that the service reads, in all variants that OpenCV, Pillow and a few lines here can write."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def png_chunk(name: bytes, content: bytes) -> bytes:
 
 
 def png(width: int, height: int, bits: int = 8, colour: int = 2, *, pixels: bytes | None = None, before: bytes = b"") -> bytes:
-    """A black PNG, or one of these pixels (compressed as they are)."""
+    """A black PNG, or one with `pixels`, which are already compressed."""
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
     content = zlib.compress(bytes(height * (1 + -(-width * samples * bits // 8))), 9) if pixels is None else pixels
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
@@ -63,7 +63,7 @@ def png(width: int, height: int, bits: int = 8, colour: int = 2, *, pixels: byte
 
 
 def tiff(tags: dict[int, tuple[int, ...]], strip: bytes = b"", *, order: str = "<", extra: bytes = b"") -> bytes:
-    """A TIFF of one directory; all values are LONG. Offsets, tag 273 or 324, that are not given point to `strip`."""
+    """A TIFF of one directory; all values are LONG. Without offsets (tag 273 or 324), it points to `strip`."""
     where = 324 if 322 in tags else 273
     tags = {**tags, where: tags.get(where, (8,))}
     at = 8 + len(strip) + len(strip) % 2
@@ -85,7 +85,7 @@ def grey_tiff(order: str = "<") -> bytes:
 
 
 def tiled_tiff(columns: int = 2, rows: int = 2) -> bytes:
-    """Tiles of 32x32: of 16x16, OpenCV reads none."""
+    """Tiles of 32x32: OpenCV reads none of 16x16."""
     tile = scene(32, 32, 1).tobytes()
     tags: dict[int, tuple[int, ...]] = {256: (32 * columns,), 257: (32 * rows,), 258: (8,), 259: (1,), 262: (1,), 277: (1,)}
     tiles = columns * rows
@@ -104,7 +104,7 @@ def bmp_rle(bits: int) -> bytes:
 
 
 def core_bmp() -> bytes:
-    """The header of OS/2."""
+    """With the OS/2 header."""
     pixels = scene(4, 5).tobytes()
     rows = b"".join(pixels[15 * row : 15 * row + 15] + b"\0" for row in range(4))
     return b"BM" + struct.pack("<IHHI", 26 + len(rows), 0, 0, 26) + struct.pack("<IHHHH", 12, 5, 4, 1, 24) + rows
@@ -138,9 +138,9 @@ def sun(bits: int, palette: bool = False) -> bytes:
 
 
 def seeds() -> dict[str, bytes]:
-    """The images by a name that begins with their kind."""
+    """The images by name; a name begins with the kind."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, of modes that it is about to drop
+        warnings.simplefilter("ignore")  # Pillow warns of modes that it will drop
         return dict(_seeds())
 
 
@@ -222,7 +222,7 @@ def _seeds() -> Iterator[tuple[str, bytes]]:
 
 
 def interlaced_png() -> bytes:
-    """Adam7, whose passes are pictures of their own."""
+    """Adam7: each pass is a small picture of its own."""
     pixels = scene()
     passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
     rows = [row for top, left, down, across in passes for row in pixels[top::down, left::across]]

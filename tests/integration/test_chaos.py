@@ -1,6 +1,6 @@
-"""A minute of `make chaos`: whatever dies, no request is lost, and nothing is left behind.
+"""A minute of `make chaos`: no request is lost and nothing is left behind, whichever process dies.
 
-SEMSEG_CHAOS is the number of seconds for which things go wrong; the full measure is 600.
+SEMSEG_CHAOS sets for how many seconds faults are injected; a full run takes 600.
 """
 
 from __future__ import annotations
@@ -33,6 +33,6 @@ def test_the_verdict_is_bad_if_anything_is_wrong() -> None:
     tally = Tally()
     good = Verdict(tally, [], {}, (Counter(), Counter()), {"SIGTERM": []})
     assert good.good
-    tally.fail("another label map")
+    tally.fail("wrong label map")
     assert not good.good
     assert not Verdict(Tally(), [], {}, (Counter(), Counter()), {"SIGTERM": ["port 1"]}).good

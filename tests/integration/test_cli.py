@@ -20,7 +20,7 @@ from tests.support import DEMO, STREET, Service, semseg
 
 
 def configuration(folder: Path, **changes: str) -> Path:
-    """The pipeline's file as the command writes it, for the demo network."""
+    """The pipeline's file as the command writes it, but for the demo network."""
     file = folder / "semantic_segmentation.yaml"
     written = semseg(folder, "--get_pipeline_config", "semantic_segmentation")
     assert written.returncode == 0, written.stderr
@@ -109,7 +109,7 @@ def test_serving_takes_paddlexs_options(service: Service, tmp_path: Path) -> Non
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert process.stdout is not None
-        assert any(line == f"Model    {DEMO}\n" for line in process.stdout)  # told once it serves
+        assert any(line == f"Model    {DEMO}\n" for line in process.stdout)  # printed once it serves
         assert requests.get(f"http://127.0.0.1:{port}/health", timeout=30).ok
     finally:
         process.send_signal(signal.SIGTERM)

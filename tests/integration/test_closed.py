@@ -1,4 +1,4 @@
-"""What strangers who reach Triton's ports cannot do, whatever they send."""
+"""Triton's ports stay closed to strangers, whatever they send."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CLOSED = (
     "TraceSetting",
     "LogSettings",
 )
-# What a client library would never send, but somebody with a socket can.
+# No client library sends these, but anyone with a socket can.
 HEADERS = (
     (),
     ((b"closed", b"1"),),
@@ -59,7 +59,7 @@ EVIL = {
 
 
 def call(address: str, method: str, headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether a call of gRPC with an empty message is answered with success; the frames are our own."""
+    """Whether a gRPC call with an empty message succeeds; the frames are written by hand."""
     config = h2.config.H2Configuration(
         client_side=True, validate_outbound_headers=False, normalize_outbound_headers=False, header_encoding=None
     )
@@ -84,7 +84,7 @@ def call(address: str, method: str, headers: Sequence[tuple[bytes, bytes]]) -> b
 
 
 def get(url: str, header: bytes) -> bytes:
-    """The first line that answers a GET with a header line of any bytes; none if the connection is closed."""
+    """The first line of the answer to a GET with these bytes as a header line; empty if the connection is closed."""
     host, _, port = url.removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port)), timeout=5) as peer:
         peer.sendall(b"GET /v2/logging HTTP/1.1\r\nHost: x\r\n" + header + b"\r\nConnection: close\r\n\r\n")
@@ -125,7 +125,7 @@ def test_models_can_neither_be_loaded_nor_unloaded(service: Service, kind: str) 
 
 
 def test_no_secret_stands_in_the_command_line(service: Service) -> None:
-    """Every local user can read it; and whoever does can do nothing with it."""
+    """Every local user can read it, but cannot do anything with it."""
     words = server_of(service.grpc).cmdline()
     assert [word for word in words if "restricted" in word] == [
         "--http-restricted-api=shared-memory,trace,logging:\nclosed=1",

@@ -1,4 +1,4 @@
-"""An image that kills preprocess costs its own request only, and is refused from then on."""
+"""An image that kills preprocess fails only its own request, and is refused from then on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import requests
 from tests.fuzz.seeds import encoded
 from tests.support import STREET, Service, processes_of
 
-SLOW = encoded(".webp", np.zeros((8000, 8000, 3), np.uint8))  # half a second to decode
+SLOW = encoded(".webp", np.zeros((8000, 8000, 3), np.uint8))  # takes half a second to decode
 CONVICTED = "crashed the decoder before; it is refused for an hour"
 
 
@@ -25,7 +25,7 @@ def post(service: Service, image: bytes) -> requests.Response:
 
 
 def decoding(service: Service) -> Iterator[psutil.Process]:
-    """The processes of preprocess that have an image in hand."""
+    """The preprocess processes that are decoding an image."""
     for stub in processes_of(service.grpc, "preprocess"):
         notes = [Path(file.path) for file in stub.open_files() if file.path.endswith(".note")]
         if any(any(note.read_bytes()) for note in notes):

@@ -1,4 +1,4 @@
-"""The demo network keeps its promise through the REST call: its mIoU, and that it is Paddle's own."""
+"""The demo network has its promised mIoU through REST, and Paddle gets the same."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLASSES = 19
 
 
 def mean_iou(pairs: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> float:
-    """Mean over the classes that occur of intersection over union, from (truth, prediction) pairs of class ids."""
+    """Mean intersection over union of the classes that occur, from (truth, prediction) pairs of class ids."""
     confusion = np.zeros((CLASSES, CLASSES), np.int64)
     for truth, prediction in pairs:
         confusion += np.bincount(truth.ravel().astype(np.int64) * CLASSES + prediction.ravel(), minlength=CLASSES**2).reshape(

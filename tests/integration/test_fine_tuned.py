@@ -1,4 +1,4 @@
-"""A network as people fine-tune it: its own classes, names, mean and std, and a Resize that PaddleX does before the network."""
+"""A fine-tuned network: its own classes, names, mean and std, and a Resize that PaddleX runs before it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from semseg_client import Client
 from tests.support import bare_repository, export, in_export_environment
 
 NAMES = ["lane", "kerb", "grass", "gravel", "other"]
-# Sizes of the network's input for a 1001x667 image, as PaddleX 3.7.2 computes them.
+# The network's input size for a 1001x667 image, as PaddleX 3.7.2 computes it.
 RESIZES = {"{target_size: [512, 512]}": (512, 352), "{target_size: [512, 256], keep_ratio: false}": (512, 256)}
 
 

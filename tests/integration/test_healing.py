@@ -1,4 +1,4 @@
-"""What dies, hangs or is stopped while requests come in: nobody's request fails, and nothing stays broken."""
+"""Processes die, hang or are stopped while requests come in: no request fails, and everything recovers."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.support import DEMO, STREET, Service, encoded, processes_of, server_o
 
 CALLERS = 8
 PATIENCE = 30  # s
-HEALED = 20  # s, within which a stage answers again, be the machine ever so busy; by itself it takes three
+HEALED = 20  # s, within which a stage answers again even on a busy machine; alone it takes three
 
 
 @dataclass
 class Calls:
-    """What callers got, and when the last right answer of the longest gap came."""
+    """What callers got, the longest gap between right answers, and the time of the last one."""
 
     right: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -67,7 +67,7 @@ def label_map(service: Service) -> list[int]:
 
 @contextmanager
 def callers(service: Service, expected: list[int]) -> Iterator[Calls]:
-    """Half of them call by REST, half by gRPC, until the block has ended."""
+    """Half of them call REST and half gRPC, until the block ends."""
     calls, over = Calls(), threading.Event()
     shape = Client(service.grpc).segment(STREET).label_map.shape
     wanted = np.array(expected, np.uint8).reshape(shape)
@@ -75,8 +75,8 @@ def callers(service: Service, expected: list[int]) -> Iterator[Calls]:
     def by_rest() -> None:
         while not over.is_set():
             try:
-                calls.answered(None if label_map(service) == expected else "another label map")
-            except Exception as error:  # noqa: BLE001, PERF203 - whatever it is, it is counted
+                calls.answered(None if label_map(service) == expected else "wrong label map")
+            except Exception as error:  # noqa: BLE001, PERF203 - every error is counted
                 calls.answered(repr(error))
 
     def by_grpc() -> None:
@@ -84,7 +84,7 @@ def callers(service: Service, expected: list[int]) -> Iterator[Calls]:
             while not over.is_set():
                 try:
                     same = np.array_equal(client.segment(STREET).label_map, wanted)
-                    calls.answered(None if same else "another label map")
+                    calls.answered(None if same else "wrong label map")
                 except Exception as error:  # noqa: BLE001, PERF203
                     calls.answered(repr(error))
 
@@ -110,7 +110,7 @@ def wait_until_ready(service: Service) -> None:
 def test_a_killed_process_costs_no_request(service: Service, expected: list[int], entry: str) -> None:
     with callers(service, expected) as calls:
         time.sleep(0.5)
-        for process in processes_of(service.grpc, entry):  # two of preprocess where there are cores for it
+        for process in processes_of(service.grpc, entry):  # preprocess has two if there are enough cores
             process.kill()
         time.sleep(1.0)
         assert requests.get(f"{service.rest}/readyz", timeout=2).status_code == 503
@@ -156,7 +156,7 @@ def test_while_many_images_wait_callers_of_grpc_are_refused_before_anything_is_d
             client.segment(STREET)
         assert label_map(service)
         deadline = time.monotonic() + PATIENCE
-        while busy.exists():  # none waits
+        while busy.exists():  # no image waits
             assert time.monotonic() < deadline
             time.sleep(0.05)
         client.segment(STREET)

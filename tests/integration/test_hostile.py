@@ -1,4 +1,4 @@
-"""Images and tensors made to kill: each is refused with its reason, soon, in little memory, and the service goes on."""
+"""Images and tensors made to kill: each is refused quickly, in little memory and with a reason, and the service keeps running."""
 
 from __future__ import annotations
 

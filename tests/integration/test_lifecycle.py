@@ -1,4 +1,4 @@
-"""Starting and stopping: what `semseg serve` and `tritonserver` say, and that they leave nothing behind."""
+"""Starting and stopping: what `semseg serve` and `tritonserver` print, and that they leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The size of images is limited by the memory that the network was measured to take and may take."""
+"""The image size limit follows from the network's measured memory and its memory budget."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_images_are_joined_only_as_far_as_the_memory_goes(client: Client, small:
         assert executions(street(1024, 1024)) == 32
     [process] = processes_of(small.grpc, f"{DEMO}_network")
     peak = int(Path(f"/proc/{process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
-    print(f"the network's process took {peak / 1e9:.2f} GB at most, of {BUDGET} GB")
+    print(f"the network's process peaked at {peak / 1e9:.2f} GB of {BUDGET} GB")
     assert peak < 1.2 * BUDGET * 1e9
 
 

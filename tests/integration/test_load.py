@@ -1,6 +1,6 @@
-"""Many callers at once through several gateway processes: each gets its own image's answer.
+"""Many concurrent callers through several gateway processes: each gets the answer to its own image.
 
-SEMSEG_LOAD is the number of requests; the full measure is 2048:
+SEMSEG_LOAD sets the number of requests; a full run makes 2048:
 
     SEMSEG_LOAD=2048 pytest tests/integration/test_load.py
 """
@@ -41,7 +41,7 @@ def gateway(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="module")
 def hurried(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A gateway process whose answers come within a second or not at all."""
+    """A gateway process that answers within a second or fails."""
     nowhere = tmp_path_factory.mktemp("nowhere")
     with serving(nowhere, "--url", service.grpc, "--model", DEMO, "--workers", "1", "--timeout", "1") as addresses:
         yield addresses["rest"]
@@ -49,14 +49,14 @@ def hurried(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="module")
 def patient(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A gateway process whose answers may take a minute."""
+    """A gateway process that may take a minute to answer."""
     nowhere = tmp_path_factory.mktemp("nowhere")
     with serving(nowhere, "--url", service.grpc, "--model", DEMO, "--workers", "1") as addresses:
         yield addresses["rest"]
 
 
 def images(number: int) -> list[bytes]:
-    """Images that differ from each other, and in what is seen in them: parts of a street."""
+    """Parts of a street: different images with different content."""
     street = cv2.imread(str(STREET))
     random = np.random.default_rng(5)
     found = []
@@ -95,7 +95,7 @@ def test_tritonserver_waits_for_the_network_without_a_core_of_its_own(service: S
         times = triton.cpu_times()
         return float(times.user + times.system)
 
-    with Client(service.grpc) as client, ThreadPoolExecutor(3) as pool:  # one with the network, one next, and one behind it
+    with Client(service.grpc) as client, ThreadPoolExecutor(3) as pool:  # one in the network, one next, and one behind it
         before, started = seconds(), time.monotonic()
         list(pool.map(lambda _: client.segment(image, DEMO, picture=False), range(90)))
         taken = time.monotonic() - started
@@ -110,14 +110,14 @@ def test_what_waits_is_not_decoded(patient: str, service: Service) -> None:
             most = max(most, counted(service, "nv_inference_pending_request_count"))
             time.sleep(0.02)
     assert [answer.result() for answer in answers] == [200] * 24
-    assert most <= 1  # one is with the network, and one waits for it
+    assert most <= 1  # one is in the network, and one waits for it
 
 
 def test_under_too_much_load_most_of_what_is_begun_is_answered_in_time(hurried: str, service: Service) -> None:
     before, end = begun(service), time.monotonic() + 6
 
     def loop(number: int) -> list[int]:
-        time.sleep(number / 24)  # out of step
+        time.sleep(number / 24)  # spread the starts
         statuses = []
         while time.monotonic() < end:
             statuses.append(segment(hurried))
@@ -140,18 +140,18 @@ def test_who_hangs_up_while_waiting_has_nothing_begun(patient: str, service: Ser
     before = begun(service)
     with ThreadPoolExecutor(64) as pool:
         answered = sum(pool.map(hang_up, range(64)))
-    assert segment(patient) == 200  # it waits until those before it are done
+    assert segment(patient) == 200  # returns only after all earlier ones are done
     assert begun(service) - before <= answered + 8
 
 
 def segment(rest: str, timeout: float = 60) -> int:
-    """The status that a large image is answered with."""
+    """The status of the answer to a large image."""
     headers = {"Content-Type": "image/jpeg", "Accept": "image/png"}
     return requests.post(f"{rest}/semantic-segmentation", data=LARGE, headers=headers, timeout=timeout).status_code
 
 
 def begun(service: Service) -> int:
-    """How many images the network has segmented, once it has done with those that it has."""
+    """How many images the network has segmented, after it has finished those in progress."""
     time.sleep(1.5)
     return counted(service, "nv_inference_request_success")
 
@@ -180,7 +180,7 @@ def test_a_stopped_service_finishes_what_it_has_begun(service: Service, tmp_path
 
 
 def main_process(rest: str) -> psutil.Process:
-    """The one that started the others that listen there."""
+    """The process that started the others listening on this port."""
     port = int(rest.rpartition(":")[2])
     ours = psutil.Process().children(recursive=True)
     [main] = [each for each in ours if listens(each, port) and not listens(each.parent(), port)]

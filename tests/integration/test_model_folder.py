@@ -1,4 +1,4 @@
-"""A folder of weights as a pipeline's model: exported once, exported anew when it has changed, and never by halves."""
+"""A folder of weights as a pipeline's model: exported once, again after each change, and never left half exported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ USE += "; print(exported(Path(sys.argv[1]), None, Path(sys.argv[2])))"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights as their owner keeps them, with a pipeline's file beside."""
+    """A user's weights, with a pipeline's file beside them."""
     folder = tmp_path_factory.mktemp("mine")
     shutil.copytree(DEMO_WEIGHTS, folder / "my streets")
     (folder / "pipeline.yaml").write_text(
@@ -60,7 +60,7 @@ def test_what_an_export_that_is_killed_leaves_is_cleared_and_two_processes_expor
     ):
         time.sleep(0.05)
         assert killed.poll() is None
-    time.sleep(2)  # into its work
+    time.sleep(2)  # let it get to work
     killed.kill()
     killed.communicate()
     both = [start(folder), start(folder)]
@@ -92,7 +92,7 @@ def test_a_change_is_exported_by_paddlexs_command_too_and_reaches_pipelines_that
 
 
 def serve_up_to_the_port(folder: Path) -> None:
-    """`semseg --serve` as far as to where it would listen: the port is taken."""
+    """`semseg --serve` up to the point where it listens: the port is taken."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command: list[str | Path] = [SERVING / "semseg", "--serve", "--pipeline", folder / "pipeline.yaml", "--port", port]

@@ -1,4 +1,4 @@
-"""The onnxruntime backend on a real tritonserver, with small graphs of its own: completion, batches, failures, refusals."""
+"""The onnxruntime backend on a real tritonserver, with small test graphs: completion, batches, failures, refusals."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CONFIGS = {
 
 
 def table_look_up() -> onnx.ModelProto:
-    """index INT64 [batch, n] -> value FP32 [batch, n], ten entries: an index beyond them makes ONNX Runtime fail."""
+    """index INT64 [batch, n] -> value FP32 [batch, n], ten entries: a larger index makes ONNX Runtime fail."""
     table = helper.make_tensor("table", TensorProto.FLOAT, [10], [float(each) for each in range(10)])
     graph = helper.make_graph(
         [helper.make_node("Gather", ["table", "index"], ["value"])],
@@ -57,7 +57,7 @@ def table_look_up() -> onnx.ModelProto:
 
 
 def row_sum() -> onnx.ModelProto:
-    """x FP32 [batch, n] -> y FP32 [batch]: without the batch dimension, y has no shape to be completed with."""
+    """x FP32 [batch, n] -> y FP32 [batch]: without the batch dimension, y has no shape for the completion."""
     graph = helper.make_graph(
         [helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=0)],
         "row_sum",

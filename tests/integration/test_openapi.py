@@ -1,4 +1,4 @@
-"""The OpenAPI document against the running service: no answer is outside it, and a client made of it works."""
+"""The OpenAPI document against the running service: every answer matches it, and a client generated from it works."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_document_is_valid(service: Service) -> None:
 
 
 def test_a_generated_client_segments_an_image(service: Service, tmp_path: Path) -> None:
-    """`make test` sets the generator up: it asks for other versions than what is served with."""
+    """`make test` installs the generator in its own environment: it needs other versions than serving does."""
     generate: list[str | Path] = [OPENAPI_PYTHON, "-m", "openapi_python_client", "generate", "--meta", "none"]
     client = tmp_path / "generated"
     subprocess.run([*generate, "--url", f"{service.rest}/openapi.json", "--output-path", client], check=True, timeout=60)

@@ -1,4 +1,4 @@
-"""Callers who take too much, with real sockets: each costs itself only. What may be taken is little here, and for short."""
+"""Greedy callers on real sockets harm only themselves. The limits and times here are small."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def head(length: int, kind: str = "application/json", accept: str = "application
 
 
 def answer(connection: socket.socket) -> tuple[int, dict[str, Any]]:
-    """What is read to the connection's end: its status, and the envelope."""
+    """Reads to the end of the connection; gives the status and the envelope."""
     with connection.makefile("rb") as read:
         top, _, body = read.read().partition(b"\r\n\r\n")
     return int(top.split()[1]), json.loads(body)
@@ -197,7 +197,7 @@ def port(rest: str) -> int:
 
 
 def gateway_process(rest: str) -> psutil.Process:
-    """The process that answers there."""
+    """The process that answers at this address."""
     listening = [each for each in psutil.Process().children(recursive=True) if listens(each, port(rest))]
     [worker] = [each for each in listening if each.parent() in listening]
     return worker

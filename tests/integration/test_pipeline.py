@@ -1,4 +1,4 @@
-"""The pipeline as PaddleX's users call it, on a server of its own and on one that runs already."""
+"""The pipeline as PaddleX's users call it, on its own server and on one that already runs."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_stream_is_read_a_few_images_ahead_only(pipeline: Pipeline) -> None:
 
 
 def test_memory_stays_flat_over_a_folder(pipeline: Pipeline, tmp_path: Path) -> None:
-    """To keep the pixels and the label maps of 300 images of 512x256 would take 150 MB."""
+    """Keeping the pixels and label maps of 300 images of 512x256 would take 150 MB."""
     picture = bytes(cv2.imencode(".jpg", cv2.resize(cv2.imread(str(STREET)), (512, 256)))[1])
     for number in range(300):
         (tmp_path / f"{number:03}.jpg").write_bytes(picture)

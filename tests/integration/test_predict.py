@@ -1,4 +1,4 @@
-"""`semseg predict`, on many images: killed and gone on with, in pipes, and as its server goes away."""
+"""`semseg predict` on many images: killed and resumed, in pipes, and with a server that goes away."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COUNT = 200
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """200 small images of mixed sizes, those of two folders by the same names."""
+    """200 small images of mixed sizes in two folders, with the same names in both."""
     folder = tmp_path_factory.mktemp("images")
     for number in range(COUNT):
         path = folder / "ab"[number % 2] / f"{number // 2:03}{'.png' if number % 3 else '.jpg'}"
@@ -53,7 +53,7 @@ def running(folder: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[b
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        # In the background of a shell, SIGINT is ignored, and that would be inherited.
+        # A shell's background jobs ignore SIGINT, and the child would inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
@@ -84,9 +84,9 @@ def test_a_killed_run_is_gone_on_with_and_nothing_is_done_twice(service: Service
         process.wait()
     done = len((hidden / "done.jsonl").read_bytes().splitlines())
     assert COUNT // 4 <= done < COUNT
-    assert len(list(hidden.iterdir())) == 2  # the journal, and what the killed run left
+    assert len(list(hidden.iterdir())) == 2  # the journal, and the killed run's leftovers
 
-    time.sleep(1)  # what was under way is answered, and counted
+    time.sleep(1)  # until requests in flight are answered and counted
     before = inferences(service)
     resumed = semseg(tmp_path, "predict", *command, "--resume")
     assert (resumed.returncode, resumed.stderr) == (0, f"{COUNT - done} images segmented; {done} were done before\n")
@@ -205,7 +205,7 @@ def test_the_progress_is_shown_at_a_terminal_and_json_lines_go_elsewhere(service
         process = subprocess.Popen(command, cwd=tmp_path, env=settings, stdout=lines, stderr=its_end)
     os.close(its_end)
     shown = b""
-    with suppress(OSError):  # Linux's way to say that the other end is closed
+    with suppress(OSError):  # on Linux: the other end is closed
         while True:
             shown += os.read(terminal, 4096)
     os.close(terminal)

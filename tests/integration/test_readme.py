@@ -1,4 +1,4 @@
-"""The code blocks of the README run, against the session's server."""
+"""The README's code blocks run against the session's server."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_the_picture_shows_each_class_in_paddlexs_colour(service: Service) -> No
         palette = np.array(next(model for model in client.models() if model.name == DEMO).palette, np.int64)
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(result["image"]))).convert("RGB"), np.int64)
     meant = palette[np.array(result["labelMap"]).reshape(result["size"])]
-    assert np.median(np.abs(shown - meant)) <= 2  # JPEG's loss is at the borders
+    assert np.median(np.abs(shown - meant)) <= 2  # JPEG is lossy at the borders
     assert palette[0].tolist() == [128, 0, 0]
 
 
@@ -64,7 +64,7 @@ def test_a_target_size_changes_the_answer_but_not_its_size(service: Service) -> 
 
 
 def test_an_offer_of_http2_is_declined_and_the_request_answered(service: Service) -> None:
-    """As Java's HttpClient makes it with every first request."""
+    """Java's HttpClient sends it with every first request."""
     offer = {
         "Connection": "Upgrade, HTTP2-Settings",
         "Upgrade": "h2c",
@@ -128,7 +128,7 @@ def test_a_bad_request_among_good_ones_fails_alone(service: Service) -> None:
 
 
 def test_an_image_that_cannot_be_drawn_costs_its_batch_nothing(service: Service) -> None:
-    """Scaled alike, the long image and the others meet in one batch of draw."""
+    """Scaled to the same size, the long image and the others share a batch of draw."""
     other = bytes(cv2.imencode(".png", np.zeros((32, 512), np.uint8))[1])
     images = [encoded(LONG if each % 6 == 0 else other) for each in range(24)]
     with ThreadPoolExecutor(24) as pool:

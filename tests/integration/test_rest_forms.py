@@ -1,4 +1,4 @@
-"""What REST takes and gives beyond PaddleX: the image itself, forms, URLs, other kinds of answer, batches."""
+"""REST beyond PaddleX: raw images, forms, URLs, other kinds of answer, batches."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def street(service: Service) -> Segmentation:
 
 @pytest.fixture(scope="module")
 def small(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A gateway that takes URLs of loopback, images of 0.6 megapixels and batches of five, two at a time."""
+    """A gateway that accepts loopback URLs, images of up to 0.6 megapixels and batches of five, two at a time."""
     nowhere = tmp_path_factory.mktemp("nowhere")
     flags = ["--image-hosts", "127.0.0.0/8", "--max-pixels", "600000", "--max-images", "5", "--batch-concurrency", "2"]
     with serving(nowhere, "--url", service.grpc, "--model", DEMO, *flags) as addresses:
@@ -213,7 +213,7 @@ def test_who_leaves_a_batch_has_the_rest_not_begun(small: str, service: Service)
         next(answer.iter_content(1))
     time.sleep(1.5)
     begun = counted(service, "nv_inference_count") - before
-    assert begun <= 4  # the one that was sent, and the two that were under way; one more may have begun
+    assert begun <= 4  # the one that was sent and the two in progress; one more may have begun
 
 
 def test_health_answers_while_a_batch_is_made(small: str) -> None:

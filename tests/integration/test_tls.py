@@ -1,4 +1,4 @@
-"""TLS at both of the gateway's ends: tritonserver asks its clients for a certificate, and REST its callers."""
+"""TLS on both sides of the gateway: tritonserver and REST both ask for a client certificate."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def server(repository: Path, folder: Path, authority: Authority) -> Iterator[Ser
         f"--grpc-root-cert={authority.certificate}",
     )
     models = ("--model-control-mode=explicit", f"--load-model={DEMO}")
-    # 127.0.0.2, by which a test calls it, is another host.
+    # A test calls it at 127.0.0.2, which counts as another host.
     with tritonserver(repository, folder / "log", *flags, *models, "--grpc-address=0.0.0.0", tls=tls) as running:
         yield Server(f"grpcs://{running.grpc}", tls, Authority(folder, "stranger"))
 
@@ -87,7 +87,7 @@ def test_who_is_not_known_is_told_so(server: Server) -> None:
 def test_the_gateway_has_tls_at_both_ends_and_keys(
     server: Server, repository: Path, authority: Authority, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """With a caller's certificate and key it is as always; and what strangers send is no error of ours."""
+    """A caller's certificate and key work as always, and garbage from strangers is not logged as our error."""
     rest, caller, keys = authority.pair("rest"), authority.pair("caller"), tmp_path / "keys.yaml"
     keys.write_text("alice: the-key-of-alice\n")
     keys.chmod(0o600)
@@ -106,7 +106,7 @@ def test_the_gateway_has_tls_at_both_ends_and_keys(
         assert addresses["rest"].startswith("https://127.0.0.1:")
         url = f"{addresses['rest']}/semantic-segmentation"
         session = requests.Session()
-        session.trust_env = False  # the environment may name another authority
+        session.trust_env = False  # the environment may name a different authority
         session.verify, session.cert = str(authority.certificate), (str(caller.certificate), str(caller.key))
         sent = {"Content-Type": "image/jpeg", "X-API-Key": "the-key-of-alice", "X-Request-Id": "frame-17"}
         answer = session.post(url, STREET.read_bytes(), params={"outputs": "classes"}, headers=sent, timeout=30)
@@ -116,7 +116,7 @@ def test_the_gateway_has_tls_at_both_ends_and_keys(
         session.cert = None
         with pytest.raises(requests.exceptions.ConnectionError):
             session.get(url, timeout=30)
-        session.close()  # else TLS waits, at the end, for the caller to agree
+        session.close()  # otherwise the closing TLS waits for the caller
         port = int(addresses["rest"].rpartition(":")[2])
         for garbage in (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b""):
             with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:

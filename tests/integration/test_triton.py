@@ -25,7 +25,7 @@ def counts(triton: grpc.InferenceServerClient, model: str) -> tuple[int, int]:
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A 2048x1024 and a 1001x667 street, without loss and as JPEG."""
+    """A 2048x1024 and a 1001x667 street, lossless and as JPEG."""
     folder = tmp_path_factory.mktemp("images")
     files = []
     for seed, (width, height) in enumerate(((2048, 1024), (1001, 667))):
@@ -47,7 +47,7 @@ def test_the_served_label_map_is_paddles(
             assert found.shape == expected.shape
             assert len(np.unique(expected)) > 5, "an oracle of one colour proves nothing"
             equal = np.mean(found == expected)
-            print(f"{model}, {image.name}: {equal:.4%} of the pixels as Paddle, {np.sum(found != expected)} differ")
+            print(f"{model}, {image.name}: {equal:.4%} of the pixels equal Paddle's, {np.sum(found != expected)} differ")
             assert equal >= 0.9999
 
 
@@ -112,7 +112,7 @@ def test_each_model_says_where_it_came_from(service: Service, weights: dict[str,
 
 
 def test_a_caller_that_does_not_wait_costs_the_server_nothing(service: Service) -> None:
-    """With gRPC's own deadline, which cancels the call, tritonserver 2.51 died of the twelfth."""
+    """gRPC's own deadline cancels the call: with it, tritonserver 2.51 died at the twelfth."""
 
     def give_up(client: Client) -> bool:
         try:

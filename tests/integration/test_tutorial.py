@@ -1,4 +1,4 @@
-"""Chapters 2 and 4 of PaddleX's tutorial, word for word but for the names of the package, the command and the weights."""
+"""Chapters 2 and 4 of PaddleX's tutorial, word for word except for the names of the package, the command and the weights."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ for res in output:
     res.save_to_json("./output/") ## 保存预测的结构化输出
 """
 
-# 4.2, and the chapter after it
+# 4.2 and the following chapter
 FINE_TUNED = """
 Global:
   pipeline_name: semantic_segmentation
@@ -64,7 +64,7 @@ ON_ASCEND = "semseg --pipeline semantic_segmentation --input makassaridn-road_de
 
 @pytest.fixture
 def folder(repository: Path, tmp_path: Path) -> Path:
-    """Where somebody follows the tutorial: the image and the models are here."""
+    """The working directory for the tutorial, with the image and the models."""
     cv2.imwrite(str(tmp_path / IMAGE), cv2.resize(cv2.imread(str(STREET)), (512, 256)))
     (tmp_path / "model_repository").symlink_to(repository)
     return tmp_path
@@ -77,14 +77,14 @@ def run(folder: Path, command: list[str], **environment: str) -> subprocess.Comp
 
 
 def shell(folder: Path, command: str, **environment: str) -> str:
-    """What the command printed; it must succeed."""
+    """The output of the command, which must succeed."""
     done = run(folder, command.split(), **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def python(folder: Path, code: str, **environment: str) -> str:
-    """The same of a script."""
+    """The output of a script, which must succeed."""
     done = run(folder, [sys.executable, "-c", code], **environment)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -95,7 +95,7 @@ PRINTED = f"{{'res': {{'input_path': '{IMAGE}', 'page_index': None, 'pred': '...
 
 
 def assert_documented_files(folder: Path) -> None:
-    """The picture and the JSON file of the image, and nothing else."""
+    """The image's picture and JSON file, and nothing else."""
     stem = Path(IMAGE).stem
     assert {file.name for file in folder.glob("[!.]*")} == {f"{stem}_res.png", f"{stem}_res.json"}
     pred = json.loads((folder / f"{stem}_res.json").read_text())["pred"]
@@ -103,18 +103,18 @@ def assert_documented_files(folder: Path) -> None:
     with Image.open(folder / f"{stem}_res.png") as picture:
         assert (picture.size, picture.mode) == ((512, 256), "RGB")
         colours = np.asarray(picture)
-    # One colour a class, and one class a colour.
+    # Each class has one colour, and each colour one class.
     pairs = {(label, *colour) for label, colour in zip(np.ravel(pred), colours.reshape(-1, 3).tolist(), strict=True)}
     assert len(pairs) == len({pair[0] for pair in pairs}) == len({pair[1:] for pair in pairs})
 
 
 def test_the_commands_in_front_of_a_server_that_runs(service: Service, folder: Path) -> None:
-    """Whoever has GPUs gave them to that server: `--device` is for one that is started."""
+    """`--device` applies only to a server that the command starts; a running one already has its devices."""
     assert shell(folder, PREDICT, SEMSEG_URL=service.grpc) == PRINTED
     assert {each.name for each in folder.iterdir()} == {
         IMAGE,
         "model_repository",
-    }  # nothing is saved unless --save_path asks for it
+    }  # nothing is saved without --save_path
     shell(folder, CONFIGURE)
     assert shell(folder, PREDICT_BY_FILE, SEMSEG_URL=service.grpc) == PRINTED
     assert shell(folder, f"{PREDICT} --save_path ./output", SEMSEG_URL=service.grpc) == PRINTED
@@ -149,7 +149,7 @@ def test_the_command_on_a_gpu(folder: Path) -> None:
     ("command", "provider"), [(PREDICT, "CUDAExecutionProvider"), (ON_ASCEND, "CANNExecutionProvider")], ids=["gpu", "npu"]
 )
 def test_hardware_that_is_not_here_is_refused_by_name(folder: Path, command: str, provider: str) -> None:
-    """PaddleX would say nothing and take the CPU."""
+    """PaddleX would silently use the CPU."""
     if provider in onnxruntime.get_available_providers():
         pytest.skip(f"{provider} is here")
     done = run(folder, command.split())

@@ -1,4 +1,4 @@
-"""Exporting again and rolling back while requests come in: the running server changes over and loses none."""
+"""Exporting again and rolling back while requests come in: the running server switches over and loses none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATIENCE = 60  # s
 
 @dataclass
 class Load:
-    """Requests that keep coming, and what came of them."""
+    """A stream of requests, and their outcomes."""
 
     answers: list[Segmentation] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -34,14 +34,14 @@ class Load:
 
 @contextmanager
 def load(client: Client) -> Iterator[Load]:
-    """At least ENOUGH requests, of CALLERS at once, while the block runs."""
+    """At least ENOUGH requests from CALLERS at once, while the block runs."""
     found, over = Load(), threading.Event()
 
     def call() -> None:
         while not over.is_set() or len(found.answers) + len(found.failures) < ENOUGH:
             try:
                 found.answers.append(client.segment(STREET, ROADS, picture=False))
-            except Exception as error:  # noqa: BLE001, PERF203 - whatever it is, it is counted
+            except Exception as error:  # noqa: BLE001, PERF203 - every error is counted
                 found.failures.append(repr(error))
 
     callers = [threading.Thread(target=call) for _ in range(CALLERS)]

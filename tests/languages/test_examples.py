@@ -1,4 +1,4 @@
-"""The clients under examples/, built and run as their READMEs say, against the running service."""
+"""The clients under examples/, built and run as in their READMEs against the running service."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NEEDS = {
 @dataclass(frozen=True)
 class Example:
     command: list[str]
-    folder: Path  # a copy, to build and to write in
+    folder: Path  # a copy to build and write in
 
     def __call__(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return run([*self.command, *map(str, arguments)], self.folder)
@@ -73,7 +73,7 @@ def test_the_label_map_and_picture_are_those_of_grpc(service: Service, example: 
 
 
 def fails(done: subprocess.CompletedProcess[str], exit_code: int, message: str) -> None:
-    """Nothing but one line on standard error."""
+    """Checks for exactly one line on standard error and nothing on standard output."""
     assert re.fullmatch(rf"{message}.*\n", done.stderr), done.stderr
     assert (done.returncode, done.stdout) == (exit_code, "")
 
@@ -110,7 +110,7 @@ def test_another_server_than_the_service_is_told(example: Example, status: int, 
 
 @contextmanager
 def answering(status: int, body: str) -> Iterator[str]:
-    """A web server that has one answer to everything; gives its URL."""
+    """A web server with one answer to everything; yields its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

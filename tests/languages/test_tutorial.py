@@ -1,4 +1,4 @@
-"""The clients of PaddleX's tutorial run unchanged: the address alone is ours."""
+"""The clients of PaddleX's tutorial run unchanged; only the address is ours."""
 
 from __future__ import annotations
 

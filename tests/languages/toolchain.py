@@ -1,4 +1,4 @@
-"""Where the languages' compilers and libraries are, and how a test runs what they make."""
+"""Finds the languages' compilers and libraries, and runs the programs they build."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PHP = ("php", "/usr/lib/php/*/curl.so")
 
 
 def require(*needs: str) -> None:
-    """Skips the test unless all are there: commands, and files, by absolute paths or patterns of paths."""
+    """Skips the test unless all commands and files (absolute paths or patterns) exist."""
     missing = [need for need in needs if not _is_there(need)]
     if missing:
-        pytest.skip(f"no {', '.join(missing)}: `make test-examples` installs what is missing")
+        pytest.skip(f"missing {', '.join(missing)}: `make test-examples` installs it")
 
 
 def _is_there(need: str) -> bool:
@@ -31,7 +31,7 @@ def _is_there(need: str) -> bool:
 
 
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs a command in `folder`; its `python` is the tests' own, and what Go keeps stays in the folder."""
+    """Runs a command in `folder`; `python` is the tests' own, and Go's cache stays in the folder."""
     path = f"{SERVING}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "GOCACHE": str(folder / ".go")}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
@@ -42,6 +42,6 @@ def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def build(line: str, folder: Path) -> None:
-    """Runs a compiler, which must have nothing to complain of."""
+    """Runs a compiler, which must succeed without output."""
     done = shell(line, folder)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

@@ -21,7 +21,7 @@ def main(folder: str, url: str, image: str) -> None:
     body = models.InferJsonSegmentationRequest(image=base64.b64encode(Path(image).read_bytes()).decode(), log_id="mine")
     answer = infer.sync(client=client, body=body)
     if answer.log_id != "mine":
-        sys.exit(f"the answer is another's: {answer.log_id}")
+        sys.exit(f"the answer belongs to another request: {answer.log_id}")
     print(hashlib.sha256(bytes(answer.result.label_map)).hexdigest())
 
 

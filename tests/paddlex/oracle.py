@@ -1,10 +1,10 @@
-"""Child process: PaddleX's own answers. Run it where PaddleX is; it needs nothing of this project.
+"""Child process: PaddleX's own answers. Run it in PaddleX's environment; it needs nothing from this project.
 
     python tests/paddlex/oracle.py ARCHIVE RUN_MODE OUT_FOLDER REQUEST...
 
-ARCHIVE is the folder of an exported PP-LiteSeg-T. RUN_MODE is "default", as PaddleX runs unless told otherwise (with oneDNN), or
-one of PaddleX's, such as "paddle" (without). A request is an image file, with @ and a target size if it has one: a.png,
-a.png@256, a.png@384,640. Its map, [H, W], goes to OUT_FOLDER under the request's file name and .npy.
+ARCHIVE is the folder of an exported PP-LiteSeg-T. RUN_MODE is "default" for PaddleX's default (with oneDNN), or one of PaddleX's
+modes, such as "paddle" (without). A request is an image file, optionally with @ and a target size: a.png, a.png@256,
+a.png@384,640. Its map, [H, W], goes to OUT_FOLDER under the request's file name plus .npy.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def target_size(text: str) -> int | tuple[int, ...] | None:
 
 def main() -> None:
     archive, run_mode, out, *requests = sys.argv[1:]
-    # Read at the import. Else PaddleX asks the network for the nearest host of models, and makes folders in the user's home.
+    # Read at import. Otherwise PaddleX searches the network for the nearest model host, and makes folders in the user's home.
     os.environ["PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK"] = "True"
     os.environ["PADDLE_PDX_CACHE_HOME"] = str(Path(out, "cache"))
     from paddlex import create_model

@@ -1,4 +1,4 @@
-"""PaddleX's own service over REST, on weights of ours."""
+"""PaddleX's own REST service, on our weights."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import yaml
 from semseg_client.ports import free_ports
 
 PADDLEX = Path(os.environ.get("SEMSEG_PADDLEX_PYTHON", Path(sys.prefix, "paddlex", "bin", "python"))).with_name("paddlex")
-_PATIENCE = 180.0  # s, to be ready
+_PATIENCE = 180.0  # s, to get ready
 
 
 @contextmanager
 def paddlex_service(weights: Path, name: str, folder: Path) -> Iterator[str]:
-    """`paddlex --serve` of the archive `weights`, whose inference.yml calls the network `name`; gives the URL.
+    """`paddlex --serve` of the archive `weights`, whose inference.yml calls the network `name`; yields the URL.
 
-    What it writes goes into `folder`.
+    It writes into `folder`.
     """
     module = {"module_name": "semantic_segmentation", "model_name": name, "model_dir": str(weights), "batch_size": 1}
     pipeline = folder / "pipeline.yaml"
@@ -37,7 +37,7 @@ def paddlex_service(weights: Path, name: str, folder: Path) -> Iterator[str]:
     )
     port = free_ports("127.0.0.1", {"--port": 0})["--port"]
     command: list[str | Path] = [PADDLEX, "--serve", "--pipeline", pipeline, "--device", "cpu"]
-    # Else it asks the network for the nearest host of models, and makes folders in the user's home.
+    # Otherwise it searches the network for the nearest model host, and makes folders in the user's home.
     environment = {
         **os.environ,
         "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True",

@@ -1,4 +1,4 @@
-"""What the network is fine-tuned for: the scenes' classes merged to five, seen after a Resize and by ImageNet's statistics."""
+"""The fine-tuning task: the scenes' classes merged into five, after a Resize and with ImageNet's statistics."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ _MERGED_IDS = np.array([next(k for k, names in enumerate(MERGED.values()) if nam
 
 
 def merged(labels: Image) -> Image:
-    """Ids of CLASSES for the scenes' train ids, uint8 [H, W]."""
+    """Maps the scenes' train ids to ids of CLASSES, uint8 [H, W]."""
     return _MERGED_IDS[labels]

@@ -1,6 +1,7 @@
-"""The REST service against PaddleX 3.7.2's own, `paddlex --serve`, on the same weights: field by field, right requests and wrong.
+"""Compares our REST service with PaddleX 3.7.2's own, `paddlex --serve`, on the same weights: field by field, for good requests
+and bad.
 
-Where the two differ stands in docs/contract.md, request by request, and nowhere else do they.
+They may differ only where docs/contract.md says so, request by request.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from demo.run import serving
 from tests.paddlex.paddlex_service import paddlex_service
 from tests.support import DEMO, DEMO_WEIGHTS, ROOT, STREET, bare_repository, encoded, export
 
-NETWORK = "PP-LiteSeg-T"  # PaddleX takes its own names only; the demo network is one of this architecture
-JPEG_LOSS = 3.0  # levels of 256, on average: both draw the same colours, each with a JPEG encoder of its own
+NETWORK = "PP-LiteSeg-T"  # PaddleX accepts only its own names; the demo network has this architecture
+JPEG_LOSS = 3.0  # levels of 256, on average: both draw the same colours, but with different JPEG encoders
 
-# All sides, after scaling too, are multiples of 128: for others oneDNN pools as nobody else does (see the README).
+# All sides, before and after scaling, are multiples of 128: for others oneDNN's pooling differs from Paddle's (see the README).
 STREET_BGR = cv2.imread(str(STREET))
 SMALL = cv2.resize(STREET_BGR, (256, 128))
 
@@ -94,7 +95,7 @@ class Answer:
 
     @property
     def told(self) -> str:
-        """As the contract's table has it: the status, and the logId where it is the caller's."""
+        """As in the contract's table: the status, and the logId if it is the caller's."""
         return f"{self.status}, logId" if self.body["logId"] == "mine" else str(self.status)
 
 
@@ -127,7 +128,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 def differences() -> dict[str, tuple[str, str]]:
-    """The contract's table: what PaddleX answers to a request, and what we do."""
+    """The contract's table: PaddleX's answer and ours for each request."""
     section = (ROOT / "docs" / "contract.md").read_text().partition("### Where it differs from PaddleX's\n")[2]
     rows = re.findall(r"^\| (.*?) \| (.*?) \| (.*?) \| .* \|$", section, re.MULTILINE)[1:]
     return {request.replace("`", ""): (paddlexs, ours) for request, paddlexs, ours in rows}
@@ -171,7 +172,7 @@ def test_so_are_those_of_other_paths(services: Services, method: str, path: str)
 
 
 def _problems(answer: Answer) -> list[tuple[str, str]]:
-    """What is wrong, and where; the words may be others."""
+    """What is wrong, and where; the wording may differ."""
     return [(problem["type"], problem["loc"]) for problem in json.loads(answer.body["errorMsg"])]
 
 

@@ -1,4 +1,4 @@
-"""A network fine-tuned for five classes of its own gives, when served, the maps that PaddleX 3.7.2 makes of the same files.
+"""A served network, fine-tuned for five classes of its own, gives the same maps as PaddleX 3.7.2 from the same files.
 
 `make test-paddlex` prints how many pixels differ.
 """
@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT / "model_repository/preprocess/1"))  # as Triton doe
 preprocess = import_module("image")
 
 PADDLEX_PYTHON = Path(os.environ.get("SEMSEG_PADDLEX_PYTHON", Path(sys.prefix, "paddlex", "bin", "python")))
-# Width and height: smaller and larger than the Resize's target, upright and wide, and one that the Resize leaves as it is.
+# Width and height: smaller and larger than the Resize's target, upright and wide, and one that the Resize leaves unchanged.
 SIZES = {
     "whole.png": (512, 256),
     "tiny.png": (97, 65),
@@ -43,10 +43,10 @@ RESIZES = {
     "roads": DESCRIPTION,
     "stretched-roads": DESCRIPTION.replace("type: Resize", "type: Resize\n    keep_ratio: false"),
 }
-# ONNX Runtime, oneDNN and plain Paddle sum in different orders: the logits, of -10 to 10, come out up to 7e-6 apart. Where the
-# two highest lie closer than twice that, either may win.
+# ONNX Runtime, oneDNN and plain Paddle sum in different orders: logits from -10 to 10 come out up to 7e-6 apart. Where the
+# two highest are closer than twice that, either may win.
 TIE = 2e-5
-MOST_BY_DEFAULT = 0.02  # of the pixels, where oneDNN pools as nobody else does
+MOST_BY_DEFAULT = 0.02  # of the pixels, where oneDNN's pooling differs from Paddle's
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Request:
     target_size: int | tuple[int, int] | None = None
 
     def __str__(self) -> str:
-        """As tests/paddlex/oracle.py takes it."""
+        """In the form that tests/paddlex/oracle.py reads."""
         size = self.target_size
         return self.image if size is None else f"{self.image}@{size if isinstance(size, int) else f'{size[0]},{size[1]}'}"
 
@@ -65,7 +65,7 @@ REQUESTS = [*map(Request, SIZES), Request("odd.png", 256), Request("odd.png", (3
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one served map from PaddleX's: how many pixels in all, and how many that are no tie to PaddleX."""
+    """One served map against PaddleX's: `differing` counts all pixels that differ, `untied` those that are no tie to PaddleX."""
 
     request: Request
     pixels: int
@@ -86,7 +86,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Trained once; the second differs by its Resize alone."""
+    """Trained once; the second differs only in its Resize."""
     folder = tmp_path_factory.mktemp("networks")
     first, *others = (folder / name for name in RESIZES)
     in_export_environment("-m", "tests.paddlex.training", first)
@@ -115,7 +115,7 @@ def paddlexs_answers(archive: Path, run_mode: str, images: Path, out: Path) -> l
 
 
 def differences(name: str, run_mode: str, networks: dict[str, Path], client: Client, images: Path, out: Path) -> list[Difference]:
-    """One a request, in the order of REQUESTS."""
+    """One per request, in the order of REQUESTS."""
     maps = paddlexs_answers(networks[name] / "inference", run_mode, images, out / "maps")
     margins = paddlexs_answers(networks[name] / "margins", run_mode, images, out / "margins")
     found = []
@@ -125,14 +125,14 @@ def differences(name: str, run_mode: str, networks: dict[str, Path], client: Cli
         assert len(np.unique(expected)) >= 4
         differing = served != expected
         found.append(Difference(request, served.size, np.count_nonzero(differing), np.count_nonzero(differing & (margin > TIE))))
-    print(f"\n{name}, from PaddleX's run mode {run_mode}", *found, sep="\n  ")
+    print(f"\n{name}, against PaddleX's run mode {run_mode}", *found, sep="\n  ")
     return found
 
 
 def onednn_pools_alike(name: str, request: Request) -> bool:
-    """Whether oneDNN gives PP-LiteSeg's pool of 4 x 4 the windows that Paddle defines, for what the network sees of an image.
+    """Whether oneDNN gives PP-LiteSeg's 4 x 4 pool the windows that Paddle defines, at the size that the network sees.
 
-    Paddle 3.2.2 has it take windows of n - 3 (n // 4) of n rows, 5 of 11 where Paddle itself takes 3 or 4.
+    In Paddle 3.2.2 it uses windows of n - 3 (n // 4) of n rows: 5 of 11, where Paddle itself uses 3 or 4.
     """
     size = request.target_size or 512
     width, height = SIZES[request.image]
@@ -148,7 +148,7 @@ def test_the_network_has_learnt_its_classes(client: Client, images: Path) -> Non
         assert found.class_names == CLASSES
         right += np.count_nonzero(found.label_map == merged(scene(seed, *size)[1]))
         total += found.label_map.size
-    print(f"\n{right / total:.1%} of the pixels of scenes that the network never saw have their class")
+    print(f"\n{right / total:.1%} of the pixels in held-out scenes get the right class")
     assert right >= 0.75 * total
 
 

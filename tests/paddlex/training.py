@@ -1,9 +1,9 @@
-"""Child process: PP-LiteSeg-T trained for tests.paddlex.task, kept as PaddleX keeps a trained network.
+"""Child process: trains PP-LiteSeg-T for tests.paddlex.task and saves it as PaddleX saves a trained network.
 
     python -m tests.paddlex.training FOLDER
 
-writes FOLDER/model.pdparams, FOLDER/inference.yml and, for PaddleX to run, the archive FOLDER/inference; and a second archive,
-FOLDER/margins, which gives not the class but how sure it is. Seeds and the number of steps are fixed. Run it in the exporting
+writes FOLDER/model.pdparams, FOLDER/inference.yml and two archives: FOLDER/inference, for PaddleX to run, and FOLDER/margins,
+which gives the margin of the class instead of the class. Seeds and the number of steps are fixed. Run it in the exporting
 environment; it takes two to three minutes.
 """
 
@@ -27,12 +27,12 @@ from semseg_export.workers.network_builder import save
 from tests.paddlex.task import CLASSES, DESCRIPTION, MEAN, NETWORK, STD, merged
 
 STEPS, BATCH, SCENES = 200, 4, 300
-# Whole scenes, about as wide and as high as the Resize makes images, but with half of the pixels, for speed.
+# Whole scenes in about the Resize's proportions, but with half the pixels, for speed.
 SIZES = ((384, 192), (320, 256), (256, 320), (288, 288))
 
 
 class Margins(nn.Layer):
-    """How far the highest logit is above the second highest, float32 [N, H, W]."""
+    """The highest logit minus the second highest, float32 [N, H, W]."""
 
     def __init__(self, network: nn.Layer) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""docs/contract.md and the code say the same."""
+"""docs/contract.md and the code agree."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ RECORD = ModelRecord(
 
 
 def table(heading: str) -> list[list[str]]:
-    """The rows of the table under a heading, each cell without its backquotes."""
+    """The rows of the table under a heading, without backquotes."""
     section = CONTRACT.split(f"## {heading}\n")[1].split("\n## ")[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
     return [[cell.strip().replace("`", "") for cell in row] for row in rows]
@@ -118,7 +118,7 @@ def test_the_request_parameters_are_those_of_the_table() -> None:
 
 
 def test_the_models_in_git_have_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stock tritonserver loads them with nothing of ours installed: they have copies."""
+    """They have copies because a stock tritonserver loads them without our packages."""
     preprocess = triton_model("preprocess", monkeypatch)
     assert (preprocess.MAX_BATCH_SIZE, preprocess.MEGAPIXEL) == (limits.MAX_BATCH_SIZE, limits.MEGAPIXEL)
     assert import_module("resize").LONGEST_SIDE == limits.LONGEST_SIDE
@@ -127,7 +127,7 @@ def test_the_models_in_git_have_the_same_values(monkeypatch: pytest.MonkeyPatch)
 
 
 def triton_model(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module that Triton would load, without Triton's own utilities."""
+    """The module that Triton would load, with a stub for Triton's utilities."""
     utilities = ModuleType("triton_python_backend_utils")
     utilities.InferenceRequest = utilities.InferenceResponse = utilities.Tensor = object  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, utilities.__name__, utilities)

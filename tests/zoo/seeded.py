@@ -1,4 +1,4 @@
-"""Child process: one of the eighteen with random weights, as trained weights are kept, and its logits for one image.
+"""Child process: one of the eighteen with random weights, saved like trained ones, and its logits for one image.
 
     python -m tests.zoo.seeded NAME FOLDER
 
@@ -20,7 +20,7 @@ SHAPE = (1, 256, 512)
 
 
 def normalised() -> np.ndarray:
-    """The image, float32 [1, 3, 256, 512] from -1 to 1, as PaddleX hands it to the network."""
+    """The image, float32 [1, 3, 256, 512] from -1 to 1, as PaddleX passes it to the network."""
     return (smooth_pixels(0, SHAPE).transpose(0, 3, 1, 2) / np.float32(127.5) - 1).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""One network of each family and the demo network on one tritonserver: what REST answers, against Paddle (`make test-zoo`)."""
+"""One network of each family and the demo network on one tritonserver: REST answers against Paddle's (`make test-zoo`)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def repository(weights: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def service(repository: Path) -> Iterator[Service]:
-    """Every model of the repository."""
+    """Serves every model of the repository."""
     with serving(repository) as addresses:
         yield Service(**addresses)
 
@@ -47,7 +47,9 @@ def service(repository: Path) -> Iterator[Service]:
 def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("images")
     files = [folder / f"{width}x{height}.png" for width, height in SIZES]
-    for seed, (file, size) in enumerate(zip(files, SIZES, strict=True)):  # random weights see one class in a drawn street
+    for seed, (file, size) in enumerate(
+        zip(files, SIZES, strict=True)
+    ):  # with random weights, a drawn street gets only one class
         cv2.imwrite(str(file), smooth_pixels(2 + seed, (1, *size[::-1]))[0, :, :, ::-1])
     return files
 

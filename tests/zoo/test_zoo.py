@@ -1,6 +1,6 @@
 """Every network of PaddleX, from trained weights to the served graph, against Paddle. `make test-zoo` prints the table.
 
-Weights are random, so that many pixels are near-ties; with trained weights practically none differs.
+Weights are random, so many pixels are near-ties; with trained weights practically none differs.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ ROOT = Path(__file__).parents[2]
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (2, 256, 512), (1, 1024, 2048))
 LEAST = 0.999
 BUDGET = 8e9  # bytes, the default of an export
-MEMORY = 16e9  # bytes, that proving a network may take
+MEMORY = 16e9  # bytes, allowed for proving a network
 
-# The lightest of each family, in the format that Paddle wrote until 2024.
+# The lightest of each family, for the format that Paddle wrote until 2024.
 LEGACY = ("PP-LiteSeg-T", "OCRNet_HRNet-W18", "Deeplabv3_Plus-R50", "SegFormer-B0", "SeaFormer_tiny")
 
 
 @pytest.fixture(autouse=True, scope="module")
 def memory_is_bounded() -> Iterator[None]:
-    """Of this process and each that it started: all networks together say so once."""
+    """Bounds the memory of this process and of each child, once for all networks."""
     yield
     peaks = [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(f"this process took {peaks[0] / 1e9:.1f} GB at most, the largest of its children {peaks[1] / 1e9:.1f} GB")
+    print(f"this process peaked at {peaks[0] / 1e9:.1f} GB, its largest child at {peaks[1] / 1e9:.1f} GB")
     assert max(peaks) < MEMORY
 
 
@@ -62,7 +62,7 @@ class Result:
 def results() -> Iterator[list[Result]]:
     found: list[Result] = []
     yield found
-    table = Table(box=box.SIMPLE_HEAD, title="Pixels with the class that Paddle gives them")
+    table = Table(box=box.SIMPLE_HEAD, title="Pixels with the same class as in Paddle")
     for heading in ("network", *(f"{batch}x{height}x{width}" for batch, height, width in SHAPES)):
         table.add_column(heading, no_wrap=True)
     for heading in ("logits differ", "of", "margin", "MB", "conversion", "GB/MP", "8 GB admit"):
@@ -89,7 +89,7 @@ def in_child(*arguments: object) -> None:
 
 
 def measured(name: str, archive: Archive, folder: Path) -> tuple[Result, Session]:
-    """What an export finds out, and the served network's logits."""
+    """What an export measures, and a session for the served network's logits."""
     start = time.perf_counter()
     served, classes = served_graph(convert.to_onnx(archive, folder), archive.normalisation)
     seconds = time.perf_counter() - start
@@ -103,9 +103,9 @@ def judge(result: Result, results: list[Result]) -> None:
     results.append(result)
     shares = ", ".join(f"{agreement.share:.4%}" for agreement in result.agreements)
     print(f"\n{result.name}: {shares}", flush=True)
-    parity.require(result.agreements, LEAST)  # and that differing pixels are near-ties
+    parity.require(result.agreements, LEAST)  # also requires differing pixels to be near-ties
     assert all(agreement.margin is not None for agreement in result.agreements)
-    # OCRNet weighs all pixels of an image together, so that random weights favour one class of some; then the logits tell.
+    # OCRNet weighs all pixels together, so random weights favour one class in some images; the logits decide there.
     assert max(agreement.classes for agreement in result.agreements) >= 5
     assert memory.limit(result.memory, BUDGET) >= 2, "an image of 2048x1024 is refused"
 
@@ -116,7 +116,7 @@ def test_trained_weights_are_served_as_paddle_answers(name: str, results: list[R
     found = locate.find(name, str(tmp_path / f"{name}.pdparams"), tmp_path, Silent())
     result, logits = measured(name, found.archive, tmp_path)
     judge(result, results)
-    trained = np.load(tmp_path / "logits.npy")  # of the network that the weights were taken from
+    trained = np.load(tmp_path / "logits.npy")  # from the network that the weights come from
     exported = logits.run(smooth_pixels(0, SHAPES[0]))
     assert abs(exported - trained).max() < parity.NEAR * np.ptp(trained)
 

@@ -15,7 +15,7 @@ WITH_CHILD = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    """A process with a child that is busy all the time."""
+    """A process with a child that is always busy."""
     tree = Tree([sys.executable, "-c", WITH_CHILD], {}, tmp_path / "log")
     while tree.cpu() < 0.1:
         time.sleep(0.02)
@@ -23,7 +23,7 @@ def tree(tmp_path: Path) -> Tree:
 
 
 def ended(process: psutil.Process) -> bool:
-    """Whether it has; someone may have yet to take note of it."""
+    """Whether it has ended; its parent may not have reaped it yet."""
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 

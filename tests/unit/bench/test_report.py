@@ -32,7 +32,7 @@ LOAD = Load(
 
 
 def test_ratios_are_taken_round_by_round_against_the_best_floor() -> None:
-    # The machine is half as fast in the second round: the ratio is the same.
+    # The machine is half as fast in the second round, but the ratio is the same.
     loads = [replace(LOAD, round=number, seconds=2.0 * (number + 1)) for number in (0, 1)]
     floors = [replace(load, rival="floor-1x1", seconds=load.seconds / 2) for load in loads]
     slower = [replace(load, rival="floor-2x1", seconds=load.seconds * 2) for load in loads]

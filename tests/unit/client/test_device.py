@@ -7,7 +7,7 @@ from semseg_client.device import Device
 from semseg_client.errors import DeviceError
 
 ACCELERATORS = ["gpu", "npu", "xpu", "mlu", "dcu", "gcu", "iluvatar_gpu", "metax_gpu"]
-CPU_ONLY = ["AzureExecutionProvider", "CPUExecutionProvider"]  # what the onnxruntime package of PyPI has
+CPU_ONLY = ["AzureExecutionProvider", "CPUExecutionProvider"]  # what PyPI's onnxruntime package has
 
 
 @pytest.mark.parametrize(

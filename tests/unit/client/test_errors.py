@@ -21,7 +21,7 @@ def translated(code: str | None, message: str) -> SemsegError:
     return from_triton(InferenceServerException(message, status=status), "localhost:8001")
 
 
-# The messages are those of tritonserver 2.51.
+# The messages of tritonserver 2.51.
 @pytest.mark.parametrize(
     ("code", "message", "expected"),
     [

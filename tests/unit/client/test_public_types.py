@@ -1,4 +1,4 @@
-"""A user's own code, under mypy's strictest rules: every public name, as its documentation has it."""
+"""User code under mypy --strict: it uses every public name as documented."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ def test_the_script_passes_mypy_strict(tmp_path: Path) -> None:
     script.write_text(SCRIPT)
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir", tmp_path / "cache", script]
     package = Path(semseg_client.__file__).parent
-    assert (package / "py.typed").exists()  # without it, mypy would not look into an installed package
-    found = {**os.environ, "MYPYPATH": str(package.parent)}  # an editable installation is hidden from it
+    assert (package / "py.typed").exists()  # without it, mypy would ignore an installed package
+    found = {**os.environ, "MYPYPATH": str(package.parent)}  # mypy does not see an editable installation
     done = subprocess.run(command, cwd=tmp_path, env=found, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (0, "Success: no issues found in 1 source file\n")
 

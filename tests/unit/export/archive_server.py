@@ -1,4 +1,4 @@
-"""A web server that has the moods of real ones."""
+"""A web server with the moods of real ones."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class ArchiveServer:
-    """Serves `content` under every path, or under those with `only` in them. Each mood can be changed between requests."""
+    """Serves `content` under every path, or only under paths that contain `only`. Each mood can change between requests."""
 
     content: bytes
     only: str = ""
     etag: str = '"first"'
     ranges: bool = True  # honour Range and If-Range
-    cut_after: int | None = None  # bytes after which the next answer breaks off, once
+    cut_after: int | None = None  # bytes, after which the next answer breaks off, once
     statuses: list[int] = field(default_factory=list)  # statuses of the next answers, before any content
     redirect: str = ""
     seen: list[dict[str, str]] = field(default_factory=list)  # headers of the requests

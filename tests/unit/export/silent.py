@@ -1,4 +1,4 @@
-"""A step of an export that nobody watches."""
+"""An export step without output."""
 
 from __future__ import annotations
 

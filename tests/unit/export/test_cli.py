@@ -132,7 +132,7 @@ def test_a_quantised_network_is_installed_beside_the_other_and_told_of(tmp_path:
 
 
 def test_what_quantisation_spoils_is_installed_by_force_only(pir_folder: Path, tmp_path: Path) -> None:
-    """Random weights tell classes by a hair."""
+    """With random weights, the classes are almost tied."""
     models = tmp_path / "models"
     arguments = ("--weights", pir_folder, "--repository", models, "--precision", "int8")
     refused = export("roads", *arguments, "--calibration", ROOT / "demo" / "images")

@@ -7,7 +7,7 @@ from pathlib import Path
 from locks import audit
 
 ROOT = Path(__file__).parents[3]
-# What pip-audit prints of the pins in its file, by service; an absent one is out of reach.
+# What pip-audit prints for the pins in its file, by service; an absent service is unreachable.
 PIP_AUDIT = """
 import json, sys
 service = sys.argv[sys.argv.index("--vulnerability-service") + 1]
@@ -25,7 +25,7 @@ print(json.dumps({"dependencies": answers, "fixes": []}))
 
 
 def audited(folder: Path, services: dict[str, dict[str, list[str] | str]]) -> tuple[int, str]:
-    """The exit code and all that is printed of an audit, where the services answer so."""
+    """The exit code and all output of an audit with these answers from the services."""
     (folder / "pip_audit.py").write_text(PIP_AUDIT.replace("{SERVICES}", repr(services)))
     command = [sys.executable, str(ROOT / "locks" / "audit.py")]
     done = subprocess.run(command, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""An image that killed a process is refused by the next; processes that really die."""
+"""An image that killed one process is refused by the next; the processes really die."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_process_that_lives_learns_what_killed_its_neighbour(tmp_path: Path) -
 
         assert told(0) == "decoded\n"
         run(START + "\nwith crashes.noted(b'image'): os.abort()", tmp_path)
-        run(START, tmp_path)  # the process in its place finds what it left
+        run(START, tmp_path)  # its replacement finds what it left
         assert told(2) == "refused\n"
         assert told(3700) == "decoded\n"
         neighbour.stdin.close()
@@ -112,7 +112,7 @@ WAITING = """
 def test_nothing_is_left_of_processes_that_ended_well(tmp_path: Path) -> None:
     for _ in range(3):
         run(READ, tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2  # the last one's note and evidence
+    assert len(list(tmp_path.iterdir())) == 2  # the last process's note and evidence
 
 
 def test_it_costs_a_quiet_request_little(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Damaged images, always the same, of those that `make fuzz` tries without end; and those that once did harm."""
+"""A fixed set of the damaged images that `make fuzz` tries endlessly, and the images that once did harm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers of hostile files: refused before a decoder sees them, in milliseconds; what is right is read (test_image.py)."""
+"""Headers of hostile files are refused in milliseconds, before a decoder sees them; test_image.py reads the valid ones."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ sys.path.insert(0, str(ROOT / "model_repository/preprocess/1"))  # as Triton doe
 header = import_module("header")
 
 SEEDS = seeds.seeds()
-MEGABYTES = 64 * 2**20  # what the gateway takes
+MEGABYTES = 64 * 2**20  # the gateway's limit
 
 
 def read_or_refused(data: bytes) -> str:
-    """Why it is refused, or nothing; what else is raised fails the test."""
+    """The reason for refusing it, or an empty string; any other error fails the test."""
     try:
         header.read(data)
     except header.Unreadable as error:
@@ -182,7 +182,7 @@ def test_a_hostile_file_is_refused_in_milliseconds_and_told_why(kind: str) -> No
 
 
 def test_tags_that_all_claim_the_whole_file_are_refused() -> None:
-    """libtiff would keep a copy for each."""
+    """libtiff would keep a copy for each tag."""
     entries = b"".join(struct.pack("<HHII", tag, 1, 2**20, 8) for tag in range(40_000, 40_100))
     data = b"II*\0" + struct.pack("<I", 8 + 2**20) + bytes(2**20) + struct.pack("<H", 100) + entries + bytes(4)
     with pytest.raises(header.Unreadable, match="claim more than the file holds"):
@@ -266,14 +266,14 @@ def test_the_longest_file_takes_less_than_a_second(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", SEEDS)
 def test_every_start_of_a_file_is_read_or_refused(kind: str) -> None:
-    """Nothing but Unreadable comes of a cut."""
+    """A cut raises nothing but Unreadable."""
     data = SEEDS[kind]
     for end in [*range(min(len(data), 300)), *range(300, len(data), 97)]:
         assert read_or_refused(data[:end]).partition(":")[0] in ("", "is empty (0 bytes)", "cannot be decoded")
 
 
 def test_a_pages_tag_behind_the_end_is_let_pass() -> None:
-    """As libtiff does, of writers that end their list with rubbish."""
+    """As libtiff does, because some writers end their list with rubbish."""
     whole = SEEDS["tiff, little end first"]
     (first,) = struct.unpack_from("<I", whole, 4)
     (number,) = struct.unpack_from("<H", whole, first)

@@ -1,4 +1,4 @@
-"""Decoding as PaddleX decodes: against cv2.imread's own answer, for every kind of file; and what is refused."""
+"""Decodes every kind of file as PaddleX does, compared with cv2.imread; and refuses others."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_colours_may_be_turned_after_the_resize(interp: str) -> None:
 
 @pytest.mark.parametrize("kind", ["png, animated", "png, animated with alpha"])
 def test_of_an_animated_png_the_first_picture_is_read(kind: str) -> None:
-    """As the OpenCV 4.10 does that PaddleX 3.7.2 asks for, which knows no animations."""
+    """As in OpenCV 4.10, which PaddleX 3.7.2 requires and which does not know animations."""
     frames = [Image.fromarray(scene(channels=4 if "alpha" in kind else 3)).rotate(90 * turn) for turn in (0, 1)]
     data = pillow(frames[0], "PNG", save_all=True, append_images=frames[1:])
     np.testing.assert_array_equal(decoded(data), decoded(pillow(frames[0], "PNG")))

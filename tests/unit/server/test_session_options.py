@@ -1,4 +1,4 @@
-"""The C++ backend's configuration keys reach ONNX Runtime; those that cannot are named."""
+"""The C++ backend's configuration keys reach ONNX Runtime; those that cannot are reported."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_gpu_instance_without_a_gpu_build_runs_on_the_cpu_and_says_so() -> Non
 
 
 def test_on_a_gpu_build_tritons_numbers_become_names_and_accelerators_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No GPU build is at hand: the list of providers is what one reports."""
+    """Without a GPU build at hand, the test uses the provider list that one reports."""
     build = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(ort, "get_available_providers", lambda: build)
     wanted = [
@@ -183,7 +183,7 @@ def test_every_accelerator_that_a_device_is_placed_by_is_known() -> None:
 
 
 def test_on_other_hardware_each_instance_group_has_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No such build is at hand: the list of providers is what one reports."""
+    """Without such a build at hand, the test uses the provider list that one reports."""
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CANNExecutionProvider", "CPUExecutionProvider"])
     config = placed("cann", device_id="0,3", precision_mode="force_fp16")
     chosen = [settings(config, "MODEL", 0, group) for group in (0, 1)]

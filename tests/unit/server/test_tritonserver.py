@@ -1,4 +1,4 @@
-"""The tritonserver command: flags go through, the bundle's needs are added, the real binary runs."""
+"""The tritonserver command passes flags through, adds what the bundle needs, and runs the real binary."""
 
 from __future__ import annotations
 

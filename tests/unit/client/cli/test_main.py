@@ -70,7 +70,7 @@ def test_what_goes_wrong_is_one_line_and_1(
     monkeypatch.setattr("sys.argv", ["semseg", *arguments])
     with pytest.raises(SystemExit) as end:
         main()
-    assert end.value.code == f"semseg: {told}"  # Python prints it and exits with 1
+    assert end.value.code == f"semseg: {told}"  # Python prints it and exits with code 1
 
 
 @pytest.mark.parametrize(

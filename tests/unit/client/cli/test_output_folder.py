@@ -30,7 +30,7 @@ PNG = cv2.imencode(".png", np.zeros((2, 3, 3), np.uint8))[1].tobytes()
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Three images, two of them by one name."""
+    """Three images, two with the same name."""
     folder = tmp_path / "images"
     for name in ("a/street.png", "b/street.png", "c/house.png"):
         (folder / name).parent.mkdir(parents=True)
@@ -61,7 +61,7 @@ def run(
     model: Model = MODEL,
     target_size: int | None = None,
 ) -> list[str]:
-    """What a run does that segments `most` images and then is gone; gives the names of these."""
+    """Segments at most `most` images, then stops as if killed; returns their names."""
     done = []
     made = Made.by(model, target_size, outputs, compact=compact)
     with OutputFolder(tmp_path / "out", made, resume=resume) as folder:

@@ -14,7 +14,7 @@ NEVER = float("inf")
 
 
 class Images:
-    """Images that are inside until they are told to leave."""
+    """Images that stay inside until `leave` is called."""
 
     def __init__(self) -> None:
         self.queue = AdmissionQueue(128, 60.0)
@@ -101,7 +101,7 @@ async def test_who_would_hardly_be_done_in_time_makes_room_for_the_next() -> Non
         await asyncio.sleep(0.05)
 
     queue, now = AdmissionQueue(128, 60.0), asyncio.get_running_loop().time
-    await queue.run(LARGE, 2, now(), work)  # alone, it may try
+    await queue.run(LARGE, 2, now(), work)  # it may try because it is alone
     begun = asyncio.create_task(queue.run(LARGE, 2, now() + 1, work))
     await asyncio.sleep(0)
     with pytest.raises(DeadlineExceeded):

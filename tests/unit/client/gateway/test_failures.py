@@ -1,4 +1,4 @@
-"""docs/contract.md and the gateway say the same of what can fail, and of the options."""
+"""docs/contract.md and the gateway agree on errors, options and outputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CONTRACT = (ROOT / "docs" / "contract.md").read_text()
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The cells of the table under a heading of REST, but for its head."""
+    """The cells of the table under a REST heading, without its header."""
     section = CONTRACT.split(f"### {heading}\n")[1].split("\n##")[0]
     lines = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line] for line in lines[2:]]
@@ -33,4 +33,4 @@ def test_the_outputs_are_those_of_the_table() -> None:
 
 def test_every_error_is_in_the_description() -> None:
     told = {status for route in (description.infer(), description.batch()) for status in route["responses"]}
-    assert told - {200} == {row.status for row in TABLE} - {404, 405}  # those are answered where there is no route
+    assert told - {200} == {row.status for row in TABLE} - {404, 405}  # these are answered outside the routes

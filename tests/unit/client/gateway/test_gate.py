@@ -15,7 +15,7 @@ MEMORY = 1000
 
 
 class Inside:
-    """An application that answers with nothing, and says that it was asked."""
+    """An application that gives an empty answer and counts its requests."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -29,7 +29,7 @@ class Inside:
 async def ask(
     traffic: Traffic, overload: Overloaded | None = None, path: str = "/semantic-segmentation", length: int = 10
 ) -> tuple[int, dict[bytes, bytes], dict[str, Any]]:
-    """Status, headers and body; a request that is refused is not read."""
+    """Status, headers and body; nothing reads the request."""
     sent = list[Message]()
 
     async def send(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Limits of pixels, and files that are no images."""
+"""Pixel limits, and files that are not images."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ ASKED = ImageRequest(b"", Options(outputs=("polygons",)), "body.image", "body")
 
 
 def segmentation(side: int, block: int) -> Segmentation:
-    """A chessboard of two classes, with fields of `block` pixels a side."""
+    """A chessboard of two classes, with squares of `block` pixels a side."""
     rows = np.arange(side) // block
     label_map = ((rows[:, None] + rows) % 2).astype(np.uint8)
     return Segmentation(label_map, None, "m", ("a", "b"), ((0, 0, 0), (255, 255, 255)))
@@ -38,7 +38,7 @@ def test_outlines_of_what_is_too_scattered_are_refused_before_they_fill_the_memo
 
 
 class Healed:
-    """A model that is being mended while the first question is under way, and well from then on."""
+    """A model that fails and is healed during the first request, and is well from then on."""
 
     def __init__(self) -> None:
         self.asked = 0

@@ -45,7 +45,7 @@ def test_an_option_tells_its_variable_and_default(name: str) -> None:
     option = OPTIONS[name].__metadata__[0]
     assert f"(SEMSEG_{name.upper()})" in option.help
     default = Settings.model_fields[name].default
-    if default is not None and name not in ("url", "image_hosts"):  # without those, other things happen than with a value
+    if default is not None and name not in ("url", "image_hosts"):  # leaving these out changes the behaviour
         assert option.show_default == f"{default:g}" if isinstance(default, float) else str(default)
 
 

@@ -1,4 +1,4 @@
-"""Images by URL, from a real web server on loopback, which is as private as an address can be."""
+"""Images by URL, from a real web server on loopback, a private address."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_a_name_that_stands_for_a_private_address_is_not_asked(site: Websi
 
 
 async def test_a_name_is_looked_up_once(site: Website, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is public at the first look and private at the second is not connected to at the second."""
+    """Otherwise a name could be public when checked, and private when connected to."""
     loop = asyncio.get_running_loop()
     looked_up: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What the watch asks of a server; that a real one then loses no request is in tests/integration/test_versions.py."""
+"""What the watch makes a server load; tests/integration/test_versions.py checks that a real one loses no request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NETWORK = 'backend: "onnxruntime" version_policy { specific { versions: VERSION 
 
 
 class Server:
-    """Keeps the names that it was told to load; those in `broken` it refuses."""
+    """Records the names to load; refuses those in `broken`."""
 
     def __init__(self) -> None:
         self.loaded: list[str] = []
@@ -58,7 +58,7 @@ def test_a_new_version_is_loaded_the_ensemble_last(server: Server, tmp_path: Pat
         write(tmp_path, 2)
         assert wait_for(said) == "A: version 2 is served now"
         assert server.loaded == ["A_network", "A"]
-        (tmp_path / "A_network" / "config.pbtxt").write_text("{")  # somebody is editing it
+        (tmp_path / "A_network" / "config.pbtxt").write_text("{")  # half edited
         time.sleep(1.5)
         assert server.loaded == ["A_network", "A"]
         write(tmp_path, 1)

@@ -14,7 +14,7 @@ from semseg_client.hosting.weights_folder import exported, name_of, served_name
 
 ARCHIVE = {"inference.json": "graph", "inference.pdiparams": "weights", "inference.yml": "pixels", "classes.txt": "road"}
 TRAINED = {"model.pdparams": "weights", "config.yaml": "pixels", "classes.txt": "road"}
-# An exporter that installs what it is told, or refuses, and writes down how it was called.
+# An exporter that installs a version or refuses, and logs its arguments.
 EXPORTER = """#!/bin/sh
 echo "$@" >> {calls}
 [ -z "{refusal}" ] || {{ printf 'a warning\\n{refusal}\\nwhat a program said\\n' >&2; exit 1; }}
@@ -28,7 +28,7 @@ echo "parameters {{ key: 'folder_sha256' value {{ string_value: '$7' }} }}" >> $
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[list[str]]]:
-    """Has exports done by EXPORTER, refusing as told; gives its calls so far."""
+    """Makes EXPORTER the exporter, refusing with `refusal` if it is given; returns the calls so far."""
 
     def exporting(refusal: str = "") -> list[list[str]]:
         command, log = tmp_path / "exporter", tmp_path / "calls"

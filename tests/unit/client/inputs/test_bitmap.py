@@ -15,7 +15,7 @@ def noise(*shape: int) -> NDArray[np.uint8]:
 
 
 def decoded(content: bytes) -> NDArray[Any]:
-    """As the server's `preprocess` decodes it, but for the order of the channels."""
+    """As the server's `preprocess` decodes it, except for the channel order."""
     return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
 
 

@@ -38,7 +38,7 @@ def video(file: Path, count: int) -> Path:
 
 
 def written_pdf(file: Path, *objects: str, trailer: str = "") -> Path:
-    """A PDF file as ISO 32000-1, section 7.5, has it; the first object is the catalog."""
+    """A PDF file as in ISO 32000-1, section 7.5; the first object is the catalog."""
     content = "%PDF-1.7\n"
     offsets = []
     for number, body in enumerate(objects, start=1):
@@ -55,7 +55,7 @@ def stream(dictionary: str, content: str) -> str:
 
 
 def pdf(file: Path, *boxes: str, more: str = "", trailer: str = "") -> Path:
-    """A page a box, each with a red square of 10 points in its lower left corner."""
+    """One page per box, each with a red square of 10 points in its lower left corner."""
     kids = " ".join(f"{4 + index} 0 R" for index in range(len(boxes)))
     return written_pdf(
         file,

@@ -24,7 +24,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder `photos` in the working directory; the content of each file is its path."""
+    """The folder `photos` in the working directory; each file contains its own path."""
     monkeypatch.chdir(tmp_path)
     folder = Path("photos")
     for name in ("b.jpg", "a.PNG", "sub/c.Jpe", "sub/deep/d.webp", ".hidden.jpg", ".thumbs/e.jpg", "notes.txt", "noise"):
@@ -36,7 +36,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every user may enter, with the rights of one who is not root."""
+    """A folder that every user may enter; the test runs without root's rights."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         user = os.geteuid()
@@ -49,7 +49,7 @@ def open_folder() -> Iterator[Path]:
 
 
 class Tensor:
-    """What frameworks have: it gives its rows one by one, and itself as an array."""
+    """Like the tensors of frameworks: iterates over its rows, and converts to an array."""
 
     def __iter__(self) -> Iterator[Any]:
         return iter(PIXELS)
@@ -59,7 +59,7 @@ class Tensor:
 
 
 def paths(given: Any) -> list[str | None]:
-    """The input paths of `sources(given)`, all of which have given their image."""
+    """The input paths of `sources(given)`, after checking that each is readable."""
     found = list(sources(given))
     assert all(isinstance(each, Source) for each in found)
     return [each.input_path for each in found]
@@ -127,7 +127,7 @@ def test_links_of_folders_back_to_themselves_are_not_followed(photos: Path) -> N
     assert len(paths(photos)) == 4
     assert paths("photos/**/*") == paths("photos/**") == paths("**/photos/**/**/*.*") == paths("**") == paths(photos)
     assert paths(f"{photos.absolute()}/**/deep/*") == [str(photos.absolute() / "sub/deep/d.webp")]
-    assert paths("photos/sub/again/*.jpg") == ["photos/sub/again/b.jpg"]  # it was named
+    assert paths("photos/sub/again/*.jpg") == ["photos/sub/again/b.jpg"]  # because it was named
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))

@@ -57,7 +57,7 @@ def loaded(text: str | bytes, name: str = NAME) -> PipelineConfig:
 
 
 def refusal(text: str | bytes) -> str:
-    """What is told of a file, without its name."""
+    """The messages about a file, without its name."""
     with pytest.raises(ConfigurationError) as raised:
         loaded(text)
     assert isinstance(raised.value, SemsegError)
@@ -67,7 +67,7 @@ def refusal(text: str | bytes) -> str:
 
 
 def new(**keys: str) -> str:
-    """PaddleX 3.7.2's file with some values of its section replaced, or added after the last line."""
+    """PaddleX 3.7.2's file with values of its section replaced, or added after the last line."""
     text = NEW
     for key, value in keys.items():
         lines = [line for line in text.splitlines() if line.strip().startswith(f"{key}:")]
@@ -320,7 +320,7 @@ SHAPE = "shape, and the file has"
             f"{NEW}SubModules: {{}}\nSubModules: {{}}\n",
             "line 10: key 'SubModules' is already on line 3\nline 11: key 'SubModules' is already on line 3",
         ),
-        # What must be there
+        # Required keys
         ("pipeline_name: semantic_segmentation\n", "line 1: key 'SubModules.SemanticSegmentation.model_name' is missing"),
         (new(model_name="null"), "line 1: key 'SubModules.SemanticSegmentation.model_name' is missing"),
         (NEW.partition("\n")[2], "line 1: key 'pipeline_name' is missing; it must be semantic_segmentation"),

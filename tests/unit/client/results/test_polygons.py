@@ -17,7 +17,7 @@ def label_map(*rows: str) -> LabelMap:
 
 
 def random_maps() -> list[LabelMap]:
-    """Small ones with every kind of contact, larger ones with large areas."""
+    """Small maps with every kind of contact, and larger maps with large areas."""
     rng = np.random.default_rng(7)
     small = [rng.integers(0, rng.integers(2, 5), rng.integers(1, 9, 2)).astype(np.uint8) for _ in range(300)]
     fields = [cv2.GaussianBlur(rng.random((40, 60, 4)), (0, 0), 2) for _ in range(5)]
@@ -32,7 +32,7 @@ def area(ring: Ring) -> float:
 
 
 def filled(polygon: Polygon, size: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """The pixels inside the outer ring and outside the holes: those with an odd number of upright sides to their left."""
+    """The pixels inside the outer ring and outside the holes: those with an odd number of vertical sides to their left."""
     sides = np.zeros((size[0], size[1] + 1), np.bool_)
     for ring in polygon:
         for (x, y0), (x1, y1) in itertools.pairwise(ring):

@@ -44,7 +44,7 @@ def test_it_tells_what_the_segmentation_does() -> None:
     assert sum(each.pixels for each in result().classes) == LABEL_MAP.size
 
 
-# PaddleX's face
+# PaddleX's interface
 
 
 def test_print_abbreviates_the_pixels(capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,7 +191,7 @@ def test_an_alpha_out_of_range_is_refused(alpha: float) -> None:
 
 def test_the_overlay_lies_on_the_image_as_exif_turns_it(tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned clockwise
+    exif[0x0112] = 6  # rotate clockwise
     Image.fromarray(np.rot90(PIXELS)).save(tmp_path / "x.png", exif=exif)
     assert np.array_equal(np.asarray(result(image=(tmp_path / "x.png").read_bytes()).overlay(0)), PIXELS)
 

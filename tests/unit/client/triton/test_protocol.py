@@ -1,4 +1,4 @@
-"""The conversations, played by hand with Triton's own messages for answers."""
+"""The conversations, played by hand with Triton's own messages as answers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def result(label_map: np.ndarray[Any, Any], picture: bytes | None, version: str 
 
 
 def play(steps: Steps[Any], states: dict[str, str], answer: Any = None) -> tuple[Any, list[str]]:
-    """What a conversation comes to with a server in these states, and the calls that it made."""
+    """The result of a conversation with a server in these states, and the calls that it made."""
     calls = []
     try:
         step = next(steps)
@@ -162,7 +162,7 @@ def test_a_version_that_goes_while_the_models_are_asked_for_fails_nobody() -> No
     assert step.arguments["model_name"] == "A_network"
     step = steps.throw(Unavailable("not at ready state"))
     assert step.method == "infer"
-    # The answer is of another version, and asking what that is fails: the image has its answer all the same.
+    # The answer comes from a different version, and asking about it fails: the image still gets its answer.
     step = steps.send(result(np.zeros((1, 1), np.uint8), None, "2"))
     assert step.method == "get_model_repository_index"
     with pytest.raises(StopIteration) as end:

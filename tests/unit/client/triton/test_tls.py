@@ -23,7 +23,7 @@ def test_the_url_asks_for_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("SEMSEG_TRITON_CA", str(authority.certificate))
     assert credentials("grpcs://triton:8001", None) is not None
     for plain in ("grpc://triton:8001", "127.0.0.1:8001", "localhost:8001", "[::1]:8001"):
-        assert credentials(plain, None) is None  # pipelines' own servers among them
+        assert credentials(plain, None) is None  # including the pipelines' own servers
 
 
 def test_nobody_is_left_without_the_tls_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,8 @@ GIB = 2**30
 
 
 def attention() -> ModelProto:
-    """A graph whose softmax goes over all pairs of 8x8 patches: at two megapixels, 2^15 squared, 4 GiB, of which nothing shows
-    at the sizes that are run if only the peak is looked at."""
+    """A graph with a softmax over all pairs of 8x8 patches: at two megapixels, 2^15 squared or 4 GiB. At the sizes run, the peak
+    alone does not show it."""
     constants = {"patches": [-1, 64], "one": [1]}
     nodes = [
         helper.make_node("Cast", ["pixels"], ["floats"], to=TensorProto.FLOAT),
@@ -72,7 +72,7 @@ def test_a_networks_memory_is_measured(network: ModelProto, archive: Archive, tm
     served, _ = served_graph(network, archive.normalisation)
     taken = memory.measure(served.SerializeToString(), tmp_path)
     assert [size for size, _ in taken.peaks] == [0.5, 1, 2]
-    # At least the 19 logits of every pixel, and not many times the layers of a narrow network.
+    # At least the 19 logits of every pixel, and not many times a narrow network's layers.
     assert 19 * 4 * 2**20 < taken.slope < GIB
     assert taken.square == 0
 

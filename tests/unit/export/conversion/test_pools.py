@@ -14,7 +14,7 @@ from semseg_export.weights.archive import Archive
 
 
 def marked_pool(bins: tuple[int, int]) -> ModelProto:
-    """What Paddle2ONNX makes of a marked pool."""
+    """A marked pool as Paddle2ONNX converts it."""
     strides = [pools.MARK + count for count in bins]
     pool = helper.make_node("AveragePool", ["image"], ["pooled"], kernel_shape=list(bins), strides=strides)
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [None, None, None, None])

@@ -13,7 +13,7 @@ from semseg_export.conversion.sparse_argmax import FACTORS, SIZES, SMALL, at_wor
 from semseg_export.runtime import Session
 
 Logits = npt.NDArray[np.float32]
-BRANCHES = ("ids_1", "ids_2", "ids_3", "ids_sparse")  # other sizes or no numbers; cells; lists; none of these
+BRANCHES = ("ids_1", "ids_2", "ids_3", "ids_sparse")  # other sizes or not finite; cells; lists; none of these
 
 
 @dataclass
@@ -27,7 +27,7 @@ def as_model(graph: GraphProto) -> ModelProto:
 
 
 def marked(graph: GraphProto) -> None:
-    """Has every branch that makes ids give the same number of its own for all pixels, instead."""
+    """Makes each branch that computes ids output its own number for all pixels instead."""
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.type == attribute.GRAPH:
@@ -41,7 +41,7 @@ def marked(graph: GraphProto) -> None:
 
 @cache
 def sessions(factor: int) -> tuple[Session, Session, Session]:
-    """The decision; one that tells the branch that it takes; and all logits upsampled and compared."""
+    """The decision; one that reports its branch; and one that upsamples and compares all logits."""
     model, told = as_model(decision(factor)), as_model(decision(factor))
     checker.check_model(model, full_check=True)
     marked(told.graph)
@@ -55,7 +55,7 @@ def sessions(factor: int) -> tuple[Session, Session, Session]:
 
 
 def answer(logits: Logits, factor: int, size: tuple[int, int] | None = None) -> Answer:
-    """Fails the test unless it is that of all logits, upsampled."""
+    """Fails the test unless the answer equals that of all logits, upsampled."""
     number, height, width, classes = logits.shape
     full_height, full_width = size or (height * factor, width * factor)
     feeds = {SMALL: logits, SIZES: np.array([number, full_height, full_width, classes])}
@@ -66,7 +66,7 @@ def answer(logits: Logits, factor: int, size: tuple[int, int] | None = None) -> 
 
 
 def regions(seed: int, shape: tuple[int, int, int, int], patch: int = 8) -> Logits:
-    """Logits [N, h, w, C] as of a trained network: patches of one class each, and a little noise."""
+    """Logits [N, h, w, C] like a trained network's: patches of one class each, and a little noise."""
     number, height, width, classes = shape
     random = np.random.default_rng(seed)
     coarse = random.integers(0, classes, (number, -(-height // patch), -(-width // patch)))

@@ -124,7 +124,7 @@ def test_what_its_owner_set_stays_when_a_version_is_added(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("owned", "kept"),
     [
-        (triton.ModelDynamicBatching(), BATCHING),  # as former exports wrote it
+        (triton.ModelDynamicBatching(), BATCHING),  # as earlier exports wrote it
         (triton.ModelDynamicBatching(preserve_ordering=True), triton.ModelDynamicBatching(preserve_ordering=True)),
         (None, None),
     ],
@@ -150,7 +150,7 @@ def test_onnxruntime_keeps_no_memory_for_each_shape_unless_the_owner_wants_it(
     install(tmp_path, "net", {"model.onnx": b"first"}, RECORD)
     network = config(tmp_path / "net_network")
     assert network.parameters["enable_mem_pattern"].string_value == "0"
-    network.parameters.clear()  # as former exports wrote it
+    network.parameters.clear()  # as earlier exports wrote it
     if owned is not None:
         network.parameters["enable_mem_pattern"].string_value = owned
     (tmp_path / "net_network" / "config.pbtxt").write_text(text_format.MessageToString(network))

@@ -34,7 +34,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> ModelProto:
 
 
 def types(model: ModelProto) -> Callable[[str], int]:
-    """The ONNX type of a tensor of the model, by its name."""
+    """Maps a tensor's name to its ONNX type."""
     inferred = onnx.shape_inference.infer_shapes(model)
     return {value.name: value.type.tensor_type.elem_type for value in inferred.graph.value_info}.__getitem__
 
@@ -70,7 +70,7 @@ def test_pixels_are_quantised_as_they_are_where_the_channels_are_normalised_alik
 
 
 def small(normalisation: Normalisation, first: str) -> ModelProto:
-    """A served graph of one operator and a convolution."""
+    """A served graph with one operator and a convolution."""
     network = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["": 17]>
         network (float[n, 3, h, w] x) => (float[n, 4, h, w] logits) {{
             begun = {first} (x)

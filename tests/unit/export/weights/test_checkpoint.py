@@ -55,7 +55,7 @@ def test_sliced_parameters_are_put_together(tmp_path: Path) -> None:
 
 
 class Call:
-    """Pickled, it is a call of `function`."""
+    """Pickles to a call of `function`."""
 
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = (function, arguments)
@@ -106,7 +106,7 @@ def under_a_name(value: bytes) -> bytes:
 
 
 def state_of(values: Any, *state: Any) -> bytes:
-    """An array whose own state is replaced."""
+    """A pickled array with its state replaced."""
 
     class Forged:
         def __reduce__(self) -> Any:

@@ -112,7 +112,7 @@ def test_a_body_without_end_is_not_kept(server: ArchiveServer, tmp_path: Path, m
 
 def test_nothing_leads_from_https_to_http(server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def redirected(*_: object, **__: object) -> httpx.Response:
-        """As httpx answers after a redirect."""
+        """What httpx returns after a redirect."""
         first = httpx.Response(302, request=httpx.Request("GET", "https://weights.example/net.tar"))
         return httpx.Response(200, request=httpx.Request("GET", server.url), history=[first])
 

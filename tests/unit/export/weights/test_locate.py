@@ -177,7 +177,7 @@ def negative() -> bytes:
 
 
 def large_header() -> bytes:
-    """A name of 64 MiB, in a few kilobytes of gzip."""
+    """A name of 64 MiB, gzipped to a few kilobytes."""
     name = tarfile.TarInfo("././@LongLink")
     name.type, name.size = tarfile.GNUTYPE_LONGNAME, 64 << 20
     return gzip.compress(name.tobuf() + b"a" * name.size)

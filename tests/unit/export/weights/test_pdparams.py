@@ -145,7 +145,7 @@ def test_a_configuration_that_tells_nothing_is_refused(tmp_path: Path, files: di
 
 
 def test_without_paddleseg_it_is_asked_for(file: Path, tmp_path: Path) -> None:
-    # A module of None cannot be found, as one that is not installed.
+    # Importing a module set to None fails, as if it were not installed.
     program = f"""
 import sys
 sys.modules["paddleseg"] = None

@@ -1,4 +1,4 @@
-"""The checks as a caller meets them; no tritonserver answers behind them, so what passes to it is 503."""
+"""The checks as a caller sees them. No tritonserver runs behind them, so requests that pass get 503."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def test_a_client_that_is_no_browser_sends_neither_header() -> None:
         ("[::1]:8080", "http://[::1]:8080"),
         ("[::1]", "http://[::1]"),
         ("localhost:443", "https://localhost"),
-        ("api.example.com", "https://api.example.com"),  # behind a proxy that ends TLS: no rebound name has a certificate there
+        ("api.example.com", "https://api.example.com"),  # behind a proxy that ends TLS: a rebound name has no certificate there
     ],
 )
 def test_the_gateways_own_page_may(host: str, origin: str) -> None:
@@ -68,7 +68,7 @@ def test_the_browsers_word_counts_against_an_origin_that_looks_like_the_gateways
 
 
 def test_a_page_that_was_rebound_may_not_though_it_is_of_the_same_origin() -> None:
-    """It comes over http: the browser's word for the same origin is not sent there, and is not believed."""
+    """It comes over plain http: browsers do not send Sec-Fetch-Site there, so it is not trusted."""
     for site in (None, "same-origin"):
         assert not ANYWHERE.admits("POST", "evil.example:8080", "http://evil.example:8080", site)
     assert ANYWHERE.admits("POST", "gateway:8080", "http://gateway:8080", None)

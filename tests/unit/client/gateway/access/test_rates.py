@@ -10,7 +10,7 @@ def test_a_second_lets_as_many_through_as_it_may_and_then_one_at_a_time() -> Non
     assert [allowance.enter(10.0) for _ in range(3)] == [0, 0, pytest.approx(0.5)]
     assert allowance.enter(10.4) == pytest.approx(0.1)
     assert allowance.enter(10.5) == 0
-    assert [allowance.enter(99.0) for _ in range(3)] == [0, 0, pytest.approx(0.5)]  # what is not used is not saved up
+    assert [allowance.enter(99.0) for _ in range(3)] == [0, 0, pytest.approx(0.5)]  # unused requests do not accumulate
 
 
 def test_the_stricter_of_two_rates_counts_and_a_refusal_costs_nothing() -> None:
@@ -25,7 +25,7 @@ def test_no_more_are_under_way_than_may_be() -> None:
     allowance = Allowance(Limits(concurrent=2, per_second=3), 0.0)
     assert [allowance.enter(0.0) for _ in range(4)] == [0, 0, 1, 1]
     allowance.leave()
-    assert allowance.enter(0.0) == 0  # those that were refused took nothing of the rate
+    assert allowance.enter(0.0) == 0  # refused requests did not count against the rate
 
 
 def test_without_limits_all_come_in() -> None:

@@ -73,7 +73,7 @@ async def test_a_request_is_one_line_of_json(written: Written, tmp_path: Path) -
         "width": 64,
         "height": 32,
         "status": 200,
-        "bytes_in": 0,  # the route did not read it
+        "bytes_in": 0,  # the route did not read the body
         "bytes_out": 5,
         "cause": None,
     }

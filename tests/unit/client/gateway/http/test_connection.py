@@ -1,4 +1,4 @@
-"""A connection over a transport that only notes what happens to it, with an application of the test's."""
+"""A connection on a transport that only records what happens to it, with a test application."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Wire(asyncio.Transport):
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the body, and answers with it."""
+    """Reads the body, and answers with an empty object."""
     body, more = b"", True
     try:
         while more:
@@ -171,7 +171,7 @@ async def test_of_an_answer_in_pieces_each_piece_that_is_taken_counts() -> None:
     for _ in range(10):
         callers.traffic.tick(20)
         connection.pause_writing()
-        connection.resume_writing()  # and then the next piece is written, as large as the one before
+        connection.resume_writing()  # then an equally large piece is written
     assert not wire.ended
 
 
@@ -180,7 +180,7 @@ async def test_a_connection_too_many_closes_the_one_that_has_idled_longest() -> 
     (busy, _), (first, first_wire), (_, second_wire) = callers.come(), callers.come(), callers.come()
     busy.data_received(HEAD)
     first.data_received(HEAD + b"x" * 100)
-    await settle()  # it has had its answer, later than the second came
+    await settle()  # it got its answer after the second connected
     _, wire = callers.come()
     assert (first_wire.ended, second_wire.ended, wire.ended) == ("", "closed", "")
 
@@ -216,7 +216,7 @@ async def test_the_slowest_readers_are_cut_when_answers_take_half_of_the_memory(
         wire.unread = 100
         wires.append(wire)
     callers.traffic.tick(0.25)
-    assert [wire.ended for wire in wires] == ["", "", ""]  # that was too short to tell
+    assert [wire.ended for wire in wires] == ["", "", ""]  # too short to judge
     callers.traffic.tick(0.25)
     assert [wire.ended for wire in wires] == ["aborted", "aborted", ""]
 
@@ -258,7 +258,7 @@ async def test_the_next_request_is_taken_after_a_refused_body() -> None:
 
 
 async def test_who_keeps_back_its_body_until_it_is_asked_for_is_closed_when_refused() -> None:
-    """Its next request would be taken for the body."""
+    """Otherwise its next request would be read as the body."""
     callers = Callers()
     callers.traffic.answers = callers.traffic.answer_memory + 1
     connection, wire = callers.come()

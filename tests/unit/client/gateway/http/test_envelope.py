@@ -68,7 +68,7 @@ def test_what_the_server_is_at_fault_for_tells_nothing_of_its_inside(error: Sems
     ],
 )
 def test_what_the_caller_is_at_fault_for_is_422_with_its_place(error: InvalidRequest, places: tuple[str, str]) -> None:
-    told = str(error).replace("target_size", "targetSize")  # the caller's own name of it
+    told = str(error).replace("target_size", "targetSize")  # the caller's name for it
     options = Options.model_validate({})
     for asked, place in zip(
         (ImageRequest(b"", options, "body.image", "body"), ImageRequest(b"", options, "body", "query")), places, strict=True

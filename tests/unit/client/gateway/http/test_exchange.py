@@ -106,5 +106,5 @@ def test_nothing_is_held_once_it_has_ended() -> None:
     exchange = Exchange(every)
     exchange.hold(10)
     exchange.end()
-    exchange.hold(10)  # a line of a batch that came too late
+    exchange.hold(10)  # a batch line that came too late
     assert every.answers == 0

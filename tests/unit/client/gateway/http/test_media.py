@@ -27,7 +27,7 @@ def request(**headers: str) -> Request:
         ("image/jpeg;q=0.4, application/json;q=0.5", JSON),
         ("image/png;q=0, */*;q=0.1", JSON),
         ("application/octet-stream", BYTES),
-        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", JSON),  # Java's own, where none is set
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", JSON),  # Java's default
         ("text/html,application/xhtml+xml,image/avif,image/png,*/*;q=0.8", JSON),  # a browser's
     ],
 )

@@ -12,7 +12,7 @@ DRAW, OTHER = Stub(1, "draw", "S", 0), Stub(2, "A_network", "S", 0)
 
 
 class Triton:
-    """Loads what it is told to, or says that it could not."""
+    """Holds the loaded revisions and the number of failed loads."""
 
     def __init__(self) -> None:
         self.has: set[tuple[str, str]] = set()
@@ -26,7 +26,7 @@ class Triton:
 
 
 class Case:
-    """A healer of one entry, `draw`, that needs two processes."""
+    """A healer for one entry, `draw`, which needs two processes."""
 
     def __init__(self, folder: Path) -> None:
         for path in (folder / "owner" / "draw", folder / "served"):

@@ -46,7 +46,7 @@ def test_what_a_dead_owner_left_is_cleared_by_the_next_one(tmp_path: Path) -> No
     (tmp_path / "semseg_1_ab_folder").mkdir()
     (tmp_path / "semseg_1_ab_region").write_bytes(b"x")
     (tmp_path / "others").write_bytes(b"x")
-    (tmp_path / "semseg_*_folder").mkdir()  # would be a pattern for all of them
+    (tmp_path / "semseg_*_folder").mkdir()  # as a glob, it would match all of them
     os.mkfifo(tmp_path / "semseg_2_cd_folder")
     alive = SharedMemory(tmp_path)
     another = SharedMemory(tmp_path)
