@@ -112,7 +112,8 @@ def test_the_request_parameters_are_read_and_sent_under_their_names() -> None:
     names = [name for name, *_ in table("Request parameters")]
     for name in names:
         assert f'.get("{name}")' in (ROOT / "model_repository/preprocess/1/model.py").read_text()
-    assert [*app.ADMITTED, "target_size"] == names
+    assert names == ["admitted", "target_size"]
+    assert '"admitted"' in getsource(app.create_app)
     assert '"target_size"' in getsource(conversation.inference)
 
 

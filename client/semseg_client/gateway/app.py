@@ -25,15 +25,14 @@ from .segmenter import Segmenter
 from .settings import Settings
 from .traffic import Traffic
 
-# Images wait here in the gateway and not in Triton, so preprocess has none of ours refused when many wait there.
-ADMITTED = {"admitted": True}
-
 
 def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     """The gateway to the tritonserver at `settings.url`. `status` is told by who supervises that server, if anybody does."""
     supervision = status or Unsupervised()
-    client = AsyncClient(settings.url, settings.timeout, parameters=ADMITTED)
-    prober = AsyncClient(settings.url, settings.timeout, patience=0, parameters=ADMITTED)
+    # Images wait in the gateway, not in Triton, so preprocess must not refuse the gateway's when many wait in Triton.
+    admitted = {"admitted": supervision.ticket()}
+    client = AsyncClient(settings.url, settings.timeout, parameters=admitted)
+    prober = AsyncClient(settings.url, settings.timeout, patience=0, parameters=admitted)
     health = Health(prober, settings.model, supervision.read)
     segmenter = Segmenter(client, settings.model, health, supervision, settings.timeout, settings.max_waiting)
     remote = Remote(settings.image_hosts, settings.max_body_bytes, settings.image_timeout)
