@@ -149,11 +149,12 @@ def test_a_killed_server_is_started_again(service: Service, expected: list[int])
 
 def test_while_many_images_wait_callers_of_grpc_are_refused_before_anything_is_decoded(service: Service) -> None:
     busy = Path(server_of(service.grpc).environ()["SEMSEG_CRASH_FOLDER"], "busy")
-    with Client(service.grpc) as client:
+    with Client(service.grpc) as client, Client(service.grpc, parameters={"admitted": True}) as forger:
         client.segment(STREET)
         busy.touch()
-        with pytest.raises(Overloaded):
-            client.segment(STREET)
+        for each in (client, forger):
+            with pytest.raises(Overloaded):
+                each.segment(STREET)
         assert label_map(service)
         deadline = time.monotonic() + PATIENCE
         while busy.exists():  # no image waits

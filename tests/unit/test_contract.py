@@ -12,7 +12,6 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
-from semseg_client.gateway import app
 from semseg_client.triton import protocol as conversation
 from semseg_contract import limits, palette
 from semseg_contract.names import SHARED
@@ -113,7 +112,6 @@ def test_the_ensembles_parameters_are_those_of_the_table_and_clients_read_them_a
 
 def test_the_request_parameters_are_those_of_the_table() -> None:
     assert [name for name, *_ in table("Request parameters")] == [ADMITTED, TARGET_SIZE]
-    assert list(app.ADMITTED) == [ADMITTED]
     assert f"from 1 to {limits.LONGEST_SIDE}" in CONTRACT
 
 

@@ -51,12 +51,18 @@ class AdmissionQueue:
         self._interrupted_at = float("-inf")
 
     @property
-    def overload(self) -> Overloaded | None:
-        """Why no other image may wait, with the time in which those that do will be answered; None: it may."""
-        drained = self._waiting * self._mean
-        if self._waiting < self._max_waiting and (self._waiting == 0 or drained < self._timeout):
+    def images(self) -> int:
+        """That wait or are inside."""
+        return self._waiting + len(self._inside)
+
+    def overload(self, coming: int = 0) -> Overloaded | None:
+        """Why no other image may wait beside so many that are about to, with the time in which all these will be answered; None:
+        it may."""
+        waiting = self._waiting + coming
+        drained = waiting * self._mean
+        if self._waiting == 0 or (waiting < self._max_waiting and drained < self._timeout):
             return None
-        return Overloaded(f"{self._waiting} images wait for the network", retry_after=drained)
+        return Overloaded(f"{waiting} images wait for the network", retry_after=drained)
 
     async def run(self, pixels: int, most: int, deadline: float, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What `ask`, for an image of so many pixels, returns; begun with less than `most` images, or pixels to spare, inside.
@@ -67,7 +73,7 @@ class AdmissionQueue:
             Overloaded: too many wait.
             DeadlineExceeded: it would hardly be done by the `deadline`, by the event loop's clock: the next may be.
         """
-        if (overload := self.overload) is not None:
+        if (overload := self.overload()) is not None:
             raise overload
         self._waiting += 1
         try:

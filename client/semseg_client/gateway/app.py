@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 
+from semseg_contract.tensors import ADMITTED
+
 from ..hosting.supervision.status import StatusFile, Unsupervised
 from ..triton.client import AsyncClient
 from . import description
@@ -27,15 +29,14 @@ from .segmenter import Segmenter
 from .settings import Settings
 from .url_images import UrlImages
 
-# Images wait here in the gateway and not in Triton, so preprocess has none of ours refused when many wait there.
-ADMITTED = {"admitted": True}
-
 
 def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     """The gateway to the tritonserver at `settings.url`. `status` is told by who supervises that server, if anybody does."""
     supervision = status or Unsupervised()
-    client = AsyncClient(settings.url, settings.timeout, parameters=ADMITTED)
-    prober = AsyncClient(settings.url, settings.timeout, patience=0, parameters=ADMITTED)
+    # Images wait in the gateway, not in Triton, so preprocess must not refuse the gateway's when many wait in Triton.
+    admitted = {ADMITTED: supervision.ticket()}
+    client = AsyncClient(settings.url, settings.timeout, parameters=admitted)
+    prober = AsyncClient(settings.url, settings.timeout, patience=0, parameters=admitted)
     health = Health(prober, settings.model, supervision.read)
     segmenter = Segmenter(client, settings.model, health, supervision, settings.timeout, settings.max_waiting)
     remote = UrlImages(settings.image_hosts, settings.max_body_bytes, settings.image_timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from fastapi import Request
@@ -18,18 +19,22 @@ _PATH = "/semantic-segmentation"  # and below
 
 
 class Gate:
-    """ASGI middleware. `overload` tells why no image can be taken now, or None."""
+    """ASGI middleware. `overload` tells why no image can be taken beside so many requests under way, or None."""
 
-    def __init__(self, app: ASGIApp, traffic: Traffic, overload: Callable[[], Overloaded | None]) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic, overload: Callable[[int], Overloaded | None]) -> None:
         self._app = app
         self._traffic = traffic
         self._overload = overload
+        # One is refused in each round of the event loop: images do not wait for hundreds of refusals.
+        self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         refusal = self._refusal(scope)
         if refusal is not None:
+            async with self._turn:
+                await asyncio.sleep(0)
             return await failed(Request(scope), refusal)(scope, receive, send)
         state = scope.setdefault("state", {})
         state["exchange"] = exchange = Exchange(self._traffic)
@@ -43,7 +48,7 @@ class Gate:
     def _refusal(self, scope: Scope) -> Failed | None:
         if scope["method"] != "POST" or not scope["path"].startswith(_PATH):
             return None
-        if (overload := self._overload()) is not None:
+        if (overload := self._overload(self._traffic.under_way)) is not None:
             return as_failed(overload)
         traffic = self._traffic
         declared = Headers(scope=scope).get("content-length", "")

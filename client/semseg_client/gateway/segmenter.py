@@ -50,12 +50,16 @@ class Segmenter:
         self._queues = defaultdict[str, AdmissionQueue](lambda: AdmissionQueue(max_waiting, timeout))
         self._served: list[str] = []  # the models, as far as it has mattered
 
-    def overload(self) -> Overloaded | None:
-        """Why no image can be taken, whichever model it is for; None: one may be.
+    def overload(self, under_way: int) -> Overloaded | None:
+        """Why no image can be taken beside so many requests under way, whichever model it is for; None: one may be.
+
+        Those that are in no queue yet count in each. When a place became free, all that came in one round of the event loop were
+        let in for it, and nearly all refused only after they had been read: that took the loop's time from the images.
 
         The body of a request would tell the model; it costs more to read than all else that a refusal takes.
         """
-        overloads = [self._queues[name].overload for name in self._served]
+        coming = max(0, under_way - sum(queue.images for queue in self._queues.values()))
+        overloads = [self._queues[name].overload(coming) for name in self._served]
         return None if None in overloads else max(filter(None, overloads), key=lambda one: one.retry_after or 0, default=None)
 
     async def found(self, asked: ImageRequest, outputs: AbstractSet[Output]) -> Found:

@@ -18,6 +18,7 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970")
 import cv2
 import numpy as np
 import triton_python_backend_utils as pb
+from admission import Admission
 from crashes import Convicted, Crashes
 from image import MOST_PIXELS, decode, look, rgb
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ class TritonPythonModel:
         self.resize = configured(parameters)
         self.batch = largest_batch(parameters)
         folder = os.environ.get("SEMSEG_CRASH_FOLDER")
-        self.busy = f"{folder}/busy" if folder else ""
+        self.refuses = Admission(Path(folder)).refuses if folder else lambda _: False
         self.noted = Crashes(Path(folder)).noted if folder else lambda _: nullcontext()
         self.lanes = cycle(sample(range(2, 1024), 1022))  # shuffled: other instances go their own way
 
@@ -65,7 +66,7 @@ class TritonPythonModel:
     def tensors(self, request: pb.InferenceRequest) -> list[pb.Tensor]:
         encoded = pb.get_input_tensor_by_name(request, "image").as_numpy().reshape(-1)
         parameters = json.loads(request.parameters())
-        if os.path.exists(self.busy) and not parameters.get("admitted"):  # noqa: PTH110 - a microsecond
+        if self.refuses(parameters.get("admitted")):
             raise Busy("too many images wait; try again later")
         wanted = parameters.get("target_size")
         resize = self.resize if wanted is None else replace(self.resize, target_size=target(wanted))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from ..settings import Settings
 from .door import Door
 from .key_gate import KeyGate
 from .keys import Keys
+from .preflight import Preflight
 
 _EXPOSED = (
     "X-Log-Id",
@@ -28,7 +28,7 @@ def guard(app: FastAPI, settings: Settings) -> None:
         app.add_middleware(KeyGate, keys=Keys(settings.api_keys_file))
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            Preflight,
             allow_origins=settings.cors_origins,
             allow_methods=["*"],  # the routes answer 405 where a method is wrong, and the page can read that
             allow_headers=["*"],

@@ -25,6 +25,7 @@ class Exchange:
         self.sent = 0  # bytes
         self.too_slow = False  # its sender
         self._ended = False
+        self._under_way = False
 
     def hold(self, size: int) -> None:
         """So many bytes of an answer are there and not yet sent; less, if negative."""
@@ -36,6 +37,7 @@ class Exchange:
         """Nothing is held any longer."""
         self.hold(-self.answer)
         self._release_body()
+        self._count(under_way=False)
         self._ended = True
 
     def receiving(self, receive: Receive) -> Receive:
@@ -53,6 +55,8 @@ class Exchange:
             if self.body > _LARGE:
                 async with self._traffic.large_body:
                     await asyncio.sleep(0)
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                self._count(under_way=not self._ended)
             return message
 
         return counted
@@ -62,6 +66,7 @@ class Exchange:
 
         async def counted(message: Message) -> None:
             if message["type"] != "http.response.body":
+                self._count(under_way=False)
                 await send(message)
                 return
             body, more = message.get("body", b""), message.get("more_body", False)
@@ -81,6 +86,10 @@ class Exchange:
             self.hold(-size)
 
         return counted
+
+    def _count(self, *, under_way: bool) -> None:
+        self._traffic.under_way += under_way - self._under_way
+        self._under_way = under_way
 
     def _release_body(self) -> None:
         self._traffic.bodies -= self.body

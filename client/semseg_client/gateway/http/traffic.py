@@ -36,6 +36,7 @@ class Traffic:
         # Of large bodies one is read on in each round of the event loop: the others' requests are not held up by dozens.
         self.large_body = asyncio.Lock()
         self.answers = 0  # bytes held
+        self.under_way = 0  # requests that have come whole and whose answer has not begun
         self.connections: set[Connection] = set()
         self.idle: dict[Connection, None] = {}  # those without a request, the one that has been so longest first
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from ...errors import SemsegError
 from ...hosting.supervision.status import Status
@@ -51,9 +50,15 @@ class Health:
     async def _ask(self) -> str | None:
         names: list[str | None] = [self._model]
         begun_at = self._clock()
-        with suppress(SemsegError, asyncio.TimeoutError):  # the inference tells, too
-            served = await asyncio.wait_for(self._client.models(), _WAIT / 2)
+        # A large image may keep a model busy for long. Whether Triton itself hangs shows sooner: it tells its models at any time.
+        proven = any(pulse.fresh for pulse in self._models.values())
+        try:
+            served = await asyncio.wait_for(self._client.models() if proven else self._client.models(refresh=True), _WAIT / 2)
             names = [*({model.name for model in served} | ({self._model} if self._model else set()))]
+        except asyncio.TimeoutError:
+            return "the inference server does not answer"
+        except SemsegError:
+            pass  # the inference tells, too
         pulses = [self._pulse(name) for name in names]
         begun = [pulse.ask() for pulse in pulses if not pulse.fresh]
         if begun:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ...files import write_whole
+
+CRASHES = "crashes"  # folder beside the status, for preprocess: what crashed it, whether it is too busy, and the ticket
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class Unsupervised:
     def suspect(self) -> None:
         pass
 
+    def ticket(self) -> str:
+        return ""
+
 
 class StatusFile(Unsupervised):
     """A file with a Status. It is replaced whole, and read again only when it has changed."""
@@ -43,6 +49,7 @@ class StatusFile(Unsupervised):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._suspicion = path.with_suffix(".suspicion")
+        self._ticket = path.parent / CRASHES / "ticket"
         self._seen: tuple[int, int] | None = None
         self._status = Status()
 
@@ -61,6 +68,15 @@ class StatusFile(Unsupervised):
         except FileNotFoundError:
             pass
         return self._status
+
+    def issue_ticket(self) -> None:
+        """Write a new ticket, which only this user can read. Raises OSError if it cannot be written."""
+        self._ticket.touch(0o600)
+        self._ticket.write_text(secrets.token_hex())
+
+    def ticket(self) -> str:
+        """Whoever sends it as the parameter `admitted` bounds its own images; preprocess does not refuse them. Raises OSError."""
+        return self._ticket.read_text()
 
     def suspect(self) -> None:
         """Tell the supervisor that a request has been under way for a while. It then looks for processes that hang."""

@@ -28,7 +28,7 @@ from .pulse import Pulse
 from .served_configuration import adjust, instances
 from .served_repository import REVISION, ServedRepository
 from .shared_memory import SharedMemory
-from .status import Fault, Status, StatusFile
+from .status import CRASHES, Fault, Status, StatusFile
 from .stubs import resume, stubs, zombies
 from .triton_log import TritonLog
 from .triton_process import HOST, TritonProcess, program
@@ -43,8 +43,6 @@ _LEAST = 1.0  # s, that tritonserver has in any case
 _ATTENTIVE = 10.0  # s, within which whoever looks after a server has looked
 _FIRST = 5.0  # s, that the first inference may take before it is asked whether the server still lives
 _FREE_STARTS = 2  # deaths of the server in a row that are mended at once
-
-_CRASHES = "crashes"  # folder in which preprocess notes what crashed it
 
 Say = Callable[[str], None]
 
@@ -109,7 +107,8 @@ class Supervisor:
             self._triton = _Triton(self.grpc_url, self._log)
             self._healer = Healer(self._served, self._triton, self._instances, self._say)
             self._pulse = Pulse(self._triton.ask)
-            (memory.folder / _CRASHES).mkdir()
+            (memory.folder / CRASHES).mkdir(0o700)
+            self._status.issue_ticket()
             self._process = self._run(memory)
         except BaseException:
             memory.remove()
@@ -144,7 +143,7 @@ class Supervisor:
         self._thread = threading.Thread(target=self._supervise, name="semseg-supervisor", daemon=True)
         self._thread.start()
         if (metrics := self.url("metrics")) is not None and self._memory is not None:
-            pressure = Pressure(metrics, self._memory.folder / _CRASHES / "busy")
+            pressure = Pressure(metrics, self._memory.folder / CRASHES / "busy")
             threading.Thread(target=pressure.watch, args=[self._ended], name="semseg-pressure", daemon=True).start()
 
     def load(self, names: Sequence[str]) -> None:
@@ -250,7 +249,7 @@ class Supervisor:
             self._tell_owner(news)
 
     def _run(self, memory: SharedMemory) -> TritonProcess:
-        environment = {"SEMSEG_CRASH_FOLDER": str(memory.folder / _CRASHES)}
+        environment = {"SEMSEG_CRASH_FOLDER": str(memory.folder / CRASHES)}
         return TritonProcess(self._served.path, self._ports, memory, self._log, environment)
 
     def _add(self, model: str) -> None:

@@ -141,13 +141,25 @@ async def test_not_more_images_wait_than_may() -> None:
     await images.come("a", "b", "c", "d", "e", pixels=LARGE)
     with pytest.raises(Overloaded):
         await images.tasks["e"]
-    assert images.queue.overload is not None
+    assert images.queue.overload() is not None
     await images.leave("a")
-    assert images.queue.overload is None
+    assert images.queue.overload() is None
     await images.come("f", pixels=LARGE)
     for name in "bcdf":
         await images.leave(name)
         assert await images.tasks[name] == name
+
+
+async def test_images_that_are_about_to_come_take_the_places_of_those_that_wait() -> None:
+    images = Images()
+    images.queue = AdmissionQueue(3, 60.0)
+    await images.come("a", "b", pixels=LARGE)
+    assert images.queue.overload(5) is None  # nobody waits
+    await images.come("c", pixels=LARGE)
+    assert images.queue.overload(1) is None
+    assert images.queue.overload(2) is not None
+    for name in "abc":
+        await images.leave(name)
 
 
 async def test_not_more_images_wait_than_are_answered_in_time_and_it_is_told_when_they_will_be() -> None:
@@ -158,8 +170,9 @@ async def test_not_more_images_wait_than_are_answered_in_time_and_it_is_told_whe
     await queue.run(LARGE, 1, NEVER, work)
     waiting = [asyncio.create_task(queue.run(LARGE, 1, NEVER, work)) for _ in range(10)]
     await asyncio.sleep(0)
-    assert queue.overload is not None
-    assert queue.overload.retry_after == pytest.approx(0.2, rel=0.5)
+    overload = queue.overload()
+    assert overload is not None
+    assert overload.retry_after == pytest.approx(0.2, rel=0.5)
     answers = await asyncio.gather(*waiting, return_exceptions=True)
     assert 2 <= sum(isinstance(answer, Overloaded) for answer in answers) <= 7
 
@@ -177,10 +190,10 @@ async def test_who_leaves_while_it_waits_makes_room_to_wait() -> None:
     images = Images()
     images.queue = AdmissionQueue(1, 60.0)
     await images.come("a", "b", "c", pixels=LARGE)
-    assert images.queue.overload is not None
+    assert images.queue.overload() is not None
     images.tasks["c"].cancel()
     await images.settle()
-    assert images.queue.overload is None
+    assert images.queue.overload() is None
     for name in "ab":
         await images.leave(name)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -40,7 +41,7 @@ async def ask(
 
     inside = Inside()
     scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-length", str(length).encode())]}
-    await Gate(inside, traffic, lambda: overload)(scope, receive, send)
+    await Gate(inside, traffic, lambda _: overload)(scope, receive, send)
     assert inside.asked == (sent[0]["status"] == 200)
     return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])
 
@@ -55,6 +56,25 @@ async def test_overload_is_told_with_the_time_after_which_to_try_again(traffic: 
     status, headers, body = await ask(traffic, Overloaded("full", wait))
     assert (status, headers[b"retry-after"]) == (503, told)
     assert (body["errorCode"], body["errorMsg"]) == (503, "The server is busy")
+
+
+async def test_of_many_one_is_refused_in_each_round_of_the_event_loop(traffic: Traffic) -> None:
+    refused = []
+
+    async def send(message: Message) -> None:
+        refused.append(message)
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    gate = Gate(Inside(), traffic, lambda _: Overloaded("full"))
+    scope = {"type": "http", "method": "POST", "path": "/semantic-segmentation", "headers": []}
+    asking = [asyncio.create_task(gate(dict(scope), receive, send)) for _ in range(50)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert 0 < len(refused) <= 2 * 20
+    await asyncio.gather(*asking)
+    assert len(refused) == 2 * 50
 
 
 async def test_other_paths_are_open_under_overload(traffic: Traffic) -> None:

@@ -101,6 +101,9 @@ async def test_a_listed_origin_has_cors() -> None:
         assert "Origin" in response.headers["vary"]
         assert {"X-Log-Id", "X-Model-Name"} <= set(response.headers["access-control-expose-headers"].split(", "))
         await refused(await gateway.options(PATH, headers={**asks, "Origin": "https://evil.example"}), 403)
+        made_up = await gateway.options(PATH, headers={**asks, "Access-Control-Request-Method": "MADE-UP"})
+        await refused(made_up, 400)
+        assert made_up.headers["access-control-allow-origin"] == origin
 
 
 @pytest.fixture

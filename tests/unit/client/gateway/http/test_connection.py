@@ -72,7 +72,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 class Callers:
     def __init__(self, **settings: Any) -> None:
         self.traffic = Traffic(Settings(workers=1, **settings))
-        self._config = Config(Gate(application, self.traffic, lambda: None), log_level="critical")
+        self._config = Config(Gate(application, self.traffic, lambda _: None), log_level="critical")
         self._config.load()
 
     def come(self) -> tuple[Connection, Wire]:

@@ -36,6 +36,27 @@ async def test_a_body_counts_until_it_is_answered() -> None:
     assert every.bodies == 0
 
 
+async def test_a_request_is_under_way_from_its_last_byte_until_its_answer_begins() -> None:
+    async def last() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    async def send(_: Message) -> None:
+        pass
+
+    every = traffic(1000)
+    answered, given_up = Exchange(every), Exchange(every)
+    await answered.receiving(chunks([200]))()
+    assert every.under_way == 0
+    await answered.receiving(last)()
+    await given_up.receiving(last)()
+    assert every.under_way == 2
+    await answered.sending(send)({"type": "http.response.start", "status": 200, "headers": []})
+    assert every.under_way == 1
+    for each in (answered, given_up):
+        each.end()
+    assert every.under_way == 0
+
+
 async def test_large_bodies_give_way_and_small_ones_still_come() -> None:
     every = traffic(1000)
     large = [Exchange(every) for _ in range(5)]

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from semseg_client import AsyncClient
+import semseg_client.gateway.routes.health as health_module
+from semseg_client import AsyncClient, Model, Segmentation
 from semseg_client.gateway.routes.health import Health, _Pulse
 from semseg_client.hosting.supervision.status import Fault, Status
 
@@ -19,6 +22,26 @@ async def test_a_model_that_has_just_answered_is_not_asked_again(client: AsyncCl
     assert await health.check() is None
     now = 103.0
     assert await health.check() == "no tritonserver answers at 127.0.0.1:1"
+
+
+async def test_a_server_that_hangs_is_told_long_before_an_inference_could_count_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hung:
+        async def models(self, *, refresh: bool = False) -> list[Model]:
+            return []  # as it was told before
+
+        async def models_now(self) -> list[Model]:
+            return await asyncio.Future()
+
+        async def segment(self, *_: object) -> Segmentation:
+            return await asyncio.Future()
+
+    monkeypatch.setattr(health_module, "_WAIT", 0.01)
+    now = 100.0
+    health = Health(Hung(), "A", Status, clock=lambda: now)  # type: ignore[arg-type]
+    health.answered("A")
+    assert await health.check() is None
+    now = 103.0
+    assert await health.check() == "the inference server does not answer"
 
 
 async def test_a_dead_process_is_told_before_any_inference_fails(client: AsyncClient) -> None:
