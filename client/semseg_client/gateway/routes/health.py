@@ -53,7 +53,7 @@ class Health:
         # A large image may keep a model busy for long. Whether Triton itself hangs shows sooner: it tells its models at any time.
         proven = any(pulse.fresh for pulse in self._models.values())
         try:
-            served = await asyncio.wait_for(self._client.models() if proven else self._client.models(refresh=True), _WAIT / 2)
+            served = await asyncio.wait_for(self._client.models(refresh=not proven), _WAIT / 2)
             names = [*({model.name for model in served} | ({self._model} if self._model else set()))]
         except asyncio.TimeoutError:
             return "the inference server does not answer"

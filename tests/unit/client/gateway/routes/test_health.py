@@ -27,10 +27,7 @@ async def test_a_model_that_has_just_answered_is_not_asked_again(client: AsyncCl
 async def test_a_server_that_hangs_is_told_long_before_an_inference_could_count_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     class Hung:
         async def models(self, *, refresh: bool = False) -> list[Model]:
-            return []  # as it was told before
-
-        async def models_now(self) -> list[Model]:
-            return await asyncio.Future()
+            return await asyncio.Future() if refresh else []
 
         async def segment(self, *_: object) -> Segmentation:
             return await asyncio.Future()
