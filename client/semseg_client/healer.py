@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +55,7 @@ class Healer:
     def restarted(self, now: float) -> None:
         """Note that a new server is loading everything."""
         self._down.clear()
+        self._short.clear()
         self._going_on.clear()
         self._loading = {name: _Load(now, self._triton.failures(name), after_restart=True) for name in self._served.revisions}
 
@@ -68,9 +69,12 @@ class Healer:
         """
         self._in_stubs |= {stub.entry for stub in living}
         alive = Counter(stub.entry for stub in living)
+        revisions = self._served.revisions
+        self._loading = {name: load for name, load in self._loading.items() if name in revisions}
+        self._down &= revisions.keys()
         short_before, self._short = self._short, set()
         failures: list[Exception] = []
-        for name, revision in self._served.revisions.items():
+        for name, revision in revisions.items():
             try:
                 if name in self._loading:
                     self._check(name, revision, alive[name], now)
@@ -78,17 +82,10 @@ class Healer:
                     self._short.add(name)
                     if name in short_before:
                         self._heal(name, alive[name], now)
-            except (ServingError, OSError) as error:
+            except (ServingError, OSError) as error:  # noqa: PERF203 - one bad entry is not to keep the others from healing
                 failures.append(error)
         if failures:
             raise failures[0]
-
-    def forget(self, names: Iterable[str]) -> None:
-        """Note that entries are served no longer."""
-        for name in names:
-            self._loading.pop(name, None)
-            self._down.discard(name)
-            self._going_on.discard(name)
 
     def faults(self) -> dict[str, Fault]:
         """The entries that do not answer, and why. One that has another process goes on, if with less."""

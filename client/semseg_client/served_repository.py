@@ -81,7 +81,7 @@ class ServedRepository:
             for child in _served(self._source / name, config):
                 if config.backend == "python" and child.name.isdecimal():
                     shutil.copytree(child, copy / child.name, ignore=shutil.ignore_patterns("__pycache__"))
-                    # Else Python writes __pycache__ when it loads the model, and Triton takes that for a change and loads it again.
+                    # Else Python writes __pycache__ when it loads the model, which Triton takes for a change: it loads it again.
                     compileall.compile_dir(copy / child.name, quiet=2)
                 else:
                     (copy / child.name).symlink_to(child)
@@ -101,9 +101,11 @@ class ServedRepository:
         return self._install(name, text, lambda copy: shutil.copytree(served, copy, symlinks=True))
 
     def restore(self, name: str) -> None:
-        """Take back the last change of an entry: Triton could not load it."""
+        """Take back the last change of an entry: Triton could not load it. What was not served before is removed."""
         if name in self._before:
             self._point(name, self._before[name])
+        else:
+            self.remove([name])
 
     def remove(self, names: Iterable[str]) -> None:
         """Serve entries no longer. Those that are not served are passed over."""
