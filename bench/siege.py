@@ -8,7 +8,9 @@ Start the service before: `semseg serve --workers 1`.
 from __future__ import annotations
 
 import asyncio
+import base64
 import http.client
+import io
 import multiprocessing
 import socket
 import threading
@@ -24,6 +26,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import typer
+from PIL import Image
 
 from .quantiles import p99
 
@@ -106,8 +109,20 @@ async def idle(address: Address, _: bytes, ready: Ready) -> None:
 
 async def bodies(address: Address, _: bytes, ready: Ready) -> None:
     """24 of 64 MB at once, every five seconds."""
+    await large(address, b"A" * (64 * MEGABYTE - 16), ready)
+
+
+async def images(address: Address, _: bytes, ready: Ready) -> None:
+    """The same with a real image each, of sixteen megapixels."""
+    file = io.BytesIO()
+    Image.new("RGB", (4000, 4000), "grey").save(file, "BMP")
+    await large(address, base64.b64encode(file.getvalue()), ready)
+
+
+async def large(address: Address, image: bytes, ready: Ready) -> None:
+    """24 requests with that image at once, every five seconds."""
     loop = asyncio.get_running_loop()
-    body = b'{"image": "' + b"A" * (64 * MEGABYTE - 16) + b'"}'
+    body = b'{"image": "' + image + b'"}'
 
     async def one(seen: Counter[object]) -> None:
         with socket.create_connection(address) as caller:  # a StreamWriter would copy what it is given
@@ -134,6 +149,7 @@ ATTACKS: dict[str, Callable[[Address, bytes, Ready], Coroutine[Any, Any, None]]]
     "senders": slow_senders,
     "idle": idle,
     "bodies": bodies,
+    "images": images,
 }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...errors import ServingError
 from .backoff import Backoff
 from .served_repository import ServedRepository
 from .status import Fault
@@ -47,27 +49,43 @@ class Healer:
         self._going_on: set[str] = set()  # entries of which other processes answer meanwhile
         self._in_stubs: set[str] = set()  # entries that run in Python processes; NVIDIA's own ONNX Runtime backend needs none
         self._backoffs: dict[str, Backoff] = {}
+        self._short: set[str] = set()  # entries that lacked a process at the last look
         self.spared: set[str] = set()  # entries that somebody else is having loaded
 
     def restarted(self, now: float) -> None:
         """Note that a new server is loading everything."""
         self._down.clear()
+        self._short.clear()
         self._going_on.clear()
         self._loading = {name: _Load(now, self._triton.failures(name), after_restart=True) for name in self._served.revisions}
 
     def look(self, living: Sequence[Stub], now: float) -> None:
-        """Heal what has lost a process. `living` are all that there are, `now` is in seconds.
+        """Heal what lacks a process for the second time in a row: the kernel's lists may miss one while others come and go.
+
+        `living` are all that there are, `now` is in seconds.
 
         Raises:
-            ServingError, OSError: an entry cannot be copied now.
+            ServingError, OSError: an entry cannot be copied now. The others have been looked at all the same.
         """
         self._in_stubs |= {stub.entry for stub in living}
-        for name, revision in self._served.revisions.items():
-            alive = sum(stub.entry == name for stub in living)
-            if name in self._loading:
-                self._check(name, revision, alive, now)
-            elif name in self._in_stubs - self.spared and alive < self._wanted(name):
-                self._heal(name, alive, now)
+        alive = Counter(stub.entry for stub in living)
+        revisions = self._served.revisions
+        self._loading = {name: load for name, load in self._loading.items() if name in revisions}
+        self._down &= revisions.keys()
+        short_before, self._short = self._short, set()
+        failures: list[Exception] = []
+        for name, revision in revisions.items():
+            try:
+                if name in self._loading:
+                    self._check(name, revision, alive[name], now)
+                elif name in self._in_stubs - self.spared and alive[name] < self._wanted(name):
+                    self._short.add(name)
+                    if name in short_before:
+                        self._heal(name, alive[name], now)
+            except (ServingError, OSError) as error:  # noqa: PERF203 - one bad entry is not to keep the others from healing
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def faults(self) -> dict[str, Fault]:
         """The entries that do not answer, and why. One that has another process goes on, if with less."""
@@ -87,7 +105,7 @@ class Healer:
             when = f"in {backoff.retry_at - now:.0f} s, since it dies again and again" if backoff.waiting(now) else "now"
             self._say(f"a process of {name} has died; it is loaded anew {when}")
         if not backoff.waiting(now):
-            self._served.renew(name)
+            self._served.duplicate(name)
             self._loading[name] = _Load(now, self._triton.failures(name))
             self._down.discard(name)
 
@@ -102,4 +120,5 @@ class Healer:
                 self._say(f"tritonserver serves again, {now - load.since:.1f} s after it was started")
         elif self._triton.failures(name) > load.failures_before or now - load.since > _LOADING:
             del self._loading[name]
-            self._heal(name, alive, now)
+            if name not in self.spared:
+                self._heal(name, alive, now)

@@ -23,7 +23,7 @@ Adjustment = Callable[[ModelConfig], None]
 
 
 class ServedRepository:
-    """Entries of `source`, by name, laid out in `folder`. Each change of an entry is one rename.
+    """Entries of `source`, by name, laid out in `folder`. Each change of an entry is one rename, and all or nothing.
 
     `adjust` changes a configuration on its way; the owner's file stays as it is.
     """
@@ -58,61 +58,101 @@ class ServedRepository:
         check_exported(self._source, model)
         steps = [step.model_name for step in configuration(self._source, model).ensemble_scheduling.step]
         fresh = [name for name in dict.fromkeys([*steps, model]) if name not in self._revisions]
-        for name in fresh:
-            self.renew(name)
+        try:
+            for name in fresh:
+                self.renew(name)
+        except BaseException:
+            self.remove(fresh)
+            raise
         return fresh
 
     def renew(self, name: str) -> str:
-        """Copy an entry anew, so that Triton loads it once more. Returns its new revision.
+        """Copy an entry of the owner's as it is now, so that Triton loads it. Returns its new revision.
 
         Raises:
             ServingError: its configuration cannot be read.
             OSError: there is no room for it.
         """
         config = configuration(self._source, name)
-        text = (self._source / name / "config.pbtxt").read_text(encoding="utf-8")
-        revision = str(next(self._numbers))
-        copy = self._copies / name / revision
-        copy.mkdir(parents=True)
-        rewritten = self._rewritten(text, revision)
-        (copy / "config.pbtxt").write_text(rewritten, encoding="utf-8")
-        self._configs[name, revision] = text_format.Parse(rewritten, ModelConfig(), allow_unknown_field=True)
-        for child in _served(self._source / name, config):
-            if config.backend == "python" and child.name.isdecimal():
-                shutil.copytree(child, copy / child.name, ignore=shutil.ignore_patterns("__pycache__"))
-                # Else Python writes __pycache__ when it loads the model, and Triton takes that for a change and loads it again.
-                compileall.compile_dir(copy / child.name, quiet=2)
-            else:
-                (copy / child.name).symlink_to(child)
-        self._point(name, revision)
-        return revision
+        text = self._adjusted((self._source / name / "config.pbtxt").read_text(encoding="utf-8"))
+
+        def fill(copy: Path) -> None:
+            copy.mkdir(parents=True)
+            for child in _served(self._source / name, config):
+                if config.backend == "python" and child.name.isdecimal():
+                    shutil.copytree(child, copy / child.name, ignore=shutil.ignore_patterns("__pycache__"))
+                    # Else Python writes __pycache__ when it loads the model, which Triton takes for a change: it loads it again.
+                    compileall.compile_dir(copy / child.name, quiet=2)
+                else:
+                    (copy / child.name).symlink_to(child)
+
+        return self._install(name, text, fill)
+
+    def duplicate(self, name: str) -> str:
+        """Copy an entry as it is served, so that Triton loads the same once more. Returns its new revision.
+
+        What the owner has changed since then may be half an export, or one that could not be loaded.
+
+        Raises:
+            OSError: there is no room for it.
+        """
+        served = self._copies / name / self._revisions[name]
+        text = (served / "config.pbtxt").read_text(encoding="utf-8").rstrip().rpartition("\n")[0]  # all but the revision
+        return self._install(name, text, lambda copy: shutil.copytree(served, copy, symlinks=True))
 
     def restore(self, name: str) -> None:
-        """Take back the last `renew` of an entry: Triton could not load it."""
+        """Take back the last change of an entry: Triton could not load it. What was not served before is removed."""
         if name in self._before:
             self._point(name, self._before[name])
+        else:
+            self.remove([name])
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Serve entries no longer. Those that are not served are passed over."""
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+            shutil.rmtree(self._copies / name, ignore_errors=True)
+            self._revisions.pop(name, None)
+            self._before.pop(name, None)
+
+    def _install(self, name: str, text: str, fill: Callable[[Path], object]) -> str:
+        revision = str(next(self._numbers))
+        copy = self._copies / name / revision
+        text = f'{text}\nparameters {{ key: "{REVISION}" value {{ string_value: "{revision}" }} }}\n'
+        try:
+            fill(copy)
+            (copy / "config.pbtxt").write_text(text, encoding="utf-8")
+            self._configs[name, revision] = text_format.Parse(text, ModelConfig(), allow_unknown_field=True)
+            self._point(name, revision)
+        except BaseException:
+            if self._revisions.get(name) != revision:
+                shutil.rmtree(copy, ignore_errors=True)
+            raise
+        return revision
 
     def _point(self, name: str, revision: str) -> None:
+        """Serve a revision. The one that was served before is kept, for Triton may still be loading it."""
         copies = self._copies / name
         link = copies / "link"
+        link.unlink(missing_ok=True)  # of a change that was broken off
         link.symlink_to(copies / revision)
         link.rename(self.path / name)
         replaced = self._revisions.get(name)
+        self._revisions[name] = revision
+        if replaced is not None and self._before.pop(name, None) != revision:  # what was taken back is not gone back to
+            self._before[name] = replaced
         for old in copies.iterdir():
             if old.name not in (revision, replaced):
-                shutil.rmtree(old)
+                shutil.rmtree(old, ignore_errors=True)  # what is left of it goes with the next change
                 self._configs.pop((name, old.name), None)
-        if replaced is not None:
-            self._before[name] = replaced
-        self._revisions[name] = revision
 
-    def _rewritten(self, text: str, revision: str) -> str:
+    def _adjusted(self, text: str) -> str:
         try:
             config = text_format.Parse(text, ModelConfig())
         except text_format.ParseError:  # fields of a newer Triton's; they would be lost
-            return f'{text}\nparameters {{ key: "{REVISION}" value {{ string_value: "{revision}" }} }}\n'
+            return text
         self._adjust(config)
-        config.parameters[REVISION].string_value = revision
+        config.parameters.pop(REVISION, None)
         return str(text_format.MessageToString(config, as_utf8=True))
 
 

@@ -10,25 +10,41 @@ import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _PROGRAM = "triton_python_backend_stub"
-_STOPPED, _DEAD = "T", ("Z", "X")
+_STOPPED, _DEAD, _AT_WORK = "T", ("Z", "X"), ("R", "D")
 _PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
 class Stub:
-    """One process: the repository entry that it runs, its state as in proc(5), and the CPU time it has used, in ticks."""
+    """One process: the repository entry that it runs, its state as in proc(5), the CPU time it has used, and its start.
+
+    Both times are in ticks.
+    """
 
     pid: int
     entry: str
     state: str
     ticks: int
+    started: int = 0
 
     @property
     def stopped(self) -> bool:
         """Whether SIGSTOP holds it. A debugger's stop is another state."""
         return self.state == _STOPPED
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it waits for something else than a CPU or a disc."""
+        return self.state not in _AT_WORK
+
+    def kill(self, proc: Path = _PROC) -> None:
+        """End it, but no other process that has got its number meanwhile."""
+        with suppress(OSError):
+            if _stat(proc / str(self.pid)).started == self.started:
+                os.kill(self.pid, signal.SIGKILL)
 
 
 def stubs(server: int, proc: Path = _PROC) -> list[Stub]:
@@ -37,10 +53,11 @@ def stubs(server: int, proc: Path = _PROC) -> list[Stub]:
     for pid in _children(server, proc):
         with suppress(OSError):  # it has ended meanwhile
             words = (proc / pid / "cmdline").read_bytes().split(b"\0")
-            state, ticks = _stat(proc / pid)
-            if words[0].endswith(_PROGRAM.encode()) and state not in _DEAD:
+            stat = _stat(proc / pid)
+            if words[0].endswith(_PROGRAM.encode()) and stat.state not in _DEAD:
                 # The model's file: <repository>/<entry>/<version>/<file>
-                found.append(Stub(int(pid), Path(words[1].decode(errors="replace")).parts[-3], state, ticks))
+                entry = Path(words[1].decode(errors="replace")).parts[-3]
+                found.append(Stub(int(pid), entry, stat.state, stat.ticks, stat.started))
     return found
 
 
@@ -49,7 +66,7 @@ def zombies(server: int, proc: Path = _PROC) -> int:
     count = 0
     for pid in _children(server, proc):
         with suppress(OSError):
-            count += _stat(proc / pid)[0] in _DEAD
+            count += _stat(proc / pid).state in _DEAD
     return count
 
 
@@ -63,21 +80,35 @@ def resume(pid: int) -> None:
 def stopped(pid: int, proc: Path = _PROC) -> bool:
     """Whether SIGSTOP holds the process."""
     with suppress(OSError):
-        return _stat(proc / str(pid))[0] == _STOPPED
+        return _stat(proc / str(pid)).state == _STOPPED
     return False
 
 
 def _children(parent: int, proc: Path) -> list[str]:
-    """The kernel lists the children of each thread."""
+    """The kernel lists the children of each thread, if it was built to; otherwise each process tells its parent."""
     found: list[str] = []
+    threads = proc / str(parent) / "task"
+    if (threads / str(parent)).exists() and not (threads / str(parent) / "children").exists():
+        for process in proc.iterdir():
+            with suppress(OSError):
+                if process.name.isdecimal() and _stat(process).parent == parent:
+                    found.append(process.name)
+        return found
     with suppress(OSError):
-        for thread in (proc / str(parent) / "task").iterdir():
+        for thread in threads.iterdir():
             with suppress(OSError):
                 found += (thread / "children").read_text().split()
     return found
 
 
-def _stat(process: Path) -> tuple[str, int]:
-    """State, and user and system time. The program's name, in brackets before them, may hold anything."""
+class _Stat(NamedTuple):
+    state: str
+    parent: int
+    ticks: int  # user and system time
+    started: int
+
+
+def _stat(process: Path) -> _Stat:
+    """What proc(5) numbers 3, 4, 14 and 15, and 22. The program's name, in brackets before them, may hold anything."""
     fields = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
-    return fields[0], int(fields[11]) + int(fields[12])
+    return _Stat(fields[0], int(fields[1]), int(fields[11]) + int(fields[12]), int(fields[19]))

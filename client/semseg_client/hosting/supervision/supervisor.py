@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
-from tritonclient.grpc.model_config_pb2 import DataType, ModelInput
-from tritonclient.utils import InferenceServerException, triton_to_np_dtype
-
 from ...errors import SemsegError, ServingError
 from ...ports import free_ports
-from ...triton.client import Client, channel_options
+from ...triton.client import Client
 from ...triton.protocol import NOT_YET, TINY_IMAGE
 from ..repository import configuration
 from .backoff import Backoff
@@ -26,16 +20,18 @@ from .healer import Healer
 from .pressure import Pressure
 from .pulse import Pulse
 from .served_configuration import adjust, instances
-from .served_repository import REVISION, ServedRepository
+from .served_repository import ServedRepository
 from .shared_memory import SharedMemory
 from .status import CRASHES, Fault, Status, StatusFile
 from .stubs import resume, stubs, zombies
+from .triton_calls import CALL, TritonCalls
 from .triton_log import TritonLog
 from .triton_process import HOST, TritonProcess, program
 
-_PERIOD = 0.5  # s, between two looks
+_PERIOD = 0.25  # s, between two looks
+_SUSPICION = 1.0  # s, that a suspicion lasts
+_UNANSWERED = 5  # looks in a row, of 1.25 s each, that a server may leave unanswered
 _LOADING = 600.0  # s, that a model may take to load
-_CALL = 1.0  # s, that Triton may take to tell a configuration
 _MOST_ZOMBIES = 4  # of up to some sixty megabytes each, at which a server is replaced
 _LITTLE = 256 * 2**20  # bytes of shared memory; an image of 2048x1024 takes some twenty in each of four processes
 _END = 10.0  # s, within which everything has ended; requests under way have what is left of it
@@ -74,7 +70,7 @@ class Supervisor:
         self._memory: SharedMemory | None = None  # what else `start` makes is there when this is
         self._served: ServedRepository
         self._status: StatusFile
-        self._triton: _Triton
+        self._triton: TritonCalls
         self._healer: Healer
         self._pulse: Pulse
         self._process: TritonProcess
@@ -84,6 +80,9 @@ class Supervisor:
         self._looked_at = 0.0
         self._owner = 0  # the process that has started the server
         self._down = False  # whether the server has died and is not started again yet
+        self._up = False  # whether the server has answered since it was started
+        self._started_at = 0.0
+        self._unanswered = 0  # looks in a row
         self._backoff = Backoff(_FREE_STARTS)
         self._lock = threading.RLock()  # of the served repository and all that tells of it
         self._ended = threading.Event()
@@ -101,15 +100,14 @@ class Supervisor:
             self._served = ServedRepository(self.repository, memory.folder, adjust)
             for model in self.models:
                 self._served.add(model)
-            wanted = {f"--{each}-port": port for each, port in self._wanted.items() if port is not None}
-            self._ports = {option[2:-5]: port for option, port in free_ports(HOST, wanted).items()}
+            self._ports = _free({each: port for each, port in self._wanted.items() if port is not None})
             self._status = StatusFile(memory.folder / "status.json")
-            self._triton = _Triton(self.grpc_url, self._log)
+            self._triton = TritonCalls(self.grpc_url, self._log)
             self._healer = Healer(self._served, self._triton, self._instances, self._say)
             self._pulse = Pulse(self._triton.ask)
             (memory.folder / CRASHES).mkdir(0o700)
             self._status.issue_ticket()
-            self._process = self._run(memory)
+            self._process = self._run(memory, lenient=False)
         except BaseException:
             memory.remove()
             raise
@@ -138,6 +136,7 @@ class Supervisor:
         finally:
             client.close(0)  # a server that did not answer is stopped
         self._log.clear()  # without a GPU, a start that goes well writes errors too
+        self._up = True
         self._look()  # which entries run in processes is known before one can be missed
         self._looked_at = time.monotonic()
         self._thread = threading.Thread(target=self._supervise, name="semseg-supervisor", daemon=True)
@@ -152,23 +151,21 @@ class Supervisor:
         Raises:
             ServingError: one cannot be loaded; what was served before goes on.
         """
-        for name in names:
-            failures = self._triton.failures(name)
-            self._healer.spared.add(name)
-            try:
-                with self._lock:
-                    revision = self._served.renew(name)
-            except BaseException:
-                self._healer.spared.discard(name)
-                raise
-            try:
+        self._healer.spared |= set(names)
+        renewed: list[str] = []
+        try:
+            for name in names:
+                failures = self._triton.failures(name)
+                revision = self._renew(name)
+                renewed.append(name)
                 self._wait_loaded(name, revision, failures)
-            except ServingError:
-                with self._lock:
+        except BaseException:
+            with self._lock:
+                for name in reversed(renewed):
                     self._served.restore(name)
-                raise
-            finally:
-                self._healer.spared.discard(name)
+            raise
+        finally:
+            self._healer.spared -= set(names)
 
     def add(self, model: str) -> None:
         """Serve a model as it is in the repository now, and wait until it answers.
@@ -248,17 +245,30 @@ class Supervisor:
         with suppress(Exception):
             self._tell_owner(news)
 
-    def _run(self, memory: SharedMemory) -> TritonProcess:
+    def _run(self, memory: SharedMemory, *, lenient: bool) -> TritonProcess:
         environment = {"SEMSEG_CRASH_FOLDER": str(memory.folder / CRASHES)}
-        return TritonProcess(self._served.path, self._ports, memory, self._log, environment)
+        return TritonProcess(self._served.path, self._ports, memory, self._log, environment, lenient=lenient)
+
+    def _renew(self, name: str) -> str:
+        """A server that starts loads from where links point, and looks again: none may be moved meanwhile."""
+        while not self._ended.wait(0.1):
+            with self._lock:
+                if self._up:
+                    return self._served.renew(name)
+        raise ServingError("the server is being stopped")
 
     def _add(self, model: str) -> None:
         with self._lock:
             fresh = self._served.add(model)
+            failures = {name: self._triton.failures(name) for name in fresh}
             self._healer.spared |= set(fresh)
         try:
             for name in fresh:
-                self._wait_loaded(name, self._served.revisions[name], 0)
+                self._wait_loaded(name, self._served.revisions[name], failures[name])
+        except BaseException:
+            with self._lock:
+                self._served.remove(fresh)
+            raise
         finally:
             self._healer.spared -= set(fresh)
         self.models.append(model)
@@ -281,16 +291,19 @@ class Supervisor:
         while not self._ended.wait(_PERIOD):
             try:
                 with self._lock:
-                    if self._process.alive:
-                        self._look()
-                    else:
-                        self._restart(time.monotonic())
-                    self._tell()
+                    try:
+                        if self._process.alive:
+                            self._look()
+                        else:
+                            self._restart(time.monotonic())
+                    finally:
+                        self._tell()
                     self._looked_at = time.monotonic()
                 trouble = ""
             except Exception as error:  # noqa: BLE001, PERF203 - without this thread, nothing would heal any more
-                if repr(error) != trouble:
-                    trouble = repr(error)
+                told = str(error) if isinstance(error, SemsegError) else repr(error)
+                if told != trouble:
+                    trouble = told
                     self._say(f"the server could not be looked after: {trouble}")
 
     def _look(self) -> None:
@@ -302,39 +315,60 @@ class Supervisor:
             if stub.stopped:  # after a second, Triton would take it for dead, for good
                 resume(stub.pid)
         now = time.monotonic()
-        for stub in self._pulse.hung(living, now, suspicious=self._status.suspected(2 * _PERIOD)):
+        self._triton.deadline = now + CALL
+        if not self._answers(now):
+            return
+        for stub in self._pulse.hung(living, now, suspicious=self._status.suspected(_SUSPICION)):
             self._say(f"a process of {stub.entry} hangs; it is killed")
-            with suppress(ProcessLookupError):
-                os.kill(stub.pid, signal.SIGKILL)
+            stub.kill()
         self._healer.look(living, now)
         if zombies(self._process.pid) >= _MOST_ZOMBIES:
             self._say("tritonserver holds the memory of too many processes that have died")
             self._process.kill()
 
+    def _answers(self, now: float) -> bool:
+        """Whether the server does so now. One that has not for too long is killed."""
+        if self._triton.live():
+            self._up, self._unanswered = True, 0
+            return True
+        self._unanswered += 1
+        hangs = self._unanswered >= _UNANSWERED if self._up else now - self._started_at > _LOADING
+        if hangs:
+            self._say("tritonserver lives but does not answer; it is killed")
+            self._process.kill()
+        return False
+
     def _restart(self, now: float) -> None:
         if not self._down:
-            self._down = True
+            self._down, self._up = True, False
             self._backoff.died(now)
             self._say(f"{self._process.death()} It is started again.")
             self._process.stop(_LEAST)  # what is left of it
             if self._memory is not None:
                 self._memory.clear()
-        if self._memory is not None and not self._ended.is_set() and not self._backoff.waiting(now):
-            self._down = False
-            self._process = self._run(self._memory)
-            self._healer.restarted(now)
+        if self._memory is None or self._ended.is_set() or self._backoff.waiting(now):
+            return
+        try:
+            _free(self._ports)
+            self._process = self._run(self._memory, lenient=True)  # one entry that cannot be loaded is not to stop the others
+        except (ServingError, OSError) as error:
+            self._backoff.died(now)
+            raise ServingError(f"tritonserver cannot be started again, which is tried on: {error}") from error
+        self._down, self._started_at = False, now
+        self._pulse = Pulse(self._triton.ask)
+        self._healer.restarted(now)
 
     def _tell(self) -> None:
         """Write the status, if it has changed."""
-        faults = {} if self._down else self._healer.faults()
+        faults = self._healer.faults() if self._up else {}
         told: dict[str, Fault] = {}
         for model in self.models:
             steps = self._served.config(model).ensemble_scheduling.step
             entries = [model, *(step.model_name for step in steps)]
             fault = (
-                Fault("tritonserver is being started again")
-                if self._down
-                else next((faults[entry] for entry in entries if entry in faults), None)
+                next((faults[entry] for entry in entries if entry in faults), None)
+                if self._up
+                else Fault("tritonserver is being started again")
             )
             if fault is not None:
                 told[model] = fault
@@ -344,46 +378,9 @@ class Supervisor:
             self._told = status
 
 
-class _Triton:
-    """What a server tells about loading: its configurations by gRPC, its failures in its log."""
-
-    def __init__(self, url: str, log: TritonLog) -> None:
-        self._connection = InferenceServerClient(url, channel_args=channel_options(url))
-        self._log = log
-
-    def loaded(self, name: str, revision: str) -> bool:
-        try:
-            config = self._connection.get_model_config(name, client_timeout=_CALL).config
-        except InferenceServerException:
-            return False
-        return bool(config.parameters[REVISION].string_value == revision)
-
-    def failures(self, name: str) -> int:
-        return len(self._log.load_failures(name))
-
-    def ask(self, name: str, answered: Callable[[], None]) -> None:
-        """Send an entry an inference of a tiny image, or of what its inputs look like; `answered` comes from another thread."""
-
-        def take(result: InferResult | None, error: InferenceServerException | None) -> None:  # noqa: ARG001
-            answered()
-
-        try:
-            config = self._connection.get_model_config(name, client_timeout=_CALL).config
-            self._connection.async_infer(name, [_tiny(each) for each in config.input], take)
-        except InferenceServerException:  # whoever cannot be asked is not accused
-            answered()
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-def _tiny(description: ModelInput) -> InferInput:
-    """A valid input of one of our entries: 32 stands for every size, and for every number."""
-    kind = DataType.Name(description.data_type).removeprefix("TYPE_").replace("STRING", "BYTES")
-    shape = [1, *(32 if side < 0 else side for side in description.dims)]
-    value = InferInput(description.name, shape, kind)
-    value.set_data_from_numpy(np.full(shape, TINY_IMAGE if kind == "BYTES" else 32, triton_to_np_dtype(kind)))
-    return value
+def _free(ports: Mapping[str, int]) -> dict[str, int]:
+    """The ports for each interface, a free one for 0. Raises ServingError if one is taken."""
+    return {option[2:-5]: port for option, port in free_ports(HOST, {f"--{each}-port": ports[each] for each in ports}).items()}
 
 
 def _unready(client: Client, model: str) -> SemsegError | None:

@@ -32,7 +32,7 @@ _START = 'read -r _ || exit; exec "$0" "$@" </dev/null'
 
 class TritonProcess:
     """tritonserver on the models in `repository`, on loopback; `ports` by interface: "grpc", "http", "metrics". What has none
-    is off. What it leaves in shared memory has the prefix of `memory`.
+    is off. What it leaves in shared memory has the prefix of `memory`. `lenient`: it runs on when a model cannot be loaded.
 
     It is killed if this process dies. It runs in a session of its own: Ctrl-C at a terminal reaches us alone.
 
@@ -47,12 +47,14 @@ class TritonProcess:
         memory: SharedMemory,
         log: TritonLog,
         environment: Mapping[str, str],
+        *,
+        lenient: bool,
     ) -> None:
         self._memory = memory
         self._log = log
         memory.starting()
         self._process = subprocess.Popen(  # noqa: S603 - our tritonserver, its arguments a list
-            ["/bin/sh", "-c", _START, program(), *_arguments(repository, ports, memory.prefix)],
+            ["/bin/sh", "-c", _START, program(), *_arguments(repository, ports, memory.prefix, lenient=lenient)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -143,12 +145,13 @@ def program() -> str:
     return found
 
 
-def _arguments(repository: Path, ports: Mapping[str, int], prefix: str) -> Sequence[str]:
+def _arguments(repository: Path, ports: Mapping[str, int], prefix: str, *, lenient: bool) -> Sequence[str]:
     interfaces = ("grpc", "http", "metrics")
     return [
         f"--model-repository={repository}",
         "--model-control-mode=poll",
         "--repository-poll-secs=1",
+        f"--exit-on-error={str(not lenient).lower()}",
         *RESTRICTIONS,
         *(f"--{each}-port={ports[each]}" if each in ports else f"--allow-{each}=false" for each in interfaces),
         *(f"--{each}-address={HOST}" for each in interfaces if each in ports),

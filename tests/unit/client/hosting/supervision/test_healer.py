@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,11 @@ class Case:
     def revision(self) -> str:
         return self.served.revisions["draw"]
 
+    def lack(self, living: list[Stub], now: float) -> None:
+        """Two looks, since one may be mistaken."""
+        self.healer.look(living, now - 0.1)
+        self.healer.look(living, now)
+
     def loads(self) -> None:
         self.triton.has.add(("draw", self.revision))
 
@@ -58,7 +64,7 @@ def test_an_entry_with_all_its_processes_is_left_alone(case: Case) -> None:
 
 
 def test_an_entry_that_has_lost_a_process_is_renewed_once_and_faulty_until_it_is_loaded(case: Case) -> None:
-    for now in (1.0, 1.5, 2.0):
+    for now in (0.5, 1.0, 1.5, 2.0):
         case.healer.look([OTHER], now)
     assert case.revision == "2"
     assert list(case.healer.faults()) == ["draw"]
@@ -72,11 +78,11 @@ def test_an_entry_that_has_lost_a_process_is_renewed_once_and_faulty_until_it_is
 
 
 def test_while_another_process_of_an_entry_lives_it_goes_on(case: Case) -> None:
-    case.healer.look([DRAW], 1.0)
+    case.lack([DRAW], 1.0)
     assert (case.revision, case.healer.faults()) == ("2", {})
     case.loads()
     case.healer.look([DRAW, DRAW], 2.0)
-    case.healer.look([OTHER], 3.0)
+    case.lack([OTHER], 3.0)
     assert list(case.healer.faults()) == ["draw"]
 
 
@@ -88,7 +94,7 @@ def test_an_entry_that_runs_in_no_process_of_its_own_lacks_none(tmp_path: Path) 
 
 
 def test_what_dies_while_it_is_loaded_is_renewed_again(case: Case) -> None:
-    case.healer.look([DRAW], 1.0)
+    case.lack([DRAW], 1.0)
     case.triton.failed = 1
     case.healer.look([DRAW], 2.0)
     assert case.revision == "3"
@@ -96,7 +102,7 @@ def test_what_dies_while_it_is_loaded_is_renewed_again(case: Case) -> None:
 
 def test_what_dies_again_and_again_is_left_alone_for_a_while(case: Case) -> None:
     for death in range(6):
-        case.healer.look([OTHER], death)
+        case.lack([OTHER], death)
         case.loads()
         case.healer.look([DRAW, DRAW], death + 0.5)
     assert case.revision == "6"
@@ -109,7 +115,10 @@ def test_what_dies_again_and_again_is_left_alone_for_a_while(case: Case) -> None
 
 def test_what_somebody_else_has_loaded_is_spared(case: Case) -> None:
     case.healer.spared.add("draw")
-    case.healer.look([DRAW], 1.0)
+    case.lack([DRAW], 1.0)
+    case.healer.restarted(2.0)
+    case.triton.failed = 1
+    case.healer.look([DRAW], 3.0)
     assert case.revision == "1"
 
 
@@ -119,3 +128,30 @@ def test_after_a_restart_everything_is_faulty_until_it_is_loaded(case: Case) -> 
     case.loads()
     case.healer.look([DRAW, DRAW], 3.0)
     assert case.said == ["tritonserver serves again, 2.0 s after it was started"]
+
+
+def test_a_process_that_is_missing_for_one_look_has_not_died(case: Case) -> None:
+    for living in ([DRAW], [DRAW, DRAW], [DRAW], [DRAW, DRAW]):
+        case.healer.look(living, 1.0)
+    assert case.revision == "1"
+
+
+def test_what_is_healed_is_what_was_served_whatever_the_owner_has_made_of_it(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "owner" / "draw" / "config.pbtxt").write_text("half an exp")
+    case.lack([DRAW], 1.0)
+    assert case.revision == "2"
+    assert case.served.config("draw").backend == "python"
+
+
+def test_an_entry_that_cannot_be_copied_keeps_no_other_from_healing(case: Case, tmp_path: Path) -> None:
+    for name in ("a_bad_one", "later"):
+        (tmp_path / "owner" / name).mkdir()
+        (tmp_path / "owner" / name / "config.pbtxt").write_text('backend: "python"')
+    case.served.remove(["draw"])
+    for name in ("a_bad_one", "later"):
+        case.served.renew(name)
+    shutil.rmtree(tmp_path / "served" / "copies" / "a_bad_one")
+    case.healer.look([Stub(1, "a_bad_one", "S", 0), Stub(2, "later", "S", 0)], 1.0)
+    with pytest.raises(OSError, match="a_bad_one"):
+        case.healer.look([], 2.0)
+    assert case.served.revisions["later"] == "4"

@@ -57,12 +57,49 @@ def test_who_answers_does_not_hang_and_is_asked_again_only_if_it_is_suspected_ag
     assert case.asked == ["draw", "draw"]
 
 
-def test_an_answer_that_comes_late_is_not_taken_for_the_next_one() -> None:
+def test_an_entry_has_one_question_at_a_time_and_a_late_answer_is_one() -> None:
     case = Case()
     case.look(0, network=0)
     case.look(0.5, network=1)
-    late = case.answers["draw"]
     case.look(1.0, draw=2, network=2)
     case.look(1.5, draw=2, network=3)
-    late()
-    assert case.look(3.5, draw=2, network=4) == ["draw"]
+    assert case.asked == ["draw"]
+    case.answers["draw"]()
+    assert case.look(3.5, draw=2, network=4) == []
+
+
+def test_who_waits_for_a_processor_or_a_disc_does_not_hang() -> None:
+    case = Case()
+    for state in ("R", "D"):
+        for now in range(9):
+            assert case.pulse.hung([Stub(1, "draw", state, 1)], now, suspicious=True) == []
+    assert case.asked == []
+
+
+def pair(first: int, second: int) -> list[Stub]:
+    return [Stub(1, "draw", "S", first), Stub(2, "draw", "S", second)]
+
+
+def test_one_of_two_hangs_though_the_other_is_busy_with_something_long() -> None:
+    case = Case()
+    found = [case.pulse.hung(pair(1, ticks), ticks / 4, suspicious=True) for ticks in range(6)]
+    assert found == [[], [], [], [], [], [pair(1, 5)[0]]]
+
+
+def test_one_of_two_hangs_though_the_other_answers_if_it_has_no_share_in_a_second_of_work() -> None:
+    case = Case()
+    case.pulse.hung(pair(300, 0), 0, suspicious=True)
+    case.pulse.hung(pair(300, 40), 1, suspicious=True)
+    case.answers["draw"]()
+    assert case.pulse.hung(pair(300, 90), 2, suspicious=True) == []
+    assert case.pulse.hung(pair(300, 110), 3, suspicious=True) == [pair(300, 110)[0]]
+
+
+def test_what_a_process_costs_while_it_is_started_is_no_work() -> None:
+    case = Case()
+    case.pulse.hung([Stub(1, "draw", "S", 1)], 0, suspicious=True)
+    case.pulse.hung([Stub(1, "draw", "S", 1)], 0.2, suspicious=True)
+    case.answers["draw"]()
+    for now in (1, 2, 3):
+        assert case.pulse.hung(pair(1, 400), now, suspicious=True) == []
+        case.answers["draw"]()

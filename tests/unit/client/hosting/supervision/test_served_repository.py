@@ -86,6 +86,54 @@ def test_a_configuration_that_cannot_be_read_changes_nothing(served: ServedRepos
     assert served.revisions == before
 
 
+def test_a_duplicate_is_what_is_served_under_a_new_revision(served: ServedRepository, owner: Path) -> None:
+    served.add("A")
+    for name in ("draw", "A_network"):
+        (owner / name / "config.pbtxt").write_text("half an exp")
+    (owner / "draw" / "1" / "model.py").write_text("half")
+    for name in ("draw", "draw", "A_network"):
+        before, revision = served.config(name), served.duplicate(name)
+        before.parameters["revision"].string_value = revision
+        assert configuration(served.path, name) == served.config(name) == before
+    assert (served.path / "draw" / "1" / "model.py").read_text() == "x = 1"
+    assert (served.path / "A_network" / "2" / "model.onnx").resolve() == owner / "A_network" / "2" / "model.onnx"
+
+
+def test_a_duplicate_keeps_fields_of_a_newer_triton(served: ServedRepository, owner: Path) -> None:
+    (owner / "draw" / "config.pbtxt").write_text('backend: "python" a_field_of_a_newer_triton: 1')
+    served.renew("draw")
+    served.duplicate("draw")
+    text = (served.path / "draw" / "config.pbtxt").read_text()
+    assert ("a_field_of_a_newer_triton: 1" in text, text.count("revision")) == (True, 1)
+
+
+def test_a_model_of_which_one_step_cannot_be_read_is_not_served_at_all(served: ServedRepository, owner: Path) -> None:
+    (owner / "A_network" / "config.pbtxt").write_text("{")
+    with pytest.raises(ServingError, match="A_network"):
+        served.add("A")
+    assert (served.revisions, list(served.path.iterdir())) == ({}, [])
+
+
+def test_a_copy_that_fails_halfway_leaves_nothing_and_the_next_one_works(
+    served: ServedRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.add("A")
+    before = served.revisions
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(OSError("no room")))
+        with pytest.raises(OSError, match="no room"):
+            served.renew("draw")
+    assert served.revisions == before
+    assert before["draw"] in [path.name for path in (served.path.parent / "copies" / "draw").iterdir() if path.name != "link"]
+    assert served.renew("draw") == str(served.path.joinpath("draw").resolve().name)
+
+
+def test_what_was_not_served_before_is_removed_when_it_is_taken_back(served: ServedRepository) -> None:
+    served.renew("draw")
+    served.restore("draw")
+    assert (served.revisions, list(served.path.iterdir())) == ({}, [])
+
+
 def test_fields_of_a_newer_triton_are_kept(served: ServedRepository, owner: Path) -> None:
     (owner / "draw" / "config.pbtxt").write_text('backend: "python" a_field_of_a_newer_triton: 1')
     revision = served.renew("draw")

@@ -30,6 +30,31 @@ def test_without_tritonserver_it_says_how_to_get_it(tmp_path: Path, monkeypatch:
         Supervisor(tmp_path, ["A"]).start()
 
 
+class Silent:
+    """A server of which the process lives."""
+
+    killed = False
+
+    def live(self) -> bool:
+        return False
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+@pytest.mark.parametrize(("up", "seconds", "killed"), [(True, 1, True), (False, 300, False), (False, 601, True)])
+def test_a_server_that_answers_nothing_is_killed_and_one_that_starts_has_longer(
+    tmp_path: Path, up: bool, seconds: int, killed: bool
+) -> None:
+    supervisor, server = Supervisor(tmp_path, []), Silent()
+    supervisor._triton = supervisor._process = server
+    supervisor._up = up
+    for look in range(5):
+        assert not server.killed
+        assert not supervisor._answers(seconds * (look + 1) / 5)
+    assert server.killed == killed
+
+
 def test_what_was_not_started_can_be_stopped(tmp_path: Path) -> None:
     Supervisor(tmp_path, ["A"]).stop()
 
