@@ -1,4 +1,4 @@
-"""Where `semseg-export` is: Paddle, which it needs, has an environment of its own."""
+"""Finds `semseg-export`, which has its own environment because it needs Paddle."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NAME = "semseg-export"
 
 
 def find_exporter() -> Path:
-    """The command `semseg-export`: of the environment inside this one, of this one, or on the PATH.
+    """The `semseg-export` command: from the environment inside this one, from this one, or from the PATH.
 
     Raises:
-        ServingError: there is none; with how to install it.
+        ServingError: there is none; the message says how to install it.
     """
     for command in _candidates():
         if os.access(command, os.X_OK):

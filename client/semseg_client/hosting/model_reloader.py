@@ -1,4 +1,4 @@
-"""What is exported, or taken back, while tritonserver runs: the server is told to take it up."""
+"""Watches a model repository and reloads models that are exported or rolled back while tritonserver runs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Load = Callable[[Sequence[str]], None]  # raises ServingError
 
 
 class ModelReloader:
-    """Has a server take up each new version of `models`, compared with when this was made.
+    """Reloads `models` when their versions change.
 
-    The server goes on with the version that it has until the other is loaded, and for good if that cannot be. `say` is
-    told what became of it, from another thread.
+    The server keeps its version until the new one is loaded, and for good if that fails. `say` reports the outcome from another
+    thread.
     """
 
     def __init__(self, repository: Path, models: Sequence[str], say: Callable[[str], None]) -> None:
@@ -33,14 +33,14 @@ class ModelReloader:
 
     @contextmanager
     def watching(self, load: Load) -> Iterator[None]:
-        """Have a server `load` what changes while the block runs."""
+        """Call `load` with the changed entries while the block runs."""
         thread = threading.Thread(target=self._watch, args=[load], daemon=True)
         thread.start()
         try:
             yield
         finally:
             self._ended.set()
-            thread.join(_PERIOD)  # a model that is being loaded is not waited for
+            thread.join(_PERIOD)  # do not wait for a model that is loading
 
     def _watch(self, load: Load) -> None:
         troubles: dict[str, str] = {}
@@ -52,7 +52,7 @@ class ModelReloader:
                 except Exception as error:  # noqa: BLE001, PERF203 - a full disk, say; it is tried again, and told once
                     if troubles.get(model) != repr(error):
                         troubles[model] = repr(error)
-                        self._tell(f"{model}: what is in the repository cannot be taken up yet: {error!r}")
+                        self._tell(f"{model}: the repository cannot be read yet: {error!r}")
 
     def _look(self, load: Load, model: str) -> None:
         found = self._configurations(model)
@@ -62,21 +62,23 @@ class ModelReloader:
             self._known[model] = found
 
     def _take_up(self, load: Load, model: str, changed: Sequence[str], config: ModelConfig) -> None:
-        """The ensemble comes last: it is not to tell of a network that could not be loaded."""
+        """The ensemble comes last: it must not describe a network that could not be loaded."""
         try:
             load(changed)
         except ServingError as error:
-            self._tell(f"{model}: the change was not taken up, what was served goes on (make rollback MODEL={model}): {error}")
+            self._tell(
+                f"{model}: the change cannot be loaded, the old version is still served (make rollback MODEL={model}): {error}"
+            )
         else:
             self._tell(f"{model}: version {', '.join(map(str, config.version_policy.specific.versions))} is served now")
 
     def _tell(self, news: str) -> None:
         if not self._ended.is_set():
-            with suppress(Exception):  # nobody listens any more; the next change is taken up all the same
+            with suppress(Exception):  # nobody listens any more; the watch must go on
                 self._say(news)
 
     def _configurations(self, model: str) -> dict[str, ModelConfig]:
-        """Of the model's steps and then of the model itself, by name; one that cannot be read is left out."""
+        """The configurations of the model's steps and then of the model, by name. Unreadable ones are left out."""
         found: dict[str, ModelConfig] = {}
         with suppress(ServingError):
             ensemble = configuration(self._repository, model)
@@ -88,7 +90,7 @@ class ModelReloader:
 
 
 def _settled(model: str, found: Mapping[str, ModelConfig]) -> bool:
-    """Whether the model's own entries are all set to one version: they are replaced one after the other."""
+    """Whether all entries of the model name the same version. An export replaces them one after the other."""
     steps = found[model].ensemble_scheduling.step if model in found else []
     own = [model, *(step.model_name for step in steps if step.model_name.startswith(f"{model}_"))]
     versions = [found[name].version_policy for name in own if name in found]

@@ -1,4 +1,4 @@
-"""A tritonserver of this process's own, shared by all of its pipelines and stopped with the last."""
+"""One tritonserver per model repository, shared by all pipelines of this process and stopped with the last."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PROVIDERS = "import onnxruntime; print(*onnxruntime.get_available_providers())"
 
 
 class SharedServer:
-    """One use of the server of a model repository; `url` is its gRPC address. `close` gives it up."""
+    """One use of the server of a model repository. `url` is its gRPC address; `close` releases it."""
 
     def __init__(self, repository: Path, model: str, device: Device | None = None) -> None:
-        """Start the server, or have one that runs load the model. `device` is where the network runs from now on.
+        """Start the server, or load the model into a running one. `device` is where the network runs from now on.
 
         Raises:
             DeviceError: the installed ONNX Runtime does not run networks there.
@@ -38,7 +38,7 @@ class SharedServer:
         return self._shared.server.grpc_url
 
     def close(self) -> None:
-        """Give the server up; it is stopped when nobody uses it."""
+        """Release the server. It stops when nobody uses it."""
         if self._open:
             self._open = False
             _release(self._shared)
@@ -62,7 +62,7 @@ def set_device(repository: Path, model: str, device: Device) -> None:
 
 
 def _execution_providers(device: Device) -> list[str]:
-    """Those of the ONNX Runtime beside tritonserver. The CPU's is always there, and nobody has to wait for the answer."""
+    """The providers of the ONNX Runtime beside tritonserver. For the CPU there is no need to ask."""
     if device.kind == "cpu":
         return ["CPUExecutionProvider"]
     python = Path(program()).resolve().with_name("python")
@@ -94,7 +94,7 @@ def _release(shared: _Shared) -> None:
 
 def _start(repository: Path, model: str) -> _Shared:
     shared = _Shared(repository, Supervisor(repository, [model]))
-    _servers[repository] = shared  # from now on, it is stopped at exit at the latest
+    _servers[repository] = shared  # from now on the atexit hook stops it
     try:
         shared.server.start()
         shared.server.wait_ready()
@@ -105,7 +105,7 @@ def _start(repository: Path, model: str) -> _Shared:
 
 
 def _is_loaded(server: Supervisor, model: str) -> bool:
-    """Whether the server has the model, and in the version that is to be served now."""
+    """Whether the server has the model, in the version that the repository names now."""
     if model not in server.models:
         return False
     wanted = configuration(server.repository, model).version_policy.specific.versions
@@ -115,7 +115,7 @@ def _is_loaded(server: Supervisor, model: str) -> bool:
 
 def _stop(shared: _Shared) -> None:
     shared.server.stop()
-    _servers.pop(shared.repository, None)  # not before: if stopping is interrupted, it is finished at exit
+    _servers.pop(shared.repository, None)  # not earlier: if interrupted, the atexit hook finishes
 
 
 @atexit.register

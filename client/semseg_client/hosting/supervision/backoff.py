@@ -1,4 +1,4 @@
-"""How soon to replace something that has died, when it dies again and again."""
+"""How soon to replace something that dies again and again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ _LONGEST = 60.0  # s
 
 
 class Backoff:
-    """The first `free` deaths in a row cost no time. After them the pause is 1 s, 2 s, 4 s, up to a minute."""
+    """No pause after the first `free` deaths in a row; then 1 s, 2 s, 4 s, up to a minute."""
 
     def __init__(self, free: int) -> None:
         self._free = free
@@ -15,7 +15,7 @@ class Backoff:
         self.retry_at = float("-inf")  # by the caller's clock, in s
 
     def died(self, now: float) -> None:
-        """Count a death. `retry_at` says when to replace what died."""
+        """Count a death. `retry_at` is the time for the replacement."""
         forgotten = now - self.retry_at > _FORGIVEN
         self._deaths = 1 if forgotten else self._deaths + 1
         excess = self._deaths - self._free

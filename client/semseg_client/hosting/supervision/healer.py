@@ -1,4 +1,4 @@
-"""Which entries of a served repository have lost a process, and what is done about it."""
+"""Reloads the entries of a served repository that have lost a process."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from .served_repository import ServedRepository
 from .status import Fault
 from .stubs import Stub
 
-_FREE = 5  # deaths in a row that are mended at once
-_LOADING = 120.0  # s, after which an entry that is still not loaded counts as dead again
+_FREE = 5  # deaths in a row that are healed at once
+_LOADING = 120.0  # s; an entry that is still not loaded then counts as dead again
 
 Say = Callable[[str], None]
 
 
 class Loading(Protocol):
-    """What Triton tells about loading."""
+    """What Triton says about loading."""
 
     def loaded(self, name: str, revision: str) -> bool:
-        """Whether it has loaded that revision of an entry."""
+        """Whether that revision of an entry is loaded."""
 
     def failures(self, name: str) -> int:
-        """How often it could not load an entry."""
+        """How often loading an entry has failed."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class _Load:
 
 
 class Healer:
-    """Has Triton load an entry anew when one of its processes has died. `wanted` tells how many processes an entry needs."""
+    """Makes Triton reload an entry that has lost a process. `wanted` gives the number of processes that an entry needs."""
 
     def __init__(self, served: ServedRepository, triton: Loading, wanted: Callable[[str], int], say: Say) -> None:
         self._served = served
@@ -45,12 +45,12 @@ class Healer:
         self._wanted = wanted
         self._say = say
         self._loading: dict[str, _Load] = {}
-        self._down: set[str] = set()  # entries whose turn to be loaded anew has not come
-        self._going_on: set[str] = set()  # entries of which other processes answer meanwhile
-        self._in_stubs: set[str] = set()  # entries that run in Python processes; NVIDIA's own ONNX Runtime backend needs none
+        self._down: set[str] = set()  # entries that wait for their backoff
+        self._going_on: set[str] = set()  # entries whose other processes still answer
+        self._in_stubs: set[str] = set()  # entries that run in Python processes; NVIDIA's ONNX Runtime backend has none
         self._backoffs: dict[str, Backoff] = {}
         self._short: set[str] = set()  # entries that lacked a process at the last look
-        self.spared: set[str] = set()  # entries that somebody else is having loaded
+        self.spared: set[str] = set()  # entries that another thread is loading
 
     def restarted(self, now: float) -> None:
         """Note that a new server is loading everything."""
@@ -60,12 +60,12 @@ class Healer:
         self._loading = {name: _Load(now, self._triton.failures(name), after_restart=True) for name in self._served.revisions}
 
     def look(self, living: Sequence[Stub], now: float) -> None:
-        """Heal what lacks a process for the second time in a row: the kernel's lists may miss one while others come and go.
+        """Heal entries that lack a process twice in a row. A single look may miss one, while processes come and go.
 
-        `living` are all that there are, `now` is in seconds.
+        `living` are all living processes; `now` is in seconds.
 
         Raises:
-            ServingError, OSError: an entry cannot be copied now. The others have been looked at all the same.
+            ServingError, OSError: an entry cannot be copied now. All others have been checked.
         """
         self._in_stubs |= {stub.entry for stub in living}
         alive = Counter(stub.entry for stub in living)
@@ -88,8 +88,8 @@ class Healer:
             raise failures[0]
 
     def faults(self) -> dict[str, Fault]:
-        """The entries that do not answer, and why. One that has another process goes on, if with less."""
-        loading = {name: Fault(f"{name} is being loaded anew after a process of it died") for name in self._loading}
+        """The entries that do not answer, and why. An entry with another process still answers."""
+        loading = {name: Fault(f"{name} is being reloaded after one of its processes died") for name in self._loading}
         given_up = {name: Fault(f"{name} dies again and again", final=True) for name in self._down}
         return {name: fault for name, fault in {**loading, **given_up}.items() if name not in self._going_on}
 
@@ -103,7 +103,7 @@ class Healer:
             self._down.add(name)
             backoff.died(now)
             when = f"in {backoff.retry_at - now:.0f} s, since it dies again and again" if backoff.waiting(now) else "now"
-            self._say(f"a process of {name} has died; it is loaded anew {when}")
+            self._say(f"a process of {name} has died; it is reloaded {when}")
         if not backoff.waiting(now):
             self._served.duplicate(name)
             self._loading[name] = _Load(now, self._triton.failures(name))

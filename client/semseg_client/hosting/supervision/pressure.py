@@ -1,8 +1,8 @@
-"""Keeps callers of gRPC from having more images decoded than the networks can take.
+"""Keeps gRPC callers from making the server decode more images than its networks can process.
 
-They wait in Triton, and each image that waits in front of a network has been decoded. While many do, preprocess refuses the next
-before it decodes. (Triton's own bound, `max_queue_size`, refuses too late, when the cores have decoded in vain. It also has
-tritonserver 2.51 take what waits twice a second only: 24 images at once took 2.4 in place of 0.5 s.)
+Their requests wait in Triton, and each image that waits for a network has been decoded. While many wait, preprocess refuses the
+next ones before it decodes them. (Triton's own bound, `max_queue_size`, refuses too late: the image is decoded by then. With it,
+tritonserver 2.51 also serves its queue only twice a second: 24 images at once took 2.4 s instead of 0.5 s.)
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-_MANY = 32  # images in front of one network
-_SOME = 8  # from which the number may soon be too large
+_MANY = 32  # images that wait for one network
+_SOME = 8  # from here on, look more often
 _SOON, _LATER = 0.2, 1.0  # s, between two looks; a look takes three milliseconds
 _TIMEOUT = 2.0  # s
 _WAITING = re.compile(r'^nv_inference_pending_request_count\{model="[^"]*_network",[^}]*\} (\d+)', re.MULTILINE)
 
 
 class Pressure:
-    """While the networks of the server with these metrics (`host:port`) have too much to do, `flag` is there."""
+    """Keeps the file `flag` while the networks of a server are overloaded. `metrics` is its `host:port`."""
 
     def __init__(self, metrics: str, flag: Path) -> None:
         self._metrics = metrics
         self._flag = flag
 
     def watch(self, ended: threading.Event) -> None:
-        """Look again and again until `ended` is set."""
+        """Check periodically until `ended` is set."""
         pause = _LATER
         while not ended.wait(pause):
             try:
@@ -52,5 +52,5 @@ class Pressure:
 
 
 def most_waiting(page: str) -> int:
-    """The number of images in front of the network that has most, by a page of Triton's metrics."""
+    """The largest number of images that wait for a network, from a page of Triton's metrics."""
     return max(map(int, _WAITING.findall(page)), default=0)

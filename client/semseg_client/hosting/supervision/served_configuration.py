@@ -1,4 +1,4 @@
-"""What a server of ours changes in a model's configuration, and what it reads from it."""
+"""What our servers change in a model's configuration, and what they read from it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
-_CORES_FOR_TWO = 4  # from which a second preprocess costs the network little
+_CORES_FOR_TWO = 4  # with so many cores, a second preprocess costs the network little
 
 
 def adjust(config: ModelConfig) -> None:
-    """While one decoder is being replaced, another goes on, where the machine has room for two. What the owner has set stays."""
+    """Run two instances of preprocess if the machine has enough cores: one goes on while the other is replaced. The owner's own
+    settings are kept."""
     if config.backend != "python" or "preprocess" not in config.name:
         return
     groups = config.instance_group
@@ -20,5 +21,5 @@ def adjust(config: ModelConfig) -> None:
 
 
 def instances(config: ModelConfig) -> int:
-    """How many instances Triton makes. On GPUs that are not named it is one at least."""
+    """The number of instances that Triton makes; at least one on GPUs that are not named."""
     return sum(max(group.count, 1) * max(len(group.gpus), 1) for group in config.instance_group) or 1

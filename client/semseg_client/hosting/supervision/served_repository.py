@@ -1,8 +1,7 @@
-"""The model repository that a tritonserver of ours polls.
+"""The model repository that our tritonserver polls.
 
-Triton then refuses to load or unload models for anybody, whoever can reach its ports. What it serves is decided by what lies
-here: for each entry of the owner's repository that is served, a copy of its configuration and of its Python code, and links
-to the rest. The owner's repository is only read.
+In poll mode, Triton refuses every request to load or unload models. It serves what lies here: for each served entry of the
+owner's repository, a copy of its configuration and Python code, and links to the rest. The owner's repository is never written.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from ..repository import check_exported, configuration
 
-REVISION = "revision"  # a parameter of each configuration here; it tells which copy Triton has loaded
+REVISION = "revision"  # a parameter of each configuration here, which shows the copy that Triton has loaded
 Adjustment = Callable[[ModelConfig], None]
 
 
 class ServedRepository:
-    """Entries of `source`, by name, laid out in `folder`. Each change of an entry is one rename, and all or nothing.
+    """Entries of `source`, by name, laid out in `folder`. Each change of an entry is one rename, all or nothing.
 
-    `adjust` changes a configuration on its way; the owner's file stays as it is.
+    `adjust` changes the copy of a configuration; the owner's file stays as it is.
     """
 
     def __init__(self, source: Path, folder: Path, adjust: Adjustment) -> None:
@@ -46,11 +45,11 @@ class ServedRepository:
         return dict(self._revisions)
 
     def config(self, name: str) -> ModelConfig:
-        """The configuration of an entry, as it is served."""
+        """The served configuration of an entry."""
         return self._configs[name, self._revisions[name]]
 
     def add(self, model: str) -> list[str]:
-        """Serve a model with the steps of its ensemble. Returns the entries that were not served before, the model last.
+        """Serve a model and the steps of its ensemble. Returns the new entries, the model last.
 
         Raises:
             ServingError: it is not exported, or a configuration cannot be read.
@@ -67,7 +66,7 @@ class ServedRepository:
         return fresh
 
     def renew(self, name: str) -> str:
-        """Copy an entry of the owner's as it is now, so that Triton loads it. Returns its new revision.
+        """Copy the owner's entry as it is now, so that Triton loads it. Returns the new revision.
 
         Raises:
             ServingError: its configuration cannot be read.
@@ -81,7 +80,7 @@ class ServedRepository:
             for child in _served(self._source / name, config):
                 if config.backend == "python" and child.name.isdecimal():
                     shutil.copytree(child, copy / child.name, ignore=shutil.ignore_patterns("__pycache__"))
-                    # Else Python writes __pycache__ when it loads the model, which Triton takes for a change: it loads it again.
+                    # Otherwise Python writes __pycache__ while loading the model, and Triton takes that for a change.
                     compileall.compile_dir(copy / child.name, quiet=2)
                 else:
                     (copy / child.name).symlink_to(child)
@@ -89,26 +88,26 @@ class ServedRepository:
         return self._install(name, text, fill)
 
     def duplicate(self, name: str) -> str:
-        """Copy an entry as it is served, so that Triton loads the same once more. Returns its new revision.
+        """Copy an entry as it is served, so that Triton loads it again. Returns the new revision.
 
-        What the owner has changed since then may be half an export, or one that could not be loaded.
+        The owner's current files may be half an export, or one that could not be loaded.
 
         Raises:
             OSError: there is no room for it.
         """
         served = self._copies / name / self._revisions[name]
-        text = (served / "config.pbtxt").read_text(encoding="utf-8").rstrip().rpartition("\n")[0]  # all but the revision
+        text = (served / "config.pbtxt").read_text(encoding="utf-8").rstrip().rpartition("\n")[0]  # without the revision
         return self._install(name, text, lambda copy: shutil.copytree(served, copy, symlinks=True))
 
     def restore(self, name: str) -> None:
-        """Take back the last change of an entry: Triton could not load it. What was not served before is removed."""
+        """Undo the last change of an entry that Triton could not load. A new entry is removed."""
         if name in self._before:
             self._point(name, self._before[name])
         else:
             self.remove([name])
 
     def remove(self, names: Iterable[str]) -> None:
-        """Serve entries no longer. Those that are not served are passed over."""
+        """Stop serving entries. Unknown ones are ignored."""
         for name in names:
             (self.path / name).unlink(missing_ok=True)
             shutil.rmtree(self._copies / name, ignore_errors=True)
@@ -131,19 +130,19 @@ class ServedRepository:
         return revision
 
     def _point(self, name: str, revision: str) -> None:
-        """Serve a revision. The one that was served before is kept, for Triton may still be loading it."""
+        """Serve a revision. The previous one is kept, since Triton may still be loading it."""
         copies = self._copies / name
         link = copies / "link"
-        link.unlink(missing_ok=True)  # of a change that was broken off
+        link.unlink(missing_ok=True)  # from an interrupted change
         link.symlink_to(copies / revision)
         link.rename(self.path / name)
         replaced = self._revisions.get(name)
         self._revisions[name] = revision
-        if replaced is not None and self._before.pop(name, None) != revision:  # what was taken back is not gone back to
+        if replaced is not None and self._before.pop(name, None) != revision:  # never go back to what was undone
             self._before[name] = replaced
         for old in copies.iterdir():
             if old.name not in (revision, replaced):
-                shutil.rmtree(old, ignore_errors=True)  # what is left of it goes with the next change
+                shutil.rmtree(old, ignore_errors=True)  # leftovers go with the next change
                 self._configs.pop((name, old.name), None)
 
     def _adjusted(self, text: str) -> str:
@@ -157,7 +156,7 @@ class ServedRepository:
 
 
 def _served(entry: Path, config: ModelConfig) -> Iterable[Path]:
-    """All of an entry but its configuration and the versions that are not served: those may be deleted at any time."""
+    """An entry's files without its configuration and the unserved versions, which may be deleted at any time."""
     versions = {str(version) for version in config.version_policy.specific.versions}
     for child in entry.iterdir():
         unserved = child.name.isdecimal() and versions and child.name not in versions

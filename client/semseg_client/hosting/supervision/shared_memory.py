@@ -1,4 +1,4 @@
-"""What one tritonserver keeps in /dev/shm, and how it goes away however the server ends."""
+"""What a tritonserver keeps in /dev/shm, and how it is removed however the server ends."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ROOT = Path("/dev/shm")  # noqa: S108  (where Triton's Python backend keeps its 
 _FOLDER = "folder"
 _NAME = re.compile(rf"\.?semseg_\d+_[0-9a-f]+_{_FOLDER}")
 
-# Triton's Python backend makes an empty folder of this name at its start, wherever TMPDIR points, and a killed one leaves it.
+# Triton's Python backend makes an empty folder of this name when it starts, whatever TMPDIR says. A killed server leaves it.
 _LITTER = "python_env_*"
 _TEMPORARY = Path("/tmp")  # noqa: S108
 _STARTING = 15.0  # s, within which it does so
 _FROM, _TO = "started", "up"  # files in the folder, whose times bound that
 
-# Waits until the pipe on its standard input breaks, as it does when its parent dies by whatever signal. It then ends the
-# server's process group ($p) and removes what it left. The first line that it reads is that group's number.
+# The first line on standard input is the server's process group ($p). Then the script waits until the pipe breaks, which happens
+# when its parent dies of any signal. It kills the group and removes what the server left.
 _KEEPER = f"""
 read -r p; read -r _
 [ -n "$p" ] && kill -9 -"$p" 2>/dev/null
@@ -33,7 +33,7 @@ find {_TEMPORARY} -maxdepth 1 -name '{_LITTER}' -empty -newer "$0{_FOLDER}/{_FRO
 rm -rf "$0"*
 """
 
-# By these descriptors others see that this process lives. A forked child is given others in their place.
+# Others see by these descriptors that this process lives. A forked child gets /dev/null in their place.
 _signs_of_life: set[int] = set()
 
 
@@ -50,7 +50,7 @@ os.register_at_fork(after_in_child=_seem_dead)
 class SharedMemory:
     """Everything in /dev/shm whose name begins with `prefix`. `folder` is there for small files of ours.
 
-    A lock on the folder tells whether the process that made it still lives, also across PID namespaces.
+    A lock on the folder shows whether its owner still lives, even across PID namespaces.
     """
 
     def __init__(self, root: Path = ROOT) -> None:
@@ -63,10 +63,10 @@ class SharedMemory:
         self._lock = os.open(unlocked, os.O_RDONLY)
         _signs_of_life.add(self._lock)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        unlocked.rename(self.folder)  # nobody ever sees it without its lock
+        unlocked.rename(self.folder)  # so that nobody sees it without its lock
 
     def starting(self) -> None:
-        """Note that a server is being started, before it is."""
+        """Note the time before a server is started."""
         now = time.time()
         for name, at in ((_FROM, now - 0.1), (_TO, now + _STARTING)):
             (self.folder / name).touch()
@@ -74,11 +74,11 @@ class SharedMemory:
 
     @property
     def free(self) -> int:
-        """Bytes that are left there."""
+        """Free bytes in /dev/shm."""
         return shutil.disk_usage(self._root).free
 
     def keep_private(self) -> None:
-        """Close to other users what Triton's Python backend has made. It makes its regions readable for everybody."""
+        """Make the regions of Triton's Python backend private. It creates them readable for everybody."""
         for region in self._root.glob(f"{self.prefix}*"):
             with suppress(FileNotFoundError):  # it has just gone
                 status = region.lstat()  # a link here is a stranger's
@@ -86,12 +86,12 @@ class SharedMemory:
                     region.chmod(0o600)
 
     def clear(self) -> None:
-        """Remove what a dead server left. The folder stays."""
+        """Remove what a dead server left, except the folder."""
         _remove_litter(self.folder)
         _remove(path for path in self._root.glob(f"{self.prefix}*") if path != self.folder)
 
     def remove(self) -> None:
-        """Remove all of it. Nothing happens the second time."""
+        """Remove everything. May be called again."""
         if self._lock >= 0:
             _remove_litter(self.folder)
             _remove(self._root.glob(f"{self.prefix}*"))
@@ -125,7 +125,7 @@ class Keeper:
         return self._process.poll() is None
 
     def dismiss(self) -> None:
-        """End it with nothing done."""
+        """Stop it without any clean-up."""
         self._process.kill()
         self._process.wait()
         if self._process.stdin is not None and not self._process.stdin.closed:
@@ -135,11 +135,11 @@ class Keeper:
 
 
 def _remove_stale(root: Path) -> None:
-    """Remove what servers left whose owners are dead."""
+    """Remove what servers with dead owners left."""
     for folder in (*root.glob(f"semseg_*_{_FOLDER}"), *root.glob(f".semseg_*_{_FOLDER}")):
-        if _NAME.fullmatch(folder.name) is None:  # what it is called goes into a pattern
+        if _NAME.fullmatch(folder.name) is None:  # the name becomes part of a glob pattern
             continue
-        with suppress(OSError):  # it is another user's, or its owner is just removing it
+        with suppress(OSError):  # another user's, or its owner is removing it
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -147,7 +147,7 @@ def _remove_stale(root: Path) -> None:
                 if found.st_uid != os.geteuid():
                     continue
                 if folder.name.startswith(".") and time.time() - found.st_mtime < _STARTING:
-                    continue  # its owner is about to lock it
+                    continue  # its owner will lock it soon
                 _remove_litter(folder)
                 _remove(root.glob(f"{folder.name.removesuffix(_FOLDER)}*"))
             finally:
@@ -155,7 +155,7 @@ def _remove_stale(root: Path) -> None:
 
 
 def _remove_litter(folder: Path) -> None:
-    """Remove the empty folder of the server that was started last."""
+    """Remove the empty folder that the last server made in the temporary folder."""
     with suppress(FileNotFoundError):  # none was started
         begin, end = ((folder / name).stat().st_mtime for name in (_FROM, _TO))
         for path in _TEMPORARY.glob(_LITTER):

@@ -1,4 +1,4 @@
-"""What the process that supervises tritonserver tells those that answer requests, in one small file."""
+"""What the supervisor tells the processes that answer requests, in one small file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from ...files import write_whole
 
-CRASHES = "crashes"  # folder beside the status, for preprocess: what crashed it, whether it is too busy, and the ticket
+CRASHES = "crashes"  # folder beside the status, for preprocess: its crashes, the overload flag and the ticket
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a model does not answer. `final`: it is not being loaded anew for now."""
+    """Why a model does not answer. `final`: it is not being reloaded for now."""
 
     reason: str
     final: bool = False
@@ -24,14 +24,14 @@ class Fault:
 
 @dataclass(frozen=True)
 class Status:
-    """`faults` by the name that clients call. `draining`: the service is about to end."""
+    """`faults` by model name. `draining`: the service is about to end."""
 
     faults: dict[str, Fault] = field(default_factory=dict)
     draining: bool = False
 
 
 class Unsupervised:
-    """Of a server that nobody watches over, nothing is known."""
+    """The status of a server that we do not supervise: nothing is known."""
 
     def read(self) -> Status:
         return Status()
@@ -44,7 +44,7 @@ class Unsupervised:
 
 
 class StatusFile(Unsupervised):
-    """A file with a Status. It is replaced whole, and read again only when it has changed."""
+    """A file with a Status. It is replaced atomically, and read again only when it has changed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -58,7 +58,7 @@ class StatusFile(Unsupervised):
         write_whole(self.path, json.dumps(asdict(status)).encode())
 
     def read(self) -> Status:
-        """The status; that of a service that has ended is its last one."""
+        """The status. After the service has ended, its last one."""
         try:
             found = self.path.stat()
             if (found.st_mtime_ns, found.st_ino) != self._seen:
@@ -70,21 +70,22 @@ class StatusFile(Unsupervised):
         return self._status
 
     def issue_ticket(self) -> None:
-        """Write a new ticket, which only this user can read. Raises OSError if it cannot be written."""
+        """Write a new ticket that only this user can read. Raises OSError."""
         self._ticket.touch(0o600)
         self._ticket.write_text(secrets.token_hex())
 
     def ticket(self) -> str:
-        """Whoever sends it as the parameter `admitted` bounds its own images; preprocess does not refuse them. Raises OSError."""
+        """The ticket. preprocess never refuses a request that carries it as `admitted`, since the gateway limits its own images.
+        Raises OSError."""
         return self._ticket.read_text()
 
     def suspect(self) -> None:
-        """Tell the supervisor that a request has been under way for a while. It then looks for processes that hang."""
+        """Tell the supervisor that a request has been in flight for a while, so that it looks for hung processes."""
         with suppress(OSError):  # the service is ending
             self._suspicion.touch()
 
     def suspected(self, within: float) -> bool:
-        """Whether anybody did so in the last so many seconds."""
+        """Whether somebody did so in the last `seconds`."""
         with suppress(FileNotFoundError):
             return time.time() - self._suspicion.stat().st_mtime < within
         return False

@@ -1,6 +1,6 @@
-"""The processes in which tritonserver runs Python models, as the kernel shows them.
+"""The processes in which tritonserver runs Python models, read from /proc.
 
-tritonserver starts one for each instance, never replaces one that has died, and calls itself ready all the same.
+tritonserver starts one for each instance, never replaces a dead one, and calls itself ready anyway.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Stub:
-    """One process: the repository entry that it runs, its state as in proc(5), the CPU time it has used, and its start.
-
-    Both times are in ticks.
-    """
+    """One process: its repository entry, its state as in proc(5), its CPU time and its start time, both in ticks."""
 
     pid: int
     entry: str
@@ -37,11 +34,11 @@ class Stub:
 
     @property
     def asleep(self) -> bool:
-        """Whether it waits for something else than a CPU or a disc."""
+        """Whether it waits for something other than CPU or disk."""
         return self.state not in _AT_WORK
 
     def kill(self, proc: Path = _PROC) -> None:
-        """End it, but no other process that has got its number meanwhile."""
+        """Kill it, unless its pid belongs to another process by now."""
         with suppress(OSError):
             if _stat(proc / str(self.pid)).started == self.started:
                 os.kill(self.pid, signal.SIGKILL)
@@ -62,7 +59,7 @@ def stubs(server: int, proc: Path = _PROC) -> list[Stub]:
 
 
 def zombies(server: int, proc: Path = _PROC) -> int:
-    """How many dead processes the tritonserver still holds. It never lets go of one that died at work, nor of its memory."""
+    """The number of dead processes that tritonserver holds. It never releases one that died at work, nor its memory."""
     count = 0
     for pid in _children(server, proc):
         with suppress(OSError):
@@ -71,7 +68,7 @@ def zombies(server: int, proc: Path = _PROC) -> int:
 
 
 def resume(pid: int) -> None:
-    """Let a process go on if SIGSTOP holds it."""
+    """Continue a process that SIGSTOP holds."""
     if stopped(pid):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
@@ -85,7 +82,7 @@ def stopped(pid: int, proc: Path = _PROC) -> bool:
 
 
 def _children(parent: int, proc: Path) -> list[str]:
-    """The kernel lists the children of each thread, if it was built to; otherwise each process tells its parent."""
+    """The children of all threads, if the kernel lists them; otherwise all processes with that parent."""
     found: list[str] = []
     threads = proc / str(parent) / "task"
     if (threads / str(parent)).exists() and not (threads / str(parent) / "children").exists():
@@ -109,6 +106,6 @@ class _Stat(NamedTuple):
 
 
 def _stat(process: Path) -> _Stat:
-    """What proc(5) numbers 3, 4, 14 and 15, and 22. The program's name, in brackets before them, may hold anything."""
+    """Fields 3, 4, 14, 15 and 22 of proc(5). The program's name before them, in brackets, may contain anything."""
     fields = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
     return _Stat(fields[0], int(fields[1]), int(fields[11]) + int(fields[12]), int(fields[19]))

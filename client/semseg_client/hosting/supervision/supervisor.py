@@ -1,4 +1,4 @@
-"""A tritonserver that is kept alive: what dies, hangs or is stopped is noticed and replaced."""
+"""Keeps a tritonserver alive: replaces processes that die or hang, and continues stopped ones."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from .triton_process import HOST, TritonProcess, program
 
 _PERIOD = 0.25  # s, between two looks
 _SUSPICION = 1.0  # s, that a suspicion lasts
-_UNANSWERED = 5  # looks in a row, of 1.25 s each, that a server may leave unanswered
+_UNANSWERED = 5  # looks in a row, of 1.25 s each, before a silent server is killed
 _LOADING = 600.0  # s, that a model may take to load
-_MOST_ZOMBIES = 4  # of up to some sixty megabytes each, at which a server is replaced
-_LITTLE = 256 * 2**20  # bytes of shared memory; an image of 2048x1024 takes some twenty in each of four processes
-_END = 10.0  # s, within which everything has ended; requests under way have what is left of it
-_LEAST = 1.0  # s, that tritonserver has in any case
-_ATTENTIVE = 10.0  # s, within which whoever looks after a server has looked
-_FIRST = 5.0  # s, that the first inference may take before it is asked whether the server still lives
-_FREE_STARTS = 2  # deaths of the server in a row that are mended at once
+_MOST_ZOMBIES = 4  # at which a server is replaced; each may hold sixty megabytes
+_LITTLE = 256 * 2**20  # bytes of shared memory; an image of 2048x1024 takes about twenty megabytes in each of four processes
+_END = 10.0  # s, for everything to end, including requests in flight
+_LEAST = 1.0  # s, that tritonserver gets in any case
+_ATTENTIVE = 10.0  # s, within which the supervisor must have looked at the server
+_FIRST = 5.0  # s, for the first inference, before checking that the server still lives
+_FREE_STARTS = 2  # deaths of the server in a row that are healed at once
 
 Say = Callable[[str], None]
 
@@ -46,8 +46,8 @@ Say = Callable[[str], None]
 class Supervisor:
     """tritonserver with some models of a repository, on loopback, until `stop`.
 
-    Port 0 stands for a free one, None for an interface that is off. `on_line` is called with each line of the server's log,
-    `say` with what is healed or cannot be, both from other threads.
+    Port 0 means a free one, None turns the interface off. `on_line` gets each line of the server's log, `say` gets news about
+    healing; both are called from other threads.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Supervisor:
         self._ports: dict[str, int] = {}
         self._log = TritonLog(on_line)
         self._tell_owner = say or (lambda _: None)
-        self._memory: SharedMemory | None = None  # what else `start` makes is there when this is
+        self._memory: SharedMemory | None = None  # set last by `start`: if it is there, so is the rest
         self._served: ServedRepository
         self._status: StatusFile
         self._triton: TritonCalls
@@ -76,20 +76,20 @@ class Supervisor:
         self._process: TritonProcess
         self._told = Status()
         self._draining = False
-        self._end_by: float | None = None  # when the server is killed, once it is to end
+        self._end_by: float | None = None  # when the server is killed, once it is stopping
         self._looked_at = 0.0
-        self._owner = 0  # the process that has started the server
-        self._down = False  # whether the server has died and is not started again yet
-        self._up = False  # whether the server has answered since it was started
+        self._owner = 0  # pid of the process that started the server
+        self._down = False  # whether the server has died and was not restarted yet
+        self._up = False  # whether the server has answered since its start
         self._started_at = 0.0
         self._unanswered = 0  # looks in a row
         self._backoff = Backoff(_FREE_STARTS)
-        self._lock = threading.RLock()  # of the served repository and all that tells of it
+        self._lock = threading.RLock()  # guards the served repository and everything about it
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the server, once; `wait_ready` tells when it serves.
+        """Start the server, once. `wait_ready` waits until it serves.
 
         Raises:
             ServingError: there is no tritonserver, a port is taken, or a model is not in the repository.
@@ -114,10 +114,10 @@ class Supervisor:
         self._memory = memory
         self._owner = os.getpid()
         if memory.free < _LITTLE:
-            self._say(f"Only {memory.free // 2**20} MB are free in /dev/shm; large images may get 503 (docker run --shm-size=1g)")
+            self._say(f"Only {memory.free // 2**20} MB are free in /dev/shm: large images may get 503 (docker run --shm-size=1g)")
 
     def wait_ready(self, timeout: float = 600.0) -> None:
-        """Wait until every model has answered a real inference. From then on, the server is kept alive.
+        """Wait until every model has answered a real inference. From then on the server is kept alive.
 
         Raises:
             ServingError: the server died, or a model did not answer within `timeout` seconds.
@@ -134,10 +134,10 @@ class Supervisor:
                     self._process.resume()
                     time.sleep(0.2)
         finally:
-            client.close(0)  # a server that did not answer is stopped
-        self._log.clear()  # without a GPU, a start that goes well writes errors too
+            client.close(0)  # do not wait for a server that did not answer
+        self._log.clear()  # without a GPU, even a good start logs errors
         self._up = True
-        self._look()  # which entries run in processes is known before one can be missed
+        self._look()  # learns which entries have processes, before one can be missed
         self._looked_at = time.monotonic()
         self._thread = threading.Thread(target=self._supervise, name="semseg-supervisor", daemon=True)
         self._thread.start()
@@ -146,10 +146,10 @@ class Supervisor:
             threading.Thread(target=pressure.watch, args=[self._ended], name="semseg-pressure", daemon=True).start()
 
     def load(self, names: Sequence[str]) -> None:
-        """Have the server take up how entries of the repository are now, one after the other.
+        """Load entries of the repository as they are now, one after the other.
 
         Raises:
-            ServingError: one cannot be loaded; what was served before goes on.
+            ServingError: one cannot be loaded. All of them keep what was served before.
         """
         self._healer.spared |= set(names)
         renewed: list[str] = []
@@ -182,36 +182,36 @@ class Supervisor:
             client.wait_ready(model=model)
 
     def drain(self) -> None:
-        """Tell those that answer requests that the service is about to end. From now on, it has ten seconds."""
+        """Announce that the service is about to end. From now on it has ten seconds."""
         self._end_by = time.monotonic() + _END
         self._draining = True
         if self._lock.acquire(timeout=_LEAST):
             try:
-                with suppress(OSError):  # /dev/shm is full; then they see it when they are told to end
+                with suppress(OSError):  # /dev/shm is full; the workers learn it from their signal
                     self._tell()
             finally:
                 self._lock.release()
 
     def kill(self) -> None:
-        """End the server at once; `stop` is then quick. A signal handler may call this."""
+        """Kill the server at once; `stop` is then quick. A signal handler may call this."""
         self._end_by = 0.0
         self._ended.set()
         if self._memory is not None:
             self._process.kill()
 
     def stop(self) -> None:
-        """Stop the server and remove whatever it may have left. A forked child leaves its parent's server alone."""
+        """Stop the server and remove everything that it left. A forked child leaves its parent's server alone."""
         if self._memory is None or self._owner != os.getpid():
             return
         self._ended.set()
         now = time.monotonic()
         end_by = now + _END if self._end_by is None else self._end_by
-        with ExitStack() as steps:  # each is taken whatever the one before has raised
+        with ExitStack() as steps:  # every step runs, whatever another one raises
             steps.callback(self._memory.remove)
             steps.callback(self._triton.close)
             steps.callback(lambda: self._process.stop(max(end_by - now, _LEAST)))
             if self._thread is not None:
-                self._thread.join(_LEAST)  # it may be held up by a terminal that takes no more
+                self._thread.join(_LEAST)  # a blocked terminal may hold it up
         self._memory = None
 
     def url(self, interface: str) -> str | None:
@@ -225,7 +225,7 @@ class Supervisor:
 
     @property
     def attentive(self) -> bool:
-        """Whether the server has been looked after in the last ten seconds."""
+        """Whether the supervisor has looked at the server in the last ten seconds."""
         return time.monotonic() - self._looked_at < _ATTENTIVE
 
     @property
@@ -241,7 +241,7 @@ class Supervisor:
         self.stop()
 
     def _say(self, news: str) -> None:
-        """Nothing that becomes of the owner's terminal may end what heals."""
+        """Report news. Healing must survive whatever happens to the terminal."""
         with suppress(Exception):
             self._tell_owner(news)
 
@@ -250,7 +250,7 @@ class Supervisor:
         return TritonProcess(self._served.path, self._ports, memory, self._log, environment, lenient=lenient)
 
     def _renew(self, name: str) -> str:
-        """A server that starts loads from where links point, and looks again: none may be moved meanwhile."""
+        """Renew an entry once the server is up. A starting server follows the links twice, so they must not move meanwhile."""
         while not self._ended.wait(0.1):
             with self._lock:
                 if self._up:
@@ -304,7 +304,7 @@ class Supervisor:
                 told = str(error) if isinstance(error, SemsegError) else repr(error)
                 if told != trouble:
                     trouble = told
-                    self._say(f"the server could not be looked after: {trouble}")
+                    self._say(f"the server cannot be supervised: {trouble}")
 
     def _look(self) -> None:
         self._process.check_keeper()
@@ -312,7 +312,7 @@ class Supervisor:
         resume(self._process.pid)
         living = stubs(self._process.pid)
         for stub in living:
-            if stub.stopped:  # after a second, Triton would take it for dead, for good
+            if stub.stopped:  # after a second, Triton would consider it dead for good
                 resume(stub.pid)
         now = time.monotonic()
         self._triton.deadline = now + CALL
@@ -323,18 +323,18 @@ class Supervisor:
             stub.kill()
         self._healer.look(living, now)
         if zombies(self._process.pid) >= _MOST_ZOMBIES:
-            self._say("tritonserver holds the memory of too many processes that have died")
+            self._say("tritonserver holds the memory of too many dead processes; it is restarted")
             self._process.kill()
 
     def _answers(self, now: float) -> bool:
-        """Whether the server does so now. One that has not for too long is killed."""
+        """Whether the server answers now. If it has not for too long, it is killed."""
         if self._triton.live():
             self._up, self._unanswered = True, 0
             return True
         self._unanswered += 1
         hangs = self._unanswered >= _UNANSWERED if self._up else now - self._started_at > _LOADING
         if hangs:
-            self._say("tritonserver lives but does not answer; it is killed")
+            self._say("tritonserver runs but does not answer; it is killed")
             self._process.kill()
         return False
 
@@ -342,7 +342,7 @@ class Supervisor:
         if not self._down:
             self._down, self._up = True, False
             self._backoff.died(now)
-            self._say(f"{self._process.death()} It is started again.")
+            self._say(f"{self._process.death()} It is restarted.")
             self._process.stop(_LEAST)  # what is left of it
             if self._memory is not None:
                 self._memory.clear()
@@ -350,10 +350,10 @@ class Supervisor:
             return
         try:
             _free(self._ports)
-            self._process = self._run(self._memory, lenient=True)  # one entry that cannot be loaded is not to stop the others
+            self._process = self._run(self._memory, lenient=True)  # one bad entry must not stop the others
         except (ServingError, OSError) as error:
             self._backoff.died(now)
-            raise ServingError(f"tritonserver cannot be started again, which is tried on: {error}") from error
+            raise ServingError(f"tritonserver cannot be restarted yet: {error}") from error
         self._down, self._started_at = False, now
         self._pulse = Pulse(self._triton.ask)
         self._healer.restarted(now)
@@ -368,7 +368,7 @@ class Supervisor:
             fault = (
                 next((faults[entry] for entry in entries if entry in faults), None)
                 if self._up
-                else Fault("tritonserver is being started again")
+                else Fault("tritonserver is being restarted")
             )
             if fault is not None:
                 told[model] = fault
@@ -379,7 +379,7 @@ class Supervisor:
 
 
 def _free(ports: Mapping[str, int]) -> dict[str, int]:
-    """The ports for each interface, a free one for 0. Raises ServingError if one is taken."""
+    """A port for each interface; 0 becomes a free one. Raises ServingError if one is taken."""
     return {option[2:-5]: port for option, port in free_ports(HOST, {f"--{each}-port": ports[each] for each in ports}).items()}
 
 

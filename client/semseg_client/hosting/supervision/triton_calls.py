@@ -1,4 +1,4 @@
-"""What is asked of a tritonserver of ours: whether it lives, what it has loaded, and whether an entry answers."""
+"""The supervisor's calls to tritonserver: whether it lives, what it has loaded, whether an entry answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEAST = 0.01  # s
 
 
 class TritonCalls:
-    """Calls by gRPC; what could not be loaded stands in the log. No call lasts beyond `deadline`, by time.monotonic()."""
+    """Calls over gRPC; failures to load come from the log. No call lasts beyond `deadline`, by time.monotonic()."""
 
     def __init__(self, url: str, log: TritonLog) -> None:
         self._connection = InferenceServerClient(url, channel_args=channel_options(url))
@@ -28,14 +28,14 @@ class TritonCalls:
         self.deadline = float("inf")
 
     def live(self) -> bool:
-        """Whether the server answers. While it starts, it does not."""
+        """Whether the server answers. A starting server does not."""
         try:
             return bool(self._connection.is_server_live(client_timeout=self._timeout))
         except InferenceServerException:
             return False
 
     def loaded(self, name: str, revision: str) -> bool:
-        """Whether the server has loaded that revision of an entry."""
+        """Whether that revision of an entry is loaded."""
         try:
             config = self._connection.get_model_config(name, client_timeout=self._timeout).config
         except InferenceServerException:
@@ -43,7 +43,7 @@ class TritonCalls:
         return bool(config.parameters[REVISION].string_value == revision)
 
     def failures(self, name: str) -> int:
-        """How often an entry could not be loaded."""
+        """How often loading an entry has failed."""
         return len(self._log.load_failures(name))
 
     def ask(self, name: str, answered: Callable[[], None]) -> None:
@@ -58,7 +58,7 @@ class TritonCalls:
         try:
             config = self._connection.get_model_config(name, client_timeout=self._timeout).config
             self._connection.async_infer(name, [_tiny(each) for each in config.input], take)
-        except InferenceServerException:  # whoever cannot be asked is not accused
+        except InferenceServerException:  # an entry that cannot be asked is not accused
             answered()
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class TritonCalls:
 
 
 def _tiny(description: ModelInput) -> InferInput:
-    """A valid input of one of our entries: 32 stands for every size, and for every number."""
+    """A valid input of one of our entries; every size and every number is 32."""
     kind = DataType.Name(description.data_type).removeprefix("TYPE_").replace("STRING", "BYTES")
     shape = [1, *(32 if side < 0 else side for side in description.dims)]
     value = InferInput(description.name, shape, kind)

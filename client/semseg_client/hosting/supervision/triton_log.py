@@ -1,4 +1,4 @@
-"""tritonserver's log, as far as it is of use to a person."""
+"""Reads tritonserver's log for what a person needs to know."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import IO
 
 _FATAL = re.compile(r"error: (.*)")
 _REMARK = re.compile(r"[IW]\d{4} ")
-# What model_lifecycle.cc writes when an entry, of whichever version, could not be loaded. Quotes come with a backslash.
+# What model_lifecycle.cc writes when an entry cannot be loaded. Quotes come with a backslash.
 _NOT_LOADED = re.compile(r"failed to load \\?'([^'\\]+)\\?'(?: version \d+)?: (.*?)\"?$")
 _ERROR = re.compile(r'E\d{4} \S+ \d+ \S+ "(.*?)"?$')
 
 
 class TritonLog:
-    """The last lines of a server's log; `on_line`, if given, is called with each line as it comes."""
+    """The last lines of a server's log. `on_line` is called with each line as it comes."""
 
     def __init__(self, on_line: Callable[[str], None] | None = None) -> None:
         self._lines: deque[str] = deque(maxlen=1000)
@@ -31,11 +31,11 @@ class TritonLog:
                 if (failure := _NOT_LOADED.search(line.rstrip())) is not None:
                     self._not_loaded.setdefault(failure[1], []).append(failure[2].partition("\\n")[0])
                 if self._on_line is not None:
-                    with suppress(Exception):  # a full disk or a closed terminal; were the pipe not read, the server would stop
+                    with suppress(Exception):  # a full disk or a closed terminal; if nobody read the pipe, the server would block
                         self._on_line(line.rstrip())
 
     def load_failures(self, name: str) -> Sequence[str]:
-        """Why a model could not be loaded, each time since the server's start."""
+        """The reasons for each failure to load a model since the server's start."""
         return tuple(self._not_loaded.get(name, ()))
 
     def clear(self) -> None:
@@ -43,10 +43,10 @@ class TritonLog:
         self._lines.clear()
 
     def reason(self) -> str:
-        """Why the server failed: its last words, or its last errors, or what others wrote into its log last."""
+        """Why the server failed: its fatal message, else its last errors, else the last lines of its log."""
         lines = list(self._lines)
         for pattern in (_FATAL, _ERROR):
-            # Tracebacks follow the sentence, their line ends written as \n.
+            # A traceback follows the sentence, with its line ends written as \n.
             told = [found[1].partition("\\n")[0] for line in lines if (found := pattern.match(line))]
             if told:
                 return "\n".join(told[-5:])

@@ -1,4 +1,4 @@
-"""One run of tritonserver: started, asked whether it lives, and stopped with nothing left behind."""
+"""One run of tritonserver, from its start to a stop that leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from .stubs import resume
 from .triton_log import TritonLog
 
 HOST = "127.0.0.1"
-EXIT_TIMEOUT = 10  # s, that tritonserver gives to requests under way
+EXIT_TIMEOUT = 10  # s, that tritonserver gives to requests in flight
 
-# What nobody has to call. Triton asks callers for a header here, and these two cannot be sent: HTTP ends a header's name at
-# the end of the line, and HTTP/2 forbids capital letters in one. So there is no secret that could be found out. Loading and
-# unloading models Triton refuses by itself while it polls its repository; the list of models stays open.
+# Nobody needs these APIs. Triton demands a header for them, and these two headers cannot be sent: HTTP ends a header's name at
+# the end of the line, and HTTP/2 forbids capital letters in it. So there is no secret to find out. Loading and unloading is
+# refused by Triton itself while it polls its repository. The list of models stays open.
 _CLOSED = "shared-memory,trace,logging"
 RESTRICTIONS = (f"--http-restricted-api={_CLOSED}:\nclosed=1", f"--grpc-restricted-protocol={_CLOSED}:CLOSED=1")
 
-# The server begins when there is a keeper. Were we killed before, there is nothing to begin: the pipe has broken.
+# The server starts once its keeper runs. If we are killed before that, the pipe breaks and nothing starts.
 _START = 'read -r _ || exit; exec "$0" "$@" </dev/null'
 
 
 class TritonProcess:
-    """tritonserver on the models in `repository`, on loopback; `ports` by interface: "grpc", "http", "metrics". What has none
-    is off. What it leaves in shared memory has the prefix of `memory`. `lenient`: it runs on when a model cannot be loaded.
+    """tritonserver for the models in `repository`, on loopback. `ports` are by interface ("grpc", "http", "metrics"), without a
+    port it is off. Its shared memory has the prefix of `memory`. `lenient`: it runs even if a model cannot be loaded.
 
-    It is killed if this process dies. It runs in a session of its own: Ctrl-C at a terminal reaches us alone.
+    It is killed if this process dies. It has its own session, so Ctrl-C at a terminal does not reach it.
 
     Raises:
         ServingError: there is no tritonserver.
@@ -62,12 +62,12 @@ class TritonProcess:
             errors="replace",
             env={**os.environ, **environment},
             start_new_session=True,
-            restore_signals=False,  # SIGPIPE stays ignored: writing its log with us gone, the server could not clean up
+            restore_signals=False,  # SIGPIPE stays ignored: without us, writing its log would kill the server before it cleans up
         )
         try:
             self._keeper = Keeper(self._process.pid, memory)
             self._begin()
-        except BaseException:  # nobody would end it
+        except BaseException:  # nobody else would stop it
             self._process.kill()
             raise
         self._reader = threading.Thread(target=log.read, args=[self._process.stdout], daemon=True)
@@ -83,21 +83,21 @@ class TritonProcess:
         return self._process.poll() is None
 
     def check_keeper(self) -> None:
-        """Start the keeper again if somebody has killed it, and let it go on if it is stopped."""
+        """Restart a killed keeper, and continue a stopped one."""
         if not self._keeper.alive:
             self._keeper.dismiss()
             self._keeper = Keeper(self.pid, self._memory)
         resume(self._keeper.pid)
 
     def keep_private(self) -> None:
-        """Close the server's shared memory to other users."""
+        """Make the server's shared memory private."""
         self._memory.keep_private()
 
     def death(self) -> str:
-        """How the server ended, and why, as far as its log tells."""
+        """How the server ended, and why, as far as its log shows."""
         self._reader.join(1.0)
         code = self._process.wait()
-        if code < 0:  # of its death the log knows nothing
+        if code < 0:  # the log knows nothing about that
             names = {number.value: number.name for number in signal.Signals}
             return f"tritonserver was killed by {names.get(-code, f'signal {-code}')}."
         return f"tritonserver ended with exit code {code}. {self._log.reason()}".strip()
@@ -108,24 +108,24 @@ class TritonProcess:
         self._process.stdin.close()
 
     def kill(self) -> None:
-        """End the server at once."""
+        """Kill the server."""
         self._process.kill()
 
     def resume(self) -> None:
-        """Let the server and its Python processes go on if they are stopped."""
+        """Continue the server and its Python processes if they are stopped."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGCONT)
 
     def stop(self, timeout: float) -> None:
-        """Stop the server; its Python processes go with it. After `timeout` seconds, it is killed."""
+        """Stop the server and its Python processes. After `timeout` seconds they are killed."""
         self._process.terminate()
-        self.resume()  # a stopped process takes no SIGTERM
+        self.resume()  # a stopped process does not receive SIGTERM
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        # A server that was killed leaves its Python processes.
+        # A killed server leaves its Python processes behind.
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._keeper.dismiss()
@@ -141,7 +141,7 @@ def program() -> str:
     beside = Path(sys.executable).with_name("tritonserver")
     found = str(beside) if beside.is_file() else shutil.which("tritonserver")
     if found is None:
-        raise ServingError("there is no tritonserver command here; install one: pip install paddle-semseg-server")
+        raise ServingError("there is no tritonserver command here; install it: pip install paddle-semseg-server")
     return found
 
 
