@@ -27,7 +27,7 @@ NO_KEY = Failure(
 )
 CROSS_SITE = Failure(
     403,
-    "a browser sent it for another site's page, and `SEMSEG_CORS_ORIGINS` does not list that site",
+    "a browser sent it for another site's page, and `SEMSEG_CORS_ORIGINS` does not list its origin",
     "This origin may not call here",
 )
 NO_HTTP = Failure(400, "the request is not HTTP/1.1", "This is no HTTP request")
