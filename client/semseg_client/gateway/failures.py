@@ -19,7 +19,9 @@ class Failure:
 
 
 BROKEN_OFF = Failure(400, "the caller went away before the request was complete, or answered", "The request broke off")
-BAD_HOST = Failure(400, "`Host` is missing, sent twice, or neither a name nor an address", "The Host header must hold one name or address")
+BAD_HOST = Failure(
+    400, "`Host` is missing, sent twice, or neither a name nor an address", "The Host header must hold one name or address"
+)
 NO_KEY = Failure(
     401,
     "`SEMSEG_API_KEYS_FILE` is set, and the request has none of its keys",
@@ -65,9 +67,7 @@ NO_ROOM = Failure(
     1,
 )
 NO_CONNECTION = Failure(503, "all of `SEMSEG_MAX_CONNECTIONS` have requests under way", "The server has too many connections", 1)
-UNAVAILABLE = Failure(
-    503, "Triton, or the default model, is not available", "The inference server is not available", 1
-)
+UNAVAILABLE = Failure(503, "Triton, or the default model, is not available", "The inference server is not available", 1)
 UNHEALTHY = Failure(503, "`/health` found that the model does not answer", "Unhealthy: {reason}")
 TOO_LATE = Failure(504, "the inference took longer than `SEMSEG_TIMEOUT`", "The inference took too long")
 
