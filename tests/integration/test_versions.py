@@ -110,7 +110,7 @@ def test_a_version_that_cannot_be_loaded_leaves_the_served_one_alone(repository:
     with serving(repository, "--model", ROADS) as addresses, Client(addresses["grpc"]) as client:
         before = client.segment(STREET, ROADS)
         versions(repository, "use", ROADS, "2")
-        wait_for(lambda: "not taken up, what was served goes on" in capfd.readouterr().out)
+        wait_for(lambda: "cannot be loaded, the old version is still served" in capfd.readouterr().out)
         after = client.segment(STREET, ROADS)
         assert (before.model, client.model(ROADS).version) == (after.model, "1")
         np.testing.assert_array_equal(after.label_map, before.label_map)

@@ -19,7 +19,9 @@ class Failure:
 
 
 BROKEN_OFF = Failure(400, "the caller went away before the request was complete, or answered", "The request broke off")
-BAD_HOST = Failure(400, "`Host` is missing, there twice, or no name or address", "The Host header must hold one name or address")
+BAD_HOST = Failure(
+    400, "`Host` is missing, sent twice, or neither a name nor an address", "The Host header must hold one name or address"
+)
 NO_KEY = Failure(
     401,
     "`SEMSEG_API_KEYS_FILE` is set, and the request has none of its keys",
@@ -27,13 +29,13 @@ NO_KEY = Failure(
 )
 CROSS_SITE = Failure(
     403,
-    "a browser sent it for another site's page, and `SEMSEG_CORS_ORIGINS` does not list that",
+    "a browser sent it for another site's page, and `SEMSEG_CORS_ORIGINS` does not list its origin",
     "This origin may not call here",
 )
-NO_HTTP = Failure(400, "what is sent is no HTTP/1.1", "This is no HTTP request")
+NO_HTTP = Failure(400, "the request is not HTTP/1.1", "This is no HTTP request")
 NOT_FOUND = Failure(404, "there is no such path", "Not Found")
 NO_SUCH_METHOD = Failure(405, "the path takes other methods; `Allow` lists them", "Method Not Allowed")
-NOT_ACCEPTABLE = Failure(406, "`Accept` lists nothing that can be answered", "This can be answered as {kinds}")
+NOT_ACCEPTABLE = Failure(406, "`Accept` lists no format that this path can answer in", "This can be answered as {kinds}")
 TOO_SLOW = Failure(
     408,
     "the request stops for `SEMSEG_HEADER_TIMEOUT` or `SEMSEG_BODY_TIMEOUT`, or is slower than `SEMSEG_MIN_RATE`",
@@ -43,31 +45,29 @@ NO_LENGTH = Failure(
     411, "neither `Content-Length` nor `Transfer-Encoding` is sent", "The length of the request body is not announced"
 )
 TOO_LARGE = Failure(413, "the body is larger than `SEMSEG_MAX_BODY_BYTES`", "The request body is larger than {limit} bytes")
-UNKNOWN_KIND = Failure(415, "`Content-Type` or `Content-Encoding` is of a kind that is not taken", "Send {kinds}")
+UNKNOWN_KIND = Failure(415, "`Content-Type` or `Content-Encoding` is not supported", "Send {kinds}")
 INVALID = Failure(
     422,
     "something in the request is wrong: the image, a field, or the model's name",
     "{errors}, a JSON array of `type`, `loc`, `msg`",
 )
 OTHER_HOST = Failure(421, "`Host` names a host that is not served, see below", "SEMSEG_ALLOWED_HOSTS does not list this host")
-TOO_MANY = Failure(429, "the key's limit, of requests a time or at once, is reached", "Too many requests with this key", 1)
-DEFECT = Failure(500, "a defect of the server", "Internal server error")
+TOO_MANY = Failure(429, "the key has reached its limit of requests per time or at once", "Too many requests with this key", 1)
+DEFECT = Failure(500, "a defect in the server", "Internal server error")
 BUSY = Failure(
     503,
-    "as many images wait as may, or as can be answered within `SEMSEG_TIMEOUT`; or Triton's queue is full",
+    "too many images wait, or more than can be answered within `SEMSEG_TIMEOUT`; or Triton's queue is full",
     "The server is busy",
     1,
 )
 NO_ROOM = Failure(
     503,
-    "requests or answers of others take all of `SEMSEG_BODY_MEMORY` or `SEMSEG_ANSWER_MEMORY`",
+    "others' requests or answers take all of `SEMSEG_BODY_MEMORY` or `SEMSEG_ANSWER_MEMORY`",
     "The server has no memory left for this request",
     1,
 )
 NO_CONNECTION = Failure(503, "all of `SEMSEG_MAX_CONNECTIONS` have requests under way", "The server has too many connections", 1)
-UNAVAILABLE = Failure(
-    503, "Triton, or the model that answers by default, is not there", "The inference server is not available", 1
-)
+UNAVAILABLE = Failure(503, "Triton, or the default model, is not available", "The inference server is not available", 1)
 UNHEALTHY = Failure(503, "`/health` found that the model does not answer", "Unhealthy: {reason}")
 TOO_LATE = Failure(504, "the inference took longer than `SEMSEG_TIMEOUT`", "The inference took too long")
 

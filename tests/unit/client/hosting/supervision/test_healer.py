@@ -72,7 +72,7 @@ def test_an_entry_that_has_lost_a_process_is_renewed_once_and_faulty_until_it_is
     case.healer.look([DRAW, DRAW], 3.0)
     assert case.healer.faults() == {}
     assert case.said == [
-        "a process of draw has died; it is loaded anew now",
+        "a process of draw has died; it is reloaded now",
         "draw answers again, 2.0 s after its death was noticed",
     ]
 
