@@ -71,7 +71,8 @@ def test_a_version_that_cannot_be_loaded_is_told_and_its_ensemble_left_alone(ser
     server.broken = {"A_network"}
     with ModelReloader(tmp_path, ["A"], said.append).watching(server.load):
         write(tmp_path, 2)
-        assert wait_for(said) == "A: the change cannot be loaded, the old version is still served (make rollback MODEL=A): load failed"
+        told = "A: the change cannot be loaded, the old version is still served (make rollback MODEL=A): load failed"
+        assert wait_for(said) == told
         assert server.loaded == ["A_network"]
 
 
