@@ -18,16 +18,17 @@ Load = Callable[[Sequence[str]], None]  # raises ServingError
 
 
 class ModelReloader:
-    """Reloads `models` when their versions change.
+    """Reloads `models` when their versions change. It looks every `period` seconds.
 
     The server keeps its version until the new one is loaded, and for good if that fails. `say` reports the outcome from another
     thread.
     """
 
-    def __init__(self, repository: Path, models: Sequence[str], say: Callable[[str], None]) -> None:
+    def __init__(self, repository: Path, models: Sequence[str], say: Callable[[str], None], period: float = _PERIOD) -> None:
         self._repository = repository
         self._models = models
         self._say = say
+        self._period = period
         self._known = {model: self._configurations(model) for model in models}
         self._ended = threading.Event()
 
@@ -40,11 +41,11 @@ class ModelReloader:
             yield
         finally:
             self._ended.set()
-            thread.join(_PERIOD)  # do not wait for a model that is loading
+            thread.join(self._period)  # do not wait for a model that is loading
 
     def _watch(self, load: Load) -> None:
         troubles: dict[str, str] = {}
-        while not self._ended.wait(_PERIOD):
+        while not self._ended.wait(self._period):
             for model in self._models:
                 try:
                     self._look(load, model)

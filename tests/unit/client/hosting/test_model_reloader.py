@@ -16,6 +16,7 @@ platform: "ensemble" version_policy { specific { versions: VERSION } }
 parameters { key: "class_names" value { string_value: "[]" } }
 ensemble_scheduling { step { model_name: "A_network" model_version: -1 } }
 """
+PERIOD = 0.02  # s
 NETWORK = 'backend: "onnxruntime" version_policy { specific { versions: VERSION } }'
 
 
@@ -47,19 +48,19 @@ def write(repository: Path, version: int) -> None:
 def wait_for(said: list[str]) -> str:
     deadline = time.monotonic() + 20
     while not said and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(PERIOD)
     return said.pop()
 
 
 def test_a_new_version_is_loaded_the_ensemble_last(server: Server, tmp_path: Path) -> None:
     write(tmp_path, 1)
     said: list[str] = []
-    with ModelReloader(tmp_path, ["A"], said.append).watching(server.load):
+    with ModelReloader(tmp_path, ["A"], said.append, PERIOD).watching(server.load):
         write(tmp_path, 2)
         assert wait_for(said) == "A: version 2 is served now"
         assert server.loaded == ["A_network", "A"]
         (tmp_path / "A_network" / "config.pbtxt").write_text("{")  # half edited
-        time.sleep(1.5)
+        time.sleep(10 * PERIOD)
         assert server.loaded == ["A_network", "A"]
         write(tmp_path, 1)
         assert wait_for(said) == "A: version 1 is served now"
@@ -69,7 +70,7 @@ def test_a_version_that_cannot_be_loaded_is_told_and_its_ensemble_left_alone(ser
     write(tmp_path, 1)
     said: list[str] = []
     server.broken = {"A_network"}
-    with ModelReloader(tmp_path, ["A"], said.append).watching(server.load):
+    with ModelReloader(tmp_path, ["A"], said.append, PERIOD).watching(server.load):
         write(tmp_path, 2)
         told = "A: the change cannot be loaded, the old version is still served (make rollback MODEL=A): load failed"
         assert wait_for(said) == told
@@ -79,7 +80,7 @@ def test_a_version_that_cannot_be_loaded_is_told_and_its_ensemble_left_alone(ser
 def test_what_changed_while_the_server_started_is_loaded(server: Server, tmp_path: Path) -> None:
     write(tmp_path, 1)
     said: list[str] = []
-    watch = ModelReloader(tmp_path, ["A"], said.append)
+    watch = ModelReloader(tmp_path, ["A"], said.append, PERIOD)
     write(tmp_path, 2)
     with watch.watching(server.load):
         assert wait_for(said) == "A: version 2 is served now"
@@ -89,7 +90,7 @@ def test_what_changed_while_the_server_started_is_loaded(server: Server, tmp_pat
 def test_a_change_that_is_half_done_is_waited_for(server: Server, tmp_path: Path) -> None:
     write(tmp_path, 1)
     said: list[str] = []
-    with ModelReloader(tmp_path, ["A"], said.append).watching(server.load):
+    with ModelReloader(tmp_path, ["A"], said.append, PERIOD).watching(server.load):
         (tmp_path / "A_network" / "config.pbtxt").write_text(NETWORK.replace("VERSION", "2"))
         time.sleep(2.5)
         assert server.loaded == []
@@ -107,7 +108,7 @@ def test_a_change_that_a_full_disk_keeps_out_is_tried_again(tmp_path: Path) -> N
         if failures:
             raise failures.pop()
 
-    watch = ModelReloader(tmp_path, ["A"], said.append)
+    watch = ModelReloader(tmp_path, ["A"], said.append, PERIOD)
     write(tmp_path, 2)
     with pytest.raises(OSError, match="No space"):
         watch._look(load, "A")
