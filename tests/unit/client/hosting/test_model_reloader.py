@@ -92,7 +92,7 @@ def test_a_change_that_is_half_done_is_waited_for(server: Server, tmp_path: Path
     said: list[str] = []
     with ModelReloader(tmp_path, ["A"], said.append, PERIOD).watching(server.load):
         (tmp_path / "A_network" / "config.pbtxt").write_text(NETWORK.replace("VERSION", "2"))
-        time.sleep(2.5)
+        time.sleep(10 * PERIOD)
         assert server.loaded == []
         write(tmp_path, 2)
         assert wait_for(said) == "A: version 2 is served now"
