@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from demo.scenes import scene
-from semseg_client.hosting.supervision.stubs import stubs
+from semseg_client.hosting.supervision.stubs import family
 
 ROOT = Path(__file__).parents[1]
 # The serving environment has no semseg_export; its parts that need no Paddle run from the sources.
@@ -49,7 +49,7 @@ def server_of(grpc: str) -> psutil.Process:
 
 def processes_of(grpc: str, entry: str) -> list[psutil.Process]:
     """The processes in which the server at this address runs an entry of its repository."""
-    return [psutil.Process(stub.pid) for stub in stubs(server_of(grpc).pid) if stub.entry == entry]
+    return [psutil.Process(stub.pid) for stub in family(server_of(grpc).pid).stubs if stub.entry == entry]
 
 
 def counted(service: Service, counter: str) -> int:

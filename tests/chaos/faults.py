@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from semseg_client.hosting.supervision.stubs import stubs
+from semseg_client.hosting.supervision.stubs import family
 from tests.support import DEMO
 
 from .service import SHM_MB, Running, use
@@ -134,5 +134,5 @@ class Faults:
         return next(each for each in self._running.root.children() if "spawn_main" in " ".join(each.cmdline()))
 
     def _stage(self, stage: str) -> psutil.Process:
-        living = [each for each in stubs(self._server().pid) if each.entry == stage]
+        living = [each for each in family(self._server().pid).stubs if each.entry == stage]
         return psutil.Process(self._chance.choice(living).pid)

@@ -23,12 +23,12 @@ from .served_configuration import adjust, instances
 from .served_repository import ServedRepository
 from .shared_memory import SharedMemory
 from .status import CRASHES, Fault, Status, StatusFile
-from .stubs import resume, stubs, zombies
+from .stubs import family, resume
 from .triton_calls import CALL, TritonCalls
 from .triton_log import TritonLog
 from .triton_process import HOST, TritonProcess, program
 
-_PERIOD = 0.25  # s, between two looks
+_PERIOD = 0.25  # s, between two looks while a request takes long; else twice that
 _SUSPICION = 1.0  # s, that a suspicion lasts
 _UNANSWERED = 5  # looks in a row, of 1.25 s each, before a silent server is killed
 _LOADING = 600.0  # s, that a model may take to load
@@ -288,7 +288,11 @@ class Supervisor:
 
     def _supervise(self) -> None:
         trouble = ""
+        looked = False
         while not self._ended.wait(_PERIOD):
+            looked = not looked or self._status.suspected(_SUSPICION)
+            if not looked:  # every other time will do
+                continue
             try:
                 with self._lock:
                     try:
@@ -310,7 +314,8 @@ class Supervisor:
         self._process.check_keeper()
         self._process.keep_private()
         resume(self._process.pid)
-        living = stubs(self._process.pid)
+        children = family(self._process.pid)
+        living = children.stubs
         for stub in living:
             if stub.stopped:  # after a second, Triton would consider it dead for good
                 resume(stub.pid)
@@ -322,7 +327,7 @@ class Supervisor:
             self._say(f"a process of {stub.entry} hangs; it is killed")
             stub.kill()
         self._healer.look(living, now)
-        if zombies(self._process.pid) >= _MOST_ZOMBIES:
+        if children.dead >= _MOST_ZOMBIES:
             self._say("tritonserver holds the memory of too many dead processes; it is restarted")
             self._process.kill()
 

@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from semseg_client.hosting.supervision.stubs import Stub, stopped, stubs, zombies
+from semseg_client.hosting.supervision.stubs import Family, Stub, family, stopped
 
 
 def process(proc: Path, pid: int, words: list[str], state: str, children: str = "", parent: str = "0") -> None:
@@ -24,13 +24,14 @@ def test_living_stubs_are_told_with_their_entry_state_and_time(tmp_path: Path) -
     process(tmp_path, 3, [stub, "repository/A_network/12/model_cpu.onnx"], "T")
     process(tmp_path, 4, [""], "Z")
     process(tmp_path, 5, ["sh", "-c", "x"], "S")
-    assert stubs(1, tmp_path) == [Stub(2, "draw", "S", 12, 40), Stub(3, "A_network", "T", 12, 40)]
-    assert [each.stopped for each in stubs(1, tmp_path)] == [False, True]
+    found = family(1, tmp_path)
+    assert found.stubs == (Stub(2, "draw", "S", 12, 40), Stub(3, "A_network", "T", 12, 40))
+    assert [each.stopped for each in found.stubs] == [False, True]
     assert stopped(3, tmp_path)
     assert not stopped(2, tmp_path)
     assert not stopped(99, tmp_path)
-    assert stubs(99, tmp_path) == []
-    assert (zombies(1, tmp_path), zombies(99, tmp_path)) == (1, 0)
+    assert family(99, tmp_path) == Family((), 0)
+    assert found.dead == 1
 
 
 def test_without_the_kernels_lists_of_children_they_are_found_by_their_parent(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_without_the_kernels_lists_of_children_they_are_found_by_their_parent(tm
     process(tmp_path, 2, ["triton_python_backend_stub", "repository/draw/1/model.py"], "R", parent="1")
     process(tmp_path, 3, ["triton_python_backend_stub", "repository/draw/1/model.py"], "R", parent="7")
     (tmp_path / "1" / "task" / "1" / "children").unlink()
-    assert stubs(1, tmp_path) == [Stub(2, "draw", "R", 12, 40)]
+    assert family(1, tmp_path).stubs == (Stub(2, "draw", "R", 12, 40),)
 
 
 def test_a_process_that_has_got_the_number_of_another_is_not_killed() -> None:
