@@ -304,7 +304,7 @@ class Supervisor:
                         self._tell()
                     self._looked_at = time.monotonic()
                 trouble = ""
-            except Exception as error:  # noqa: BLE001, PERF203 - without this thread, nothing would heal any more
+            except Exception as error:  # noqa: BLE001 - without this thread, nothing would heal any more
                 told = str(error) if isinstance(error, SemsegError) else repr(error)
                 if told != trouble:
                     trouble = told
