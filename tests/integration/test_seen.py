@@ -60,5 +60,5 @@ def test_every_process_takes_a_new_key_and_no_longer_the_old(tmp_path: Path, cap
         while (found := (statuses("the-first-key"), statuses("the-second-key"))) != ({401}, {404}):
             assert time.monotonic() < end, found
     out, err = capfd.readouterr()
-    assert "everybody on this machine can use the keys" in out
+    assert "everyone on this machine can use the keys" in out
     assert "the-first-key" not in out + err

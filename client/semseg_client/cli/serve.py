@@ -44,8 +44,8 @@ def serve(
         typer.Option(
             min=0,
             max=65535,
-            help="Open Triton's own HTTP port too, for callers that you trust: whoever reaches it, web pages in a browser on"
-            " this machine included, can stop the server for a few seconds. Triton's is 8000; 0: a free one.",
+            help="Also open Triton's own HTTP port, for callers that you trust: anyone who reaches it, including web pages in a"
+            " browser on this machine, can stop the server for a few seconds. Triton's default is 8000; 0: a free one.",
             show_default="closed",
         ),
     ] = None,
@@ -132,7 +132,7 @@ def serve(
 
 @dataclass(frozen=True)
 class Ports:
-    """Triton's; 0: a free one. None: closed."""
+    """Triton's ports. 0: a free one; None: closed."""
 
     grpc: int = 8001
     http: int | None = None
@@ -200,7 +200,7 @@ def start(
     if ready_file is not None:
         make_folder(ready_file.parent, "--ready-file")
         try:
-            ready_file.unlink(missing_ok=True)  # of a run that was killed
+            ready_file.unlink(missing_ok=True)  # left by a run that was killed
         except OSError as error:
             raise typer.BadParameter(f"{ready_file}: {error.strerror}", param_hint="--ready-file") from None
     try:
@@ -215,7 +215,7 @@ def _exit_without(error: ModuleNotFoundError) -> NoReturn:
 
 
 def announcement(addresses: Addresses, settings: Settings) -> str:
-    """What is printed once requests are served."""
+    """The text that is printed once requests are served."""
     lines = [
         f"REST     {addresses.rest}/semantic-segmentation, described at {addresses.rest}/docs",
         f"Model    {settings.model or 'the one that is served'}",
@@ -230,7 +230,7 @@ def announcement(addresses: Addresses, settings: Settings) -> str:
     lines.append(f"Try      curl -s {addresses.rest}/semantic-segmentation{key} -d '{body}'")
     if not (settings.api_keys_file or settings.tls_client_ca or is_loopback(settings.host)):
         lines.append(
-            f"Open     whoever reaches {addresses.rest} can use it, since it asks for no key: set --api-keys-file, or let only"
-            " those reach it who may"
+            f"Open     anyone who reaches {addresses.rest} can use it without a key: set --api-keys-file, or restrict who can"
+            " reach it"
         )
     return "\n".join(lines)

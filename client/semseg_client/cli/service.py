@@ -1,4 +1,4 @@
-"""tritonserver and the gateway as one service: up together, kept up, down together."""
+"""tritonserver and the gateway as one service: started, kept up and stopped together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the service listens; what is not ours is None."""
+    """Where the service listens; None for what is not ours."""
 
     rest: str
     grpc: str
@@ -40,16 +40,16 @@ def serve(
     *,
     verbose: bool,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; with no `triton`, in front of the one at `settings.url`.
+    """Serve until SIGINT or SIGTERM; without `triton`, in front of the server at `settings.url`.
 
-    `announce` is called once requests are served, `say` with what becomes of a version that is exported meanwhile.
+    `announce` is called once requests are served, `say` with news of versions that are exported meanwhile.
 
     Raises:
         ConfigurationError: the API keys or the files for TLS cannot be used.
         ServingError: a port is taken, or tritonserver or the gateway could not be started.
     """
     _check_files(settings, say)
-    # Before the server reads the repository: what changes while it starts is taken up too.
+    # Before the server reads the repository, so that changes during its start are noticed too.
     watch = ModelReloader(triton.repository, triton.models, say) if triton else None
     systemd = Systemd()
     with (
@@ -72,7 +72,7 @@ def serve(
                 systemd.alive()
 
         def ending() -> None:
-            _on_signal(workers.kill_all, *([triton.kill] if triton else []))  # the second does not wait for requests
+            _on_signal(workers.kill_all, *([triton.kill] if triton else []))  # a second signal does not wait for requests
             systemd.stopping()
             if triton is not None:
                 triton.drain()
@@ -81,11 +81,11 @@ def serve(
         with watch.watching(triton.load) if triton and watch else nullcontext():
             workers.run()
         if workers.failed:
-            raise ServingError("the REST gateway did not start, as told above")
+            raise ServingError("the REST gateway did not start: see above")
 
 
 class _Interrupted(BaseException):
-    """SIGINT or SIGTERM has come."""
+    """SIGINT or SIGTERM has arrived."""
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def _until_signal() -> Iterator[None]:
 
 @contextmanager
 def _ending_at_once(triton: Supervisor | None) -> Iterator[None]:
-    """Once what is inside has ended, a signal kills the server. It does not break off what cleans up."""
+    """After the block, a signal kills the server. It does not interrupt the cleanup."""
     try:
         yield
     finally:
@@ -122,13 +122,13 @@ def _on_signal(*steps: Callable[[], None]) -> None:
 
 
 def _check_files(settings: Settings, say: Callable[[str], None]) -> None:
-    """Each process reads them for itself; what is wrong with them is told here, once and before anything has started."""
+    """Each process reads them for itself; errors in them are reported here, once and before anything starts."""
     if settings.tls_certificate is not None:
         server_context(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
     credentials(settings.url, None)
     file = settings.api_keys_file
     if file is not None and any(key.plain for key in read_keys(file)) and file.stat().st_mode & 0o007:
-        say(f"Warning: everybody on this machine can use the keys in {file}: chmod o= it, or have it hold their hashes")
+        say(f"Warning: everyone on this machine can use the keys in {file}: chmod o= it, or store only their hashes")
 
 
 def _addresses(listener: socket.socket, settings: Settings, triton: Supervisor | None) -> Addresses:

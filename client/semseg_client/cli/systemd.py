@@ -1,4 +1,4 @@
-"""What systemd is told where it started the service with Type=notify (sd_notify(3))."""
+"""Notifies systemd, if it started the service with Type=notify (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from contextlib import suppress
 
 
 class Systemd:
-    """Says nothing where no systemd asks: NOTIFY_SOCKET and WATCHDOG_USEC are in the environment if it does."""
+    """Silent unless systemd asks, by NOTIFY_SOCKET and WATCHDOG_USEC in the environment."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._address = os.environ.get("NOTIFY_SOCKET", "")
-        self._period = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6  # s; twice as often as it has to be
+        self._period = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6  # s; half the watchdog's time
         self._clock = clock
         self._told_at = clock()
 
     def ready(self) -> None:
-        """Requests are served."""
+        """Report that requests are served."""
         self._tell("READY=1")
 
     def alive(self) -> None:
-        """The service still watches over its processes. May be called as often as one likes."""
+        """Report that the service still watches over its processes. May be called at any rate."""
         if self._period and self._clock() - self._told_at >= self._period:
             self._told_at = self._clock()
             self._tell("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """The service is about to end."""
+        """Report that the service is stopping."""
         self._tell("STOPPING=1")
 
     def _tell(self, news: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..errors import DeadlineExceeded, Overloaded
 
-FREE_PIXELS = 4 * 2**20  # that may be with a network at once, however many images they make
+FREE_PIXELS = 4 * 2**20  # that a network may have at once, in any number of images
 _NEW = 1 / 16  # weight of the last image in the mean
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ class _Image:
 
 @dataclass(frozen=True)
 class _Left:
-    """The image that has left last."""
+    """The last image to leave."""
 
     pixels: int
     at: float  # by the event loop's clock
@@ -31,12 +31,12 @@ class _Left:
 
 
 class AdmissionQueue:
-    """Lets as many images to a network as keep it busy; the others wait here and follow in the order in which they came.
+    """Admits just enough images to keep a network busy; the others wait here and follow in the order of arrival.
 
-    Triton would decode each at once and keep it, of 2048x1024 some ten megabytes, until its turn comes; and it would
-    segment it also when nobody waits for the answer any longer.
+    Triton would decode each image at once and hold it until its turn comes, some ten megabytes at 2048x1024. It would also
+    segment images whose callers have left.
 
-    Not more than `max_waiting` images wait, nor more than the network answers within `timeout` seconds.
+    At most `max_waiting` images wait, and no more than the network can answer within `timeout` seconds.
     """
 
     def __init__(self, max_waiting: int, timeout: float) -> None:
@@ -45,19 +45,19 @@ class AdmissionQueue:
         self._inside: dict[asyncio.Task[Any], _Image] = {}
         self._waiting = 0
         self._last = _Left(1, 0.0, 0.0)
-        self._mean = 0.0  # s, for which the network is busy with an image
-        self._next = asyncio.Lock()  # of the one whose turn is next; it goes on in the order in which it is asked for
+        self._mean = 0.0  # s, that an image keeps the network busy
+        self._next = asyncio.Lock()  # held by the image whose turn is next; waiters get it in order
         self._leaving = asyncio.Event()
         self._interrupted_at = float("-inf")
 
     @property
     def images(self) -> int:
-        """That wait or are inside."""
+        """How many wait or are inside."""
         return self._waiting + len(self._inside)
 
     def overload(self, coming: int = 0) -> Overloaded | None:
-        """Why no other image may wait beside so many that are about to, with the time in which all these will be answered; None:
-        it may."""
+        """Why no further image may wait besides `coming` that are about to, with the time until all those are answered; None if
+        one may."""
         waiting = self._waiting + coming
         drained = waiting * self._mean
         if self._waiting == 0 or (waiting < self._max_waiting and drained < self._timeout):
@@ -65,13 +65,13 @@ class AdmissionQueue:
         return Overloaded(f"{waiting} images wait for the network", retry_after=drained)
 
     async def run(self, pixels: int, most: int, deadline: float, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What `ask`, for an image of so many pixels, returns; begun with less than `most` images, or pixels to spare, inside.
+        """Run `ask`, for an image of so many pixels, once fewer than `most` images run or FREE_PIXELS allows it.
 
-        Who is cancelled while it waits leaves. What has begun keeps its place to its end, as it does in Triton.
+        A cancelled image that waits leaves the queue. One that runs keeps its place to the end, as it does in Triton.
 
         Raises:
             Overloaded: too many wait.
-            DeadlineExceeded: it would hardly be done by the `deadline`, by the event loop's clock: the next may be.
+            DeadlineExceeded: it would probably miss the `deadline` (event loop's clock), which the next one may meet.
         """
         if (overload := self.overload()) is not None:
             raise overload
@@ -83,7 +83,7 @@ class AdmissionQueue:
                     await self._leaving.wait()
                 now = asyncio.get_running_loop().time()
                 if self._inside and now + self._time(pixels) > deadline:
-                    raise DeadlineExceeded("no time is left for the network to answer in")
+                    raise DeadlineExceeded("too little time is left for the network to answer")
                 task = asyncio.create_task(ask())
                 self._inside[task] = _Image(pixels, now)
                 task.add_done_callback(self._leave)
@@ -92,11 +92,11 @@ class AdmissionQueue:
         return await asyncio.shield(task)
 
     def interrupted(self) -> None:
-        """Note that the network has been away. How long the images inside take says nothing about its pace."""
+        """Note that the network was down. The times of the images inside say nothing about its pace."""
         self._interrupted_at = asyncio.get_running_loop().time()
 
     def _time(self, pixels: int) -> float:
-        """For those inside and one more of so many pixels, if they take as long as the last one, a smaller image less."""
+        """Estimated seconds for those inside and one more of `pixels`: each as long as the last one, a smaller image less."""
         return (len(self._inside) + 1) * self._last.took * min(1, pixels / self._last.pixels)
 
     def _leave(self, task: asyncio.Task[Any]) -> None:

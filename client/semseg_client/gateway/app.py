@@ -31,7 +31,7 @@ from .url_images import UrlImages
 
 
 def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
-    """The gateway to the tritonserver at `settings.url`. `status` is told by who supervises that server, if anybody does."""
+    """The gateway to the tritonserver at `settings.url`. `status` comes from that server's supervisor, if there is one."""
     supervision = status or Unsupervised()
     # Images wait in the gateway, not in Triton, so preprocess must not refuse the gateway's when many wait in Triton.
     admitted = {ADMITTED: supervision.ticket()}
@@ -50,12 +50,12 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         watching.cancel()
         await asyncio.gather(prober.close(), client.close())
 
-    app = FastAPIOffline(  # what /docs shows comes from here, and from no other host
+    app = FastAPIOffline(  # /docs loads nothing from other hosts
         title="Paddle semantic segmentation on Triton",
         version="1",
         description=description.DESCRIPTION,
         redoc_url=None,
-        swagger_ui_parameters={"validatorUrl": None},  # which is at another host
+        swagger_ui_parameters={"validatorUrl": None},  # the validator is on another host
         lifespan=lifespan,
     )
     answer_errors(app)
@@ -87,7 +87,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     @app.get(
         "/models",
         operation_id="listModels",
-        summary="The models that are served, and what the service takes",
+        summary="The served models, and the limits of the service",
         response_model=None,
         **description.plain(ModelsResponse, "The models", *description.ACCESS, 500, 503, 504),
     )
@@ -112,7 +112,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     @app.get(
         "/livez",
         operation_id="checkLife",
-        summary="Whether the gateway itself answers, whatever becomes of the models",
+        summary="Whether the gateway itself answers, whatever the state of the models",
         response_model=None,
         **description.plain(HealthResponse, "It does", 403),
     )
@@ -120,5 +120,5 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         return envelope(request, 200, "Alive")
 
     if settings.api_keys_file is not None:
-        description.require_key(app.openapi())  # which is made once, and kept
+        description.require_key(app.openapi())  # generated once and kept
     return app

@@ -1,7 +1,7 @@
-"""What the OpenAPI document tells of requests and answers, beyond what FastAPI sees.
+"""What the OpenAPI document says about requests and answers, beyond what FastAPI sees.
 
-FastAPI would make a dictionary of a body first, and take a label map of millions of numbers through pydantic. So the routes read
-and write bytes, and the schemas serve for the description alone.
+FastAPI would turn a body into a dictionary first, and pass a label map of millions of numbers through pydantic. So the routes
+read and write bytes, and the schemas only describe them.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from .schemas import (
 )
 
 DESCRIPTION = """\
-PaddleX's serving API for semantic segmentation in front of Triton, and more: the image in Base64, by URL, as it is or in a
-form; the answer as JSON, PNG, JPEG or raw bytes, by `Accept`. Every error is told in the same envelope.
+PaddleX's serving API for semantic segmentation in front of Triton, and more: send the image in Base64, by URL, as raw bytes or
+in a form; `Accept` selects JSON, PNG, JPEG or raw bytes. Every error comes in the same envelope.
 """
 
 _IMAGE = pybase64.b64encode_as_string(TINY_IMAGE)
@@ -35,19 +35,19 @@ _TEXT = {"schema": {"type": "string"}}
 _NUMBER = {"schema": {"type": "integer", "minimum": 1}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
-ACCESS = (400, 401, 403, 421, 429)  # statuses with which any request may be refused
+ACCESS = (400, 401, 403, 421, 429)  # statuses that may refuse any request
 
 _LOG_ID = {"X-Log-Id": {**_TEXT, "required": True, "description": "The log id, percent-encoded where a header cannot carry it."}}
 _ENCODING = {
-    "Content-Encoding": {"schema": {"enum": ["gzip", "zstd"]}, "description": "Where `Accept-Encoding` asks for it."},
+    "Content-Encoding": {"schema": {"enum": ["gzip", "zstd"]}, "description": "If `Accept-Encoding` asks for it."},
     "Vary": {**_TEXT, "required": True},
 }
 _FOUND = {
     **_LOG_ID,
     **_ENCODING,
-    "Server-Timing": {**_TEXT, "required": True, "description": "Milliseconds of the stages: parse, inference, encode."},
+    "Server-Timing": {**_TEXT, "required": True, "description": "Milliseconds per stage: parse, inference, encode."},
     "X-Model-Name": {**_TEXT, "required": True, "description": "The model that answered."},
-    "X-Model-Version": {**_TEXT, "required": True, "description": "Its version, by Triton's count."},
+    "X-Model-Version": {**_TEXT, "required": True, "description": "Its version number in Triton."},
     "X-Image-Height": {**_NUMBER, "description": f"Pixels; with {JSON}, {PNG} and {BYTES}."},
     "X-Image-Width": {**_NUMBER, "description": f"Pixels; with {JSON}, {PNG} and {BYTES}."},
 }
@@ -68,7 +68,7 @@ _RESULTS: dict[str, Any] = {
 }
 _MISTAKES = {
     "no image": [{"type": "missing", "loc": "body.image", "msg": "Field required"}],
-    "no Base64": [{"type": "value_error", "loc": "body.image", "msg": "image is not valid Base64"}],
+    "invalid Base64": [{"type": "value_error", "loc": "body.image", "msg": "image is not valid Base64"}],
     "a wrong size": [
         {
             "type": "target_size",
@@ -76,14 +76,14 @@ _MISTAKES = {
             "msg": "Input should be a whole number from 1 to 16384, or an array of two",
         }
     ],
-    "another model": [
-        {"type": "value_error", "loc": "body.model", "msg": "no such model is served; there is: PP-LiteSeg-T, SegFormer-B0"}
+    "unknown model": [
+        {"type": "value_error", "loc": "body.model", "msg": "no such model; served models: PP-LiteSeg-T, SegFormer-B0"}
     ],
 }
 
 
 def infer() -> dict[str, Any]:
-    """The arguments of the route of one image."""
+    """Arguments of the single-image route."""
     success = {
         "model": SegmentationResponse,
         "description": "The classes of the image's pixels",
@@ -111,7 +111,7 @@ def infer() -> dict[str, Any]:
 
 
 def require_key(document: dict[str, Any]) -> None:
-    """Add to the whole OpenAPI document that requests carry an API key, except those for health."""
+    """Declare in the OpenAPI document that all requests but health checks need an API key."""
     document["components"]["securitySchemes"] = {
         "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         "Bearer": {"type": "http", "scheme": "bearer"},
@@ -122,19 +122,19 @@ def require_key(document: dict[str, Any]) -> None:
 
 
 def batch() -> dict[str, Any]:
-    """The arguments of the route of many images."""
+    """Arguments of the batch route."""
     lines = [
         {"index": 0, **_envelope(0, "Success", result=_RESULTS["classes"])},
-        {"index": 1, **_envelope(422, json.dumps(_MISTAKES["no Base64"]))},
+        {"index": 1, **_envelope(422, json.dumps(_MISTAKES["invalid Base64"]))},
     ]
     success = {
-        "description": "An envelope for each image, a line each, in the order of the images; a wrong one fails alone",
+        "description": "An envelope for each image, one per line, in the order of the images; an invalid image fails alone",
         "headers": {**_LOG_ID, **_ENCODING},
         "content": {
             LINES: {
                 "schema": {
                     "type": "string",
-                    "description": "JSON, a line for each image.",
+                    "description": "JSON, one line per image.",
                     "contentMediaType": LINES,
                     "contentSchema": _schema(BatchLine),
                 },
@@ -153,7 +153,7 @@ def batch() -> dict[str, Any]:
 
 
 def plain(success: type[BaseModel], description: str, *errors: int) -> dict[str, Any]:
-    """The arguments of a route that takes nothing and answers in the envelope."""
+    """Arguments of a route that has no input and answers in the envelope."""
     return {"responses": {200: {"model": success, "description": description, "headers": _LOG_ID}, **_errors(*errors)}}
 
 
@@ -183,7 +183,7 @@ def _envelope(code: int, message: str, **more: Any) -> dict[str, Any]:
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The schema of a body, with what it refers to inside it."""
+    """The schema of a body, with its references inlined."""
     return _inlined(model.model_json_schema())
 
 
@@ -202,13 +202,13 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _options() -> dict[str, Any]:
-    """The options by name, as texts can give them."""
+    """The options by name, as text can express them."""
     properties: dict[str, Any] = _schema(Options)["properties"]
     return {name: _plain(schema) for name, schema in properties.items()}
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without null, which no text is."""
+    """Without null, which text cannot express."""
     kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
     kept = {key: value for key, value in schema.items() if key == "description"}
     return {**kept, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})}
@@ -221,14 +221,14 @@ def _form(files: dict[str, Any]) -> dict[str, Any]:
 def _parameters() -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = []
     for name, schema in _options().items():
-        told = f"{schema.pop('description')} For bodies that are no JSON."
+        told = f"{schema.pop('description')} For bodies other than JSON."
         parameters.append({"name": name, "in": "query", "explode": False, "description": told, "schema": schema})
     sent = {"type": "string", "minLength": 1, "maxLength": 256}
     parameters.append(
         {
             "name": "X-Log-Id",
             "in": "header",
-            "description": "As logId, which counts more; else X-Request-Id does.",
+            "description": "Like logId, which takes precedence. X-Request-Id comes last.",
             "schema": sent,
         }
     )

@@ -1,4 +1,4 @@
-"""Everything that a request can fail of, in one table; docs/contract.md has the same."""
+"""Every way in which a request can fail, in one table; docs/contract.md repeats it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypedDict
 
 @dataclass(frozen=True)
 class Failure:
-    """A row of the table: the HTTP status, which is the error code too, when it is answered, and with which message."""
+    """A row of the table: the HTTP status (also the error code), when it is returned, and the message."""
 
     status: int
     when: str
@@ -18,57 +18,57 @@ class Failure:
     retry_after: int | None = None  # s
 
 
-BROKEN_OFF = Failure(400, "the caller went away before the request was complete, or answered", "The request broke off")
-BAD_HOST = Failure(
-    400, "`Host` is missing, sent twice, or neither a name nor an address", "The Host header must hold one name or address"
+BROKEN_OFF = Failure(
+    400, "the caller disconnected before the request was complete or answered", "The caller closed the connection"
 )
+BAD_HOST = Failure(400, "`Host` is missing, repeated, or not a name or address", "The Host header must be one name or address")
 NO_KEY = Failure(
     401,
-    "`SEMSEG_API_KEYS_FILE` is set, and the request has none of its keys",
+    "`SEMSEG_API_KEYS_FILE` is set, and the request carries none of its keys",
     "Send an API key in X-API-Key or as a Bearer token",
 )
 CROSS_SITE = Failure(
     403,
-    "a browser sent it for another site's page, and `SEMSEG_CORS_ORIGINS` does not list its origin",
-    "This origin may not call here",
+    "a browser sent it for another site's page, which `SEMSEG_CORS_ORIGINS` does not list",
+    "Requests from this origin are not allowed",
 )
-NO_HTTP = Failure(400, "the request is not HTTP/1.1", "This is no HTTP request")
-NOT_FOUND = Failure(404, "there is no such path", "Not Found")
-NO_SUCH_METHOD = Failure(405, "the path takes other methods; `Allow` lists them", "Method Not Allowed")
-NOT_ACCEPTABLE = Failure(406, "`Accept` lists no format that this path can answer in", "This can be answered as {kinds}")
+NO_HTTP = Failure(400, "the bytes received are not HTTP/1.1", "This is not an HTTP request")
+NOT_FOUND = Failure(404, "the path does not exist", "Not Found")
+NO_SUCH_METHOD = Failure(405, "the path does not support the method; `Allow` lists those it does", "Method Not Allowed")
+NOT_ACCEPTABLE = Failure(406, "`Accept` lists no type that the path can return", "The answer is available as {kinds}")
 TOO_SLOW = Failure(
     408,
-    "the request stops for `SEMSEG_HEADER_TIMEOUT` or `SEMSEG_BODY_TIMEOUT`, or is slower than `SEMSEG_MIN_RATE`",
+    "the request stalls for `SEMSEG_HEADER_TIMEOUT` or `SEMSEG_BODY_TIMEOUT`, or is slower than `SEMSEG_MIN_RATE`",
     "The request took too long to arrive",
 )
-NO_LENGTH = Failure(
-    411, "neither `Content-Length` nor `Transfer-Encoding` is sent", "The length of the request body is not announced"
-)
+NO_LENGTH = Failure(411, "neither `Content-Length` nor `Transfer-Encoding` is sent", "Send Content-Length or Transfer-Encoding")
 TOO_LARGE = Failure(413, "the body is larger than `SEMSEG_MAX_BODY_BYTES`", "The request body is larger than {limit} bytes")
 UNKNOWN_KIND = Failure(415, "`Content-Type` or `Content-Encoding` is not supported", "Send {kinds}")
 INVALID = Failure(
     422,
-    "something in the request is wrong: the image, a field, or the model's name",
+    "the image, a field, or the model's name is invalid",
     "{errors}, a JSON array of `type`, `loc`, `msg`",
 )
-OTHER_HOST = Failure(421, "`Host` names a host that is not served, see below", "SEMSEG_ALLOWED_HOSTS does not list this host")
-TOO_MANY = Failure(429, "the key has reached its limit of requests per time or at once", "Too many requests with this key", 1)
+OTHER_HOST = Failure(421, "`Host` names a host that is not allowed, see below", "SEMSEG_ALLOWED_HOSTS does not list this host")
+TOO_MANY = Failure(429, "the key has reached its rate or concurrency limit", "Too many requests with this key", 1)
 DEFECT = Failure(500, "a defect in the server", "Internal server error")
 BUSY = Failure(
     503,
-    "too many images wait, or more than can be answered within `SEMSEG_TIMEOUT`; or Triton's queue is full",
+    "`SEMSEG_MAX_WAITING` images wait, or as many as can be answered within `SEMSEG_TIMEOUT`; or Triton's queue is full",
     "The server is busy",
     1,
 )
 NO_ROOM = Failure(
     503,
-    "others' requests or answers take all of `SEMSEG_BODY_MEMORY` or `SEMSEG_ANSWER_MEMORY`",
+    "other requests or answers take up `SEMSEG_BODY_MEMORY` or `SEMSEG_ANSWER_MEMORY`",
     "The server has no memory left for this request",
     1,
 )
-NO_CONNECTION = Failure(503, "all of `SEMSEG_MAX_CONNECTIONS` have requests under way", "The server has too many connections", 1)
-UNAVAILABLE = Failure(503, "Triton, or the default model, is not available", "The inference server is not available", 1)
-UNHEALTHY = Failure(503, "`/health` found that the model does not answer", "Unhealthy: {reason}")
+NO_CONNECTION = Failure(
+    503, "all `SEMSEG_MAX_CONNECTIONS` connections have requests under way", "The server has too many connections", 1
+)
+UNAVAILABLE = Failure(503, "Triton or the default model is not available", "The inference server is not available", 1)
+UNHEALTHY = Failure(503, "`/health` found that a model does not answer", "Unhealthy: {reason}")
 TOO_LATE = Failure(504, "the inference took longer than `SEMSEG_TIMEOUT`", "The inference took too long")
 
 TABLE = (
@@ -98,7 +98,7 @@ TABLE = (
 
 
 class Mistake(TypedDict):
-    """What is wrong with a request, as PaddleX tells it; `loc` is like `body.targetSize`. It holds nothing of the caller's."""
+    """An error in a request, in PaddleX's form; `loc` is like `body.targetSize`. It holds none of the caller's data."""
 
     type: str
     loc: str
@@ -106,7 +106,7 @@ class Mistake(TypedDict):
 
 
 class Failed(Exception):
-    """A request that is answered with a failure; `retry_after`, in seconds, counts more than what the table has."""
+    """A request that is answered with a failure; `retry_after`, in seconds, overrides the table's."""
 
     def __init__(self, failure: Failure, *, retry_after: int | None = None, **told: object) -> None:
         super().__init__(failure.status)
@@ -116,15 +116,15 @@ class Failed(Exception):
 
 
 class Invalid(Failed):
-    """A request that is wrong; `log_id` is the one that it sent all the same."""
+    """An invalid request; `log_id` is the one that it sent, if any."""
 
     def __init__(self, mistakes: Sequence[Mistake], log_id: str | None = None) -> None:
         super().__init__(INVALID)
-        self.message = json.dumps(mistakes)  # as PaddleX has it: a JSON text inside the JSON
+        self.message = json.dumps(mistakes)  # as in PaddleX: JSON text inside the JSON
         self.mistakes = mistakes
         self.log_id = log_id
 
 
 def invalid(place: str, message: str, log_id: str | None = None) -> Invalid:
-    """One mistake, at `place`."""
+    """A single error at `place`."""
     return Invalid([{"type": "value_error", "loc": place, "msg": message}], log_id)

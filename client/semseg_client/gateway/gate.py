@@ -1,4 +1,4 @@
-"""Decides whether a request comes in, before anything is done for it."""
+"""Admits or refuses a request before any work is done for it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _PATH = "/semantic-segmentation"  # and below
 
 
 class Gate:
-    """ASGI middleware. `overload` tells why no image can be taken beside so many requests under way, or None."""
+    """ASGI middleware. `overload` says why no image is accepted besides so many requests under way, or None."""
 
     def __init__(self, app: ASGIApp, traffic: Traffic, overload: Callable[[int], Overloaded | None]) -> None:
         self._app = app
         self._traffic = traffic
         self._overload = overload
-        # One is refused in each round of the event loop: images do not wait for hundreds of refusals.
+        # One refusal per round of the event loop: images do not wait for hundreds of them.
         self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,5 +53,5 @@ class Gate:
         traffic = self._traffic
         declared = Headers(scope=scope).get("content-length", "")
         size = int(declared) if declared.isdecimal() else 0
-        fits = size > traffic.settings.max_body_bytes or traffic.body_fits(size)  # one that is too large is told so
+        fits = size > traffic.settings.max_body_bytes or traffic.body_fits(size)  # one that is too large gets its own error
         return None if fits and traffic.answers <= traffic.answer_memory else Failed(NO_ROOM)

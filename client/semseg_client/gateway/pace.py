@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass
 class Pace:
-    """Counts only the time for which the caller is waited for, so that our own slowness is nobody's fault."""
+    """Counts only the time spent waiting for the caller, so that our own slowness is not held against it."""
 
     moved: int = 0  # bytes
     waited: float = 0.0  # s
     stalled: float = 0.0  # s, since a byte moved
 
     def tick(self, moved: int, seconds: float) -> None:
-        """For so many seconds more the caller was waited for; `moved` bytes have gone over the wire by now."""
+        """Add `seconds` of waiting for the caller; `moved` bytes have gone over the wire by now."""
         self.stalled = 0.0 if moved != self.moved else self.stalled + seconds
         self.moved = moved
         self.waited += seconds
@@ -25,5 +25,5 @@ class Pace:
 
     @property
     def rate(self) -> float:
-        """Bytes a second."""
+        """Bytes per second."""
         return self.moved / self.waited if self.waited else float("inf")

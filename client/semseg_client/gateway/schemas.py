@@ -1,4 +1,4 @@
-"""The bodies of requests and answers: PaddleX's (its serving API for semantic segmentation, 3.0.0b2 to 3.7.2), and more."""
+"""Request and answer bodies: those of PaddleX's serving API for semantic segmentation (3.0.0b2 to 3.7.2), and more."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ OUTPUTS: tuple[Output, ...] = get_args(Output)
 
 _IMAGE = pybase64.b64encode_as_string(TINY_IMAGE)
 _LOG_ID = "8f6d2a34-1f39-4c59-a5f0-3d5f2f7a6c11"
-_COLOUR = Field(description="The colour in pictures, as CSS has it.", pattern="^#[0-9a-f]{6}$", examples=["#800000"])
+_COLOUR = Field(description="The colour in pictures, in CSS notation.", pattern="^#[0-9a-f]{6}$", examples=["#800000"])
 
 
 def _one_message(kind: str, message: str) -> WrapValidator:
-    """One error for the field, where pydantic would give one for each member of a union or list."""
+    """One error for the field; pydantic would give one for each member of a union or list."""
 
     def parse(value: Any, parse: ValidatorFunctionWrapHandler) -> Any:
         try:
@@ -44,7 +44,7 @@ def _one_message(kind: str, message: str) -> WrapValidator:
 
 
 def _pair(items: dict[str, Any]) -> WithJsonSchema:
-    """Two of a kind, in terms that every generator of clients understands: pydantic's are for tuples of any kinds."""
+    """Two items of one type, in terms that every client generator understands; pydantic's describe tuples of mixed types."""
     return WithJsonSchema({"type": "array", "items": items, "minItems": 2, "maxItems": 2})
 
 
@@ -69,36 +69,34 @@ class _Body(BaseModel):
 
 
 class Options(_Body):
-    """How an image is to be segmented, and what the answer is to hold."""
+    """How to segment an image, and what the answer contains."""
 
     target_size: TargetSize | None = Field(
         default=None,
-        description="Scale the image, its proportions kept, to fit these sides in pixels before the network sees it. "
-        "The label map has the image's own size all the same.",
+        description="Scale the image to fit these sides in pixels, keeping its proportions, before the network sees it. "
+        "The label map still has the image's own size.",
         examples=[[1024, 512]],
     )
     visualize: bool | None = Field(
         default=None,
-        description="Whether to return the picture, as is the default. Of no effect where `outputs` are named.",
+        description="Whether to return the picture; by default, yes. Ignored if `outputs` is given.",
         examples=[False],
     )
-    model: str | None = Field(
-        default=None, description="The name of the model, if not the one that answers by default.", examples=[None]
-    )
+    model: str | None = Field(default=None, description="The name of the model, if not the default one.", examples=[None])
     outputs: Outputs | None = Field(
         default=None,
-        description="What a JSON answer is to hold, in place of `labelMap` and, by `visualize`, `image`.",
+        description="What a JSON answer contains, instead of `labelMap` and, unless `visualize` is false, `image`.",
         examples=[["labelMap", "classes"]],
     )
     log_id: LogId = Field(
         default=None,
-        description="A string of the caller's choice, returned as it is; also taken from the header X-Log-Id.",
+        description="A string of the caller's choice, returned unchanged; the header X-Log-Id works too.",
         examples=[_LOG_ID],
     )
 
     @property
     def wanted(self) -> frozenset[Output]:
-        """What a JSON answer is to hold."""
+        """What a JSON answer contains."""
         if self.outputs is not None:
             return frozenset(self.outputs)
         return frozenset({"labelMap"} if self.visualize is False else {"labelMap", "image"})
@@ -108,34 +106,34 @@ class SegmentationRequest(Options):
     """An image with its options. Unknown fields are ignored."""
 
     image: str = Field(
-        description="An image file (JPEG, PNG, BMP, WebP, TIFF ...) in Base64, by itself or as a data: URI, or, where the"
-        " server's owner allows it, the http:// or https:// URL of one.",
+        description="An image file (JPEG, PNG, BMP, WebP, TIFF ...) in Base64, bare or as a data: URI; or its http:// or"
+        " https:// URL, if the server's owner allows that.",
         examples=[_IMAGE],
     )
 
 
 class BatchRequest(Options):
-    """Several images. The options hold for each that has none of its own."""
+    """Several images. An option applies to each image that does not set its own."""
 
     images: list[str | SegmentationRequest] = Field(
         min_length=1,
-        description="Images as in `image` of a single request, or whole requests.",
+        description="Each as `image` in a single request, or a whole request.",
         examples=[[_IMAGE, {"image": _IMAGE, "outputs": ["classes"]}]],
     )
 
 
 class FoundClass(_Body):
-    """A class that the image has."""
+    """A class found in the image."""
 
     id: int = Field(ge=0, le=255, examples=[8])
     name: str = Field(examples=["vegetation"])
     colour: str = _COLOUR
-    pixels: int = Field(ge=1, description="How many pixels are of this class.", examples=[4])
-    share: float = Field(gt=0, le=1, description="The same as a share of all pixels.", examples=[1.0])
+    pixels: int = Field(ge=1, description="The number of pixels of this class.", examples=[4])
+    share: float = Field(gt=0, le=1, description="Their share of all pixels.", examples=[1.0])
 
 
 class SegmentationResult(_Body):
-    """The size of the image, and of the rest what was asked for."""
+    """The size of the image, and the outputs that were requested."""
 
     label_map: list[int] | None = Field(
         default=None, description="The class id of every pixel, row by row.", examples=[[8, 8, 8, 8]]
@@ -148,14 +146,14 @@ class SegmentationResult(_Body):
     )
     png: str | None = Field(
         default=None,
-        description="The label map without loss, in Base64: a PNG with a palette, whose indices are the class ids.",
+        description="The label map as a lossless PNG in Base64; its palette indices are the class ids.",
         examples=["iVBORw0KGgo..."],
     )
-    classes: list[FoundClass] | None = Field(default=None, description="The classes that the image has, the largest first.")
+    classes: list[FoundClass] | None = Field(default=None, description="The classes found in the image, the largest first.")
     polygons: dict[str, Any] | None = Field(
         default=None,
-        description="GeoJSON: a FeatureCollection with a MultiPolygon for each class. Coordinates are pixels, x to the right and"
-        " y downwards; outlines follow the edges of the pixels.",
+        description="GeoJSON: a FeatureCollection with a MultiPolygon for each class. Coordinates are in pixels, x to the right"
+        " and y down; outlines follow pixel edges.",
         examples=[{"type": "FeatureCollection", "features": []}],
     )
 
@@ -165,7 +163,7 @@ class _Envelope(_Body):
 
 
 class SegmentationResponse(_Envelope):
-    """A request that was served."""
+    """The answer to a successful request."""
 
     error_code: Literal[0] = 0
     error_msg: Literal["Success"] = "Success"
@@ -173,14 +171,14 @@ class SegmentationResponse(_Envelope):
 
 
 class HealthResponse(_Envelope):
-    """A gateway whose model answers."""
+    """A gateway whose models answer."""
 
     error_code: Literal[0] = 0
     error_msg: Literal["Healthy"] = "Healthy"
 
 
 class ModelClass(_Body):
-    """A class that a model tells apart."""
+    """A class that a model distinguishes."""
 
     id: int = Field(ge=0, le=255, examples=[0])
     name: str = Field(examples=["road"])
@@ -188,7 +186,7 @@ class ModelClass(_Body):
 
 
 class Provenance(_Body):
-    """Where a model came from; what its exporter did not write is null."""
+    """Where a model came from; null where its exporter recorded nothing."""
 
     source: str | None = Field(description="The file, folder or URL of the weights.", examples=["PP-LiteSeg-T_infer.tar"])
     source_sha256: str | None = Field(alias="sourceSha256", examples=["21224fea..."])
@@ -200,7 +198,7 @@ class Provenance(_Body):
 
 
 class ModelLimits(_Body):
-    """What a model takes."""
+    """What a model accepts."""
 
     max_pixels: int | None = Field(description="Pixels of the largest image without a target size.", examples=[33554432])
 
@@ -209,23 +207,23 @@ class ServedModel(_Body):
     """A model that requests may name."""
 
     name: str = Field(examples=["PP-LiteSeg-T"])
-    version: str = Field(description="By Triton's count.", examples=["1"])
+    version: str = Field(description="Triton's version number.", examples=["1"])
     classes: list[ModelClass]
     limits: ModelLimits
     provenance: Provenance
 
 
 class ServiceLimits(_Body):
-    """What the gateway takes, whichever the model."""
+    """What the gateway accepts, for any model."""
 
     max_body_bytes: int = Field(examples=[67108864])
     max_pixels: int = Field(examples=[178956970])
-    max_images: int = Field(description="Of one batch.", examples=[256])
+    max_images: int = Field(description="Per batch.", examples=[256])
     timeout: float = Field(description="Seconds that an inference may take.", examples=[60])
 
 
 class ModelsResult(_Body):
-    default: str | None = Field(description="The model that answers where none is named.", examples=["PP-LiteSeg-T"])
+    default: str | None = Field(description="The model for requests that name none.", examples=["PP-LiteSeg-T"])
     models: list[ServedModel]
     limits: ServiceLimits
 
@@ -239,11 +237,11 @@ class ModelsResponse(_Envelope):
 
 
 class ErrorResponse(_Envelope):
-    """A request that was not served."""
+    """The answer to a failed request."""
 
     error_code: int = Field(description="The HTTP status.", examples=[422])
     error_msg: str = Field(
-        description="What is wrong. With 422: a JSON array of objects with `type`, `loc` and `msg`.",
+        description="What went wrong. With 422: a JSON array of objects with `type`, `loc` and `msg`.",
         examples=['[{"type": "missing", "loc": "body.image", "msg": "Field required"}]'],
     )
 
@@ -251,7 +249,7 @@ class ErrorResponse(_Envelope):
 class BatchLine(_Envelope):
     """The answer to one image of a batch."""
 
-    index: int = Field(ge=0, description="The image's place in the request.", examples=[0])
-    error_code: int = Field(description="0, or the HTTP status that the image would have had alone.", examples=[0])
+    index: int = Field(ge=0, description="The image's position in the request.", examples=[0])
+    error_code: int = Field(description="0, or the HTTP status that the image would get on its own.", examples=[0])
     error_msg: str = Field(examples=["Success"])
     result: SegmentationResult | None = None

@@ -1,4 +1,4 @@
-"""Asks Triton for as much as an answer needs."""
+"""Asks Triton for exactly what an answer needs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ from .schemas import Output
 
 Found = Segmentation | Drawing
 
-_PAUSE = 0.1  # s, between two attempts
-_LONG = 0.5  # s, after which an inference may have met a process that hangs
-_AFTER_ALL = 3  # times the time that an image may take, it keeps its place while Triton has not answered
-MOST_BORDERS = (
-    500_000  # sides of pixels between classes; a street of two megapixels has a tenth, a megapixel of noise two million
-)
+_PAUSE = 0.1  # s, between attempts
+_LONG = 0.5  # s, after which an inference may have hit a hung process
+_AFTER_ALL = 3  # times its timeout, an image keeps its place while Triton has not answered
+MOST_BORDERS = 500_000  # pixel edges between classes; a street of two megapixels has a tenth, a megapixel of noise two million
 
 
 class Segmenter:
-    """`model` answers where a request names none. An image has its answer within `timeout` seconds, or none; not more than
-    `max_waiting` wait for a model."""
+    """`model` serves requests that name none. An image is answered within `timeout` seconds or fails; at most `max_waiting`
+    wait for a model."""
 
     def __init__(
         self,
@@ -48,25 +46,25 @@ class Segmenter:
         self._supervision = supervision
         self._timeout = timeout
         self._queues = defaultdict[str, AdmissionQueue](lambda: AdmissionQueue(max_waiting, timeout))
-        self._served: list[str] = []  # the models, as far as it has mattered
+        self._served: list[str] = []  # the models, known once a queue was full
 
     def overload(self, under_way: int) -> Overloaded | None:
-        """Why no image can be taken beside so many requests under way, whichever model it is for; None: one may be.
+        """Why no image is accepted besides so many requests under way, for any model; None if one may be.
 
-        Those that are in no queue yet count in each. When a place became free, all that came in one round of the event loop were
-        let in for it, and nearly all refused only after they had been read: that took the loop's time from the images.
+        Requests in no queue yet count in each. Otherwise all requests of one round of the event loop would be let in for one free
+        place, and nearly all refused only after they had been read, which takes the loop's time from the images.
 
-        The body of a request would tell the model; it costs more to read than all else that a refusal takes.
+        The model's name is in the body, and reading that costs more than the rest of a refusal.
         """
         coming = max(0, under_way - sum(queue.images for queue in self._queues.values()))
         overloads = [self._queues[name].overload(coming) for name in self._served]
         return None if None in overloads else max(filter(None, overloads), key=lambda one: one.retry_after or 0, default=None)
 
     async def found(self, asked: ImageRequest, outputs: AbstractSet[Output]) -> Found:
-        """What Triton answers: a Drawing if the picture is all that is wanted.
+        """Triton's answer: a Drawing if only the picture is wanted.
 
         Raises:
-            Invalid: the caller can mend it.
+            Invalid: the caller can fix it.
             SemsegError: the caller cannot.
         """
         try:
@@ -79,11 +77,11 @@ class Segmenter:
                 await asyncio.to_thread(check_borders, found, asked)
             return found
         except ModelNotFound as error:
-            if asked.options.model is None:  # the owner's choice is not there
+            if asked.options.model is None:  # the owner's default is not served
                 raise Unavailable(str(error)) from error
             names = ", ".join(model.name for model in await self._client.models())
             place = f"{asked.options_at}.model"
-            raise invalid(place, f"no such model is served; there is: {names}", asked.options.log_id) from None
+            raise invalid(place, f"no such model; served models: {names}", asked.options.log_id) from None
         except InvalidRequest as error:
             if not can_mend(error):
                 raise
@@ -91,7 +89,7 @@ class Segmenter:
 
     async def _in_turn(self, asked: ImageRequest, model: str | None, outputs: AbstractSet[Output]) -> Found:
         deadline = asyncio.get_running_loop().time() + self._timeout
-        if model is not None:  # a server that is being started again knows no model
+        if model is not None:  # a restarting server knows no model
             await self._well(model, deadline)
         served = await self._client.model(model)
         if served.concurrency is None:
@@ -107,10 +105,10 @@ class Segmenter:
             raise
 
     def _check(self, model: str) -> Fault | None:
-        """What is being mended about the model.
+        """The fault of the model that is being repaired, if any.
 
         Raises:
-            Unavailable: it is not being mended.
+            Unavailable: it is not being repaired.
         """
         fault = self._supervision.read().faults.get(model)
         if fault is not None and fault.final:
@@ -118,20 +116,20 @@ class Segmenter:
         return fault
 
     async def _ask_when_well(self, asked: ImageRequest, model: str, outputs: AbstractSet[Output], deadline: float) -> Found:
-        """A request to a process that has died takes a second to fail, and those behind it wait for that. So none is sent to one
-        that is known to be dead, and who has waited for one asks again as soon as it has been replaced."""
+        """A request to a dead process takes a second to fail, and those behind it wait for that. So none is sent to a process
+        known to be dead, and a request that waits for one is repeated as soon as the process has been replaced."""
         while True:
             if await self._well(model, deadline):
                 self._queues[model].interrupted()
             asking = asyncio.create_task(self._ask(asked, model, outputs))
-            asking.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs one that nobody asks for
+            asking.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs one that nobody retrieves
             replaced = asyncio.create_task(self._fault(model))
             try:
                 await asyncio.wait((asking, replaced), return_when=asyncio.FIRST_COMPLETED)
             finally:
                 replaced.cancel()
             if not asking.done():
-                asking.cancel()  # it would be asked again, too, and nobody waits for that answer; Triton's own call goes on
+                asking.cancel()  # it would be retried, too, for an answer that nobody wants; Triton's own call continues
                 continue
             try:
                 return asking.result()
@@ -141,10 +139,10 @@ class Segmenter:
             await asyncio.sleep(_PAUSE)
 
     async def _well(self, model: str, deadline: float) -> bool:
-        """Wait until nothing is being mended about the model. Returns whether anything was.
+        """Wait until no fault of the model is being repaired. Returns whether one was.
 
         Raises:
-            Unavailable: that is not so at the time `deadline`, or it is not being mended.
+            Unavailable: the repair is not done at the time `deadline`, or there is none.
         """
         waited = False
         while (fault := self._check(model)) is not None:
@@ -155,7 +153,7 @@ class Segmenter:
         return waited
 
     async def _fault(self, model: str) -> None:
-        """Wait until something is being mended about the model; after a while, have it looked at."""
+        """Wait until the model has a fault; after a while, have the supervisor check."""
         begun = asyncio.get_running_loop().time()
         while model not in self._supervision.read().faults:
             if asyncio.get_running_loop().time() - begun > _LONG:
@@ -168,20 +166,20 @@ class Segmenter:
             return await self._client.draw(image, model, target_size=size, timeout=longest)
         picture = "image" in outputs
         segmentation = await self._client.segment(image, model, target_size=size, picture=picture, timeout=longest)
-        if picture:  # otherwise one of the processes was not asked
+        if picture:  # otherwise one of the processes was not used
             self._health.answered(segmentation.model)
         return segmentation
 
 
 def most_pixels(size: TargetSize | None) -> int:
-    """Of an image that is scaled to fit that size, about; 0 for None."""
+    """Of an image scaled to fit that size, about; 0 for None."""
     if size is None:
         return 0
     return size**2 if isinstance(size, int) else size[0] * size[1]
 
 
 def check_borders(found: Segmentation, asked: ImageRequest) -> None:
-    """Raise Invalid where outlines would take too much memory and time."""
+    """Raise Invalid if outlines would take too much memory and time."""
     if borders(found.label_map) > MOST_BORDERS:
-        told = f"too scattered for polygons: more than {MOST_BORDERS} sides of pixels lie between classes; ask for png"
+        told = f"too scattered for polygons: more than {MOST_BORDERS} pixel edges lie between classes; use png instead"
         raise invalid(f"{asked.options_at}.outputs", told, asked.options.log_id)

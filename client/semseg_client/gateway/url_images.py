@@ -1,8 +1,8 @@
-"""Images that a request names by URL: fetched only from where the server's owner allows it.
+"""Images given by URL: fetched only from hosts that the server's owner allows.
 
-A name in a URL may stand for an address inside the owner's network, today or at the second look. So it is looked up once, the
-addresses are judged, and the connection is made to one of those. Redirects are judged in the same way. No proxy is used: it would
-look names up by itself.
+A name in a URL may resolve to an address inside the owner's network, at once or at a second lookup. So it is resolved once, its
+addresses are checked, and the connection goes to one of them. Redirects are checked the same way. No proxy is used: it would
+resolve names itself.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _LAST_PORT = 65535
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = [("User-Agent", "paddle-semseg-triton"), ("Accept", "image/*, */*;q=0.5"), ("Accept-Encoding", "identity")]
 
-_NOT_VALID = "image is, or leads to, a URL that is not valid"
-_UNICAST = ipaddress.IPv6Network("2000::/3")  # of which all public addresses are
+_NOT_VALID = "image is, or redirects to, an invalid URL"
+_UNICAST = ipaddress.IPv6Network("2000::/3")  # contains all public addresses
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class UrlImages:
-    """Fetches images from `hosts`, as `Settings.image_hosts` lists them, of at most `limit` bytes within `timeout` seconds."""
+    """Fetches images of at most `limit` bytes within `timeout` seconds from `hosts`, which is `Settings.image_hosts`."""
 
     def __init__(self, hosts: Sequence[str], limit: int, timeout: float) -> None:
         self._hosts = _Hosts(hosts)
@@ -43,21 +43,21 @@ class UrlImages:
         self._timeout = timeout
 
     async def fetch(self, url: str) -> bytes:
-        """What lies behind an http:// or https:// URL.
+        """The file at an http:// or https:// URL.
 
         Raises:
-            InvalidImage: there is nothing, or fetching it is not allowed.
+            InvalidImage: it cannot be fetched, or fetching it is not allowed.
         """
         if not self._hosts:
             raise InvalidImage(
-                "image is a URL, and this server fetches none: send the file in Base64, or have the owner set SEMSEG_IMAGE_HOSTS"
+                "image is a URL, but this server fetches none: send the file in Base64, or have the owner set SEMSEG_IMAGE_HOSTS"
             )
         try:
             return await asyncio.wait_for(self._fetch(url), self._timeout)
         except (asyncio.TimeoutError, httpcore.TimeoutException):
             raise InvalidImage(f"image could not be fetched within {self._timeout:g} s") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError):
-            raise InvalidImage("image could not be fetched: the host did not answer as it should") from None
+            raise InvalidImage("image could not be fetched: the host gave no valid answer") from None
 
     async def _fetch(self, url: str) -> bytes:
         here = _parsed(url)
@@ -73,7 +73,7 @@ class UrlImages:
                     if response.status != 200:
                         raise InvalidImage(f"image could not be fetched: the host answered {response.status}")
                     return await self._content(response, headers.get("content-length", ""))
-        raise InvalidImage("image could not be fetched: the URL leads only to others")
+        raise InvalidImage("image could not be fetched: too many redirects")
 
     async def _content(self, response: httpcore.Response, announced: str) -> bytes:
         content = bytearray()
@@ -85,11 +85,11 @@ class UrlImages:
 
     def _check_size(self, size: int) -> None:
         if size > self._limit:
-            raise InvalidImage(f"image behind the URL is larger than {self._limit} bytes")
+            raise InvalidImage(f"image at the URL is larger than {self._limit} bytes")
 
 
 class _Hosts:
-    """The hosts that are allowed: patterns of names, and networks."""
+    """The allowed hosts: name patterns and networks."""
 
     def __init__(self, allowed: Sequence[str]) -> None:
         self._names = [each for each in allowed if not _is_network(each)]
@@ -99,22 +99,22 @@ class _Hosts:
         return bool(self._names or self._networks)
 
     def check_name(self, host: str) -> None:
-        """Raise InvalidImage unless the host of a URL, a name or an address, is allowed by what it is called."""
+        """Raise InvalidImage unless a URL's host, a name or an address, is allowed as written."""
         listed = _is_network(host) and self._listed(ipaddress.ip_address(host))
         if not listed and not any(fnmatchcase(host.rstrip("."), pattern) for pattern in self._names):
-            raise InvalidImage("image is not to be fetched from that host: SEMSEG_IMAGE_HOSTS does not list it")
+            raise InvalidImage("image may not be fetched from that host: SEMSEG_IMAGE_HOSTS does not list it")
 
     def check_address(self, address: _Address) -> None:
-        """Raise InvalidImage unless the address, which a name may stand for, is a public one or listed."""
+        """Raise InvalidImage unless the address, which a name may resolve to, is public or listed."""
         if not (self._listed(address) or _public(address)):
-            raise InvalidImage("image is not to be fetched from a private address: SEMSEG_IMAGE_HOSTS does not list it")
+            raise InvalidImage("image may not be fetched from a private address: SEMSEG_IMAGE_HOSTS does not list it")
 
     def _listed(self, address: _Address) -> bool:
         return any(address in network for network in self._networks)
 
 
 def _is_network(text: str) -> bool:
-    """Whether it is one, or a single address."""
+    """Whether the text is a network or a single address."""
     with suppress(ValueError):
         ipaddress.ip_network(text)
         return True
@@ -124,7 +124,7 @@ def _is_network(text: str) -> bool:
 def _public(address: _Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         within = address.ipv4_mapped or address.sixtofour or _behind_nat64(address)
-        if within is not None:  # they lead on to that one
+        if within is not None:  # traffic ends up at that one
             return _public(within)
         return address.is_global and address in _UNICAST
     return address.is_global and not address.is_multicast
@@ -135,7 +135,7 @@ def _behind_nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | Non
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
-    """Connects to addresses that have been judged, and to no others."""
+    """Connects only to addresses that have been checked."""
 
     def __init__(self, hosts: _Hosts) -> None:
         self._hosts = hosts
@@ -151,7 +151,7 @@ class _Backend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except UnicodeError:  # a part of the name is empty, or longer than names allow
+        except UnicodeError:  # a label of the name is empty or too long
             raise InvalidImage(_NOT_VALID) from None
         addresses = [str(each[4][0]) for each in found]
         for address in addresses:
@@ -170,7 +170,7 @@ def _parsed(url: str, base: str = "") -> httpx.URL:
     if parsed.port is not None and parsed.port > _LAST_PORT:
         raise InvalidImage(_NOT_VALID)
     if parsed.scheme not in ("http", "https") or not parsed.raw_host:
-        raise InvalidImage("image is, or leads to, a URL that is not http:// or https://")
+        raise InvalidImage("image is, or redirects to, a URL that is not http:// or https://")
     return parsed.copy_with(username=None, password=None, fragment=None)
 
 

@@ -1,4 +1,4 @@
-"""The gateway's processes: one listening socket among them, and one anew for each that dies."""
+"""The gateway's processes: they share a listening socket, and each that dies is replaced."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 
 _GRACE = 6  # s, for requests under way
 _CLOSING = 2  # s more, for a process to close its connections; then it is killed
-# For the processes that are started. Each thread would keep the memory of its largest answer to itself; and the kernel would
-# clear the megabytes of every answer anew, which doubles what a process takes for it. A request body that grows beyond the
-# threshold is moved without being copied.
+# For the child processes. By default each thread keeps the memory of its largest answer to itself, and the kernel clears new
+# megabytes for every answer, which doubles what a process takes for it. A request body that grows beyond the threshold is moved
+# without a copy.
 _MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(16 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
-_UNSENT = 256 * 2**10  # bytes that the kernel takes of an answer beyond those on their way; by itself, megabytes
-_LOOK = 0.5  # s, between two looks for stopped processes
-_PATIENCE = 60  # s, after which a process that does not answer, be the machine ever so busy, counts as hung
+_UNSENT = 256 * 2**10  # bytes of an answer that the kernel buffers beyond those in flight; megabytes by default
+_LOOK = 0.5  # s, between two checks for stopped processes
+_PATIENCE = 60  # s, after which a process that does not answer counts as hung, even on a very busy machine
 
 
 class Workers(Multiprocess):
-    """Serves until SIGINT or SIGTERM; requests under way are finished then.
+    """Serves until SIGINT or SIGTERM, then finishes the requests under way.
 
     `status` is the file with the supervised server's Status, if there is one. `ready` is called once, when every process serves,
-    `alive` twice a second from then on, and `ending` when a signal has come.
+    `alive` twice a second from then on, and `ending` when a signal arrives.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class Workers(Multiprocess):
             factory=True,
             workers=settings.workers,
             loop="uvloop",
-            http=_connection,  # type: ignore[arg-type]  # called as its class would be
-            log_level="info" if verbose else "error",  # its warnings tell what strangers send that is no HTTP
-            access_log=False,  # AccessLog tells more
+            http=_connection,  # type: ignore[arg-type]  # called like its class
+            log_level="info" if verbose else "error",  # its warnings report what strangers send that is not HTTP
+            access_log=False,  # AccessLog logs more
             ssl_context_factory=partial(_tls, settings.tls_certificate, settings) if settings.tls_certificate else None,
             ws="none",
             timeout_keep_alive=settings.idle_timeout,
@@ -81,7 +81,7 @@ class Workers(Multiprocess):
         self._alive = alive
         self._ending = ending
         self._served = False
-        self.failed = False  # whether it has ended because a process could not start, which has told why
+        self.failed = False  # whether it ended because a process could not start; that process has said why
 
     def run(self) -> None:
         threading.Thread(target=self._resume, name="semseg-resume", daemon=True).start()
@@ -91,7 +91,7 @@ class Workers(Multiprocess):
         if self.should_exit.is_set():
             return
         for each in self.processes:
-            each.child_conn.close()  # the other end is the process's alone: its death is seen while its answer is waited for
+            each.child_conn.close()  # leaves the other end to the process alone, so that its death ends the wait for its answer
         if self._served:
             super().keep_subprocess_alive()
             self._alive()
@@ -118,12 +118,12 @@ class Workers(Multiprocess):
         super().join_all()
 
     def kill_all(self) -> None:
-        """End the processes at once."""
+        """Kill the processes at once."""
         for each in self.processes:
             each.process.kill()
 
     def _resume(self) -> None:
-        """Let a process go on that somebody has stopped. It cannot answer, and waiting for it would hold up the others."""
+        """Resume processes that somebody has stopped. They cannot answer, and waiting for one would hold up the others."""
         while not self.should_exit.wait(_LOOK):
             for each in list(self.processes):
                 if each.pid is not None:
@@ -135,25 +135,25 @@ def _tls(certificate: Path, settings: Settings, *_: object) -> ssl.SSLContext:
 
 
 def _resume_parent() -> None:
-    """While it is stopped, nobody is there to replace what dies."""
+    """While the parent is stopped, nothing replaces a process that dies."""
     while True:
         time.sleep(_LOOK)
         resume(os.getppid())
 
 
 def _connection(**arguments: Any) -> Protocol:
-    """A connection of the application; it is imported in the processes that serve, after the application."""
+    """A connection of the application; only the serving processes import its class, after the application."""
     from .http.connection import Connection
 
     return Connection(**arguments)
 
 
 def _worker(settings: Settings, status: Path | None) -> FastAPI:
-    """The application, in a process of its own; the one that started it does without what the application is made of."""
-    end_with_parent(signal.SIGKILL)  # with it goes tritonserver, and there is nothing left to answer with
+    """The application, in a process of its own; the parent never imports what the application is made of."""
+    end_with_parent(signal.SIGKILL)  # tritonserver ends with it, so there is nothing left to answer with
     raise_open_files()
     parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:  # it has ended before that could be said
+    if parent is not None and os.getppid() != parent.pid:  # it ended before that could be set up
         sys.exit(0)
     log.configure(settings.access_log)
     threading.Thread(target=_resume_parent, name="semseg-resume", daemon=True).start()

@@ -1,4 +1,4 @@
-"""The clients: `Client` waits, `AsyncClient` awaits; the two have the same methods."""
+"""The clients: `Client` blocks, `AsyncClient` is awaited; both have the same methods."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ T = TypeVar("T")
 PATIENCE = 15.0  # s; a server of ours is back within ten, a part of it within three
 _INT32_MAX = 2**31 - 1
 _LEAVE = 30.0  # s, that closing waits for calls under way
-_FORGOTTEN = 600.0  # s, after which a call that nobody waits for any longer is given up
-# Arguments of ours replace tritonclient's, the message sizes too. By itself, gRPC may wait two minutes to reconnect.
+_FORGOTTEN = 600.0  # s, after which an abandoned call is given up
+# Our arguments replace all of tritonclient's, even the message sizes. By default, gRPC may wait two minutes to reconnect.
 _CHANNEL = [
     ("grpc.max_send_message_length", _INT32_MAX),
     ("grpc.max_receive_message_length", _INT32_MAX),
@@ -38,14 +38,14 @@ _CHANNEL = [
 
 
 class Client:
-    """A connection to tritonserver's gRPC port; one may be shared by many threads.
+    """A connection to tritonserver's gRPC port; many threads may share one.
 
-    `timeout` is the time, in seconds, that a call to the server may take. When a part of a server dies, it is usually back within
-    `patience` seconds: for so long an inference is asked for again before it raises Unavailable. `parameters` go with each one.
-    An inference that is not waited for any longer is left to the server under way: tritonserver 2.51 may die (SIGSEGV) when one
-    is cancelled, which a gRPC deadline does too.
+    `timeout` limits each call to the server, in seconds. A part of the server that dies is usually back within `patience`
+    seconds: an inference is retried for that long before it raises Unavailable. `parameters` are sent with each inference. An
+    abandoned inference keeps running on the server: tritonserver 2.51 may die (SIGSEGV) when one is cancelled, and a gRPC
+    deadline cancels too.
 
-    `grpcs://host:port` is a server that speaks TLS; `tls` names the files for it, if the environment does not: see `Tls`.
+    `grpcs://host:port` is a server with TLS; `tls` names the files for it, if the environment does not: see `Tls`.
 
     Raises:
         ConfigurationError: one of those files cannot be used.
@@ -82,9 +82,9 @@ class Client:
     ) -> Segmentation:
         """Segment one image: the bytes of an image file, or the path of one.
 
-        `model` may be left out if one model is served. `target_size`, in pixels, has the image scaled, its proportions
-        kept, before the network sees it; the label map has the image's own size all the same. `picture` asks for the
-        coloured picture too. `timeout` is this call's, in place of the connection's.
+        `model` may be omitted if only one is served. `target_size`, in pixels, scales the image to fit, keeping its
+        proportions, before the network sees it; the label map still has the image's own size. `picture` also requests
+        the coloured picture. `timeout` replaces the connection's for this call.
 
         Raises:
             InvalidImage: the image cannot be decoded.
@@ -103,7 +103,7 @@ class Client:
         target_size: TargetSize | None = None,
         timeout: float | None = None,
     ) -> Drawing:
-        """The picture of an image's segmentation alone; no label map is made and sent. Raises what `segment` does."""
+        """Only the picture of an image's segmentation; no label map is made or sent. Raises what `segment` does."""
         return self._play(self._protocol.draw(_content(image), model, target_size, timeout))
 
     def models(self, *, refresh: bool = False) -> list[Model]:
@@ -122,7 +122,7 @@ class Client:
         """Wait until a real inference has been answered.
 
         Raises:
-            DeadlineExceeded: that was not so within `timeout` seconds.
+            DeadlineExceeded: none was within `timeout` seconds.
         """
         self._play(self._protocol.wait_ready(timeout, model))
 
@@ -177,7 +177,7 @@ class Client:
 
 
 class AsyncClient:
-    """The same as `Client`, to be awaited; it belongs to the event loop that makes its first call."""
+    """`Client` for asyncio; it belongs to the event loop that makes its first call."""
 
     def __init__(
         self,
@@ -280,11 +280,11 @@ class AsyncClient:
     def _done(self, call: asyncio.Future[Any]) -> None:
         self._under_way.discard(call)
         if not call.cancelled():
-            call.exception()  # asyncio logs one that nobody asks for
+            call.exception()  # asyncio logs one that nobody retrieves
 
 
 def channel_options(url: str) -> list[tuple[str, int]]:
-    """gRPC sends even what is for this machine through the proxy that the environment names."""
+    """By default gRPC sends even local calls through the environment's proxy."""
     here = target(url).rpartition(":")[0] in ("localhost", "127.0.0.1", "[::1]")
     return [*_CHANNEL, ("grpc.enable_http_proxy", 0)] if here else _CHANNEL
 

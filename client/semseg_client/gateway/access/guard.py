@@ -30,7 +30,7 @@ def guard(app: FastAPI, settings: Settings) -> None:
         app.add_middleware(
             Preflight,
             allow_origins=settings.cors_origins,
-            allow_methods=["*"],  # the routes answer 405 where a method is wrong, and the page can read that
+            allow_methods=["*"],  # the routes answer a wrong method with 405, which the page can read
             allow_headers=["*"],
             allow_private_network=True,
             expose_headers=_EXPOSED,

@@ -1,4 +1,4 @@
-"""The names by which the gateway may be called.
+"""The host names under which the gateway may be called.
 
 A web page can point its own name at this machine after it has loaded (DNS rebinding). The browser then takes the gateway for
 the page's own site, and only the `Host` header shows the foreign name.
@@ -34,12 +34,12 @@ class Hosts:
         self._own = socket.gethostname().lower()
 
     def admits(self, name: str) -> bool:
-        """Whether a request may name this host. Without a list, a gateway on other addresses than loopback takes any: a reverse
-        proxy may hand on the public name. What browsers send is held to `knows` all the same, by its origin."""
+        """Whether a request may name this host. Without a list, a gateway on other addresses than loopback accepts any: a
+        reverse proxy may pass on the public name. `knows` still checks the origin of requests from browsers."""
         return self._private or self.knows(name)
 
     def knows(self, name: str) -> bool:
-        """Whether the name is listed, or cannot be one that a stranger has pointed here."""
+        """Whether the name is listed, or is one that no stranger can point here."""
         if is_loopback(name) or any(fnmatchcase(name, pattern) for pattern in self._listed):
             return True
         return self._private and ("." not in name or name == self._own or name.endswith(_RESERVED) or _is_address(name))

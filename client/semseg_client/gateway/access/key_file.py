@@ -1,4 +1,4 @@
-"""The file of API keys: YAML or JSON, a name and its key in each entry.
+"""The file of API keys: YAML or JSON, with a name and its key in each entry.
 
 alice: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 batch-job: {key: sha256:..., per_second: 5, per_minute: 100, concurrent: 2}
@@ -31,19 +31,19 @@ class Key:
     name: str
     digest: bytes
     limits: Limits
-    plain: bool = False  # whether the file has the key itself
+    plain: bool = False  # whether the file holds the key itself
 
 
 def read_keys(file: Path) -> tuple[Key, ...]:
     """The keys in the file.
 
     Raises:
-        ConfigurationError: it cannot be read or is wrong; each mistake has its line, and none shows a key.
+        ConfigurationError: it cannot be read or is invalid; each error has its line, and none shows a key.
     """
     try:
         reading = Reading(str(file), read_text(str(file)))
     except FileNotFoundError:
-        raise ConfigurationError(f"{file}: there is no such file") from None
+        raise ConfigurationError(f"{file}: no such file") from None
     keys: dict[str, Key] = {}
     for name_node, node in reading.root.value:
         line = name_node.start_mark.line + 1
@@ -51,9 +51,9 @@ def read_keys(file: Path) -> tuple[Key, ...]:
         try:
             key = _key(name, node)
             if name in keys:
-                raise Wrong(f"{name!r} stands in the file already")
+                raise Wrong(f"{name!r} is in the file twice")
             if twin := next((each.name for each in keys.values() if each.digest == key.digest), None):
-                raise Wrong(f"{name!r} has the key of {twin!r}")
+                raise Wrong(f"{name!r} has the same key as {twin!r}")
         except Wrong as wrong:
             reading.problem(line, str(wrong))
         else:
@@ -96,12 +96,12 @@ def _made(name: str, node: yaml.Node, limits: Limits) -> Key:
             raise Wrong(f"the key of {name!r} must have 64 hexadecimal digits after {PREFIX}")
         return Key(name, bytes.fromhex(digest), limits)
     if _SENDABLE.fullmatch(written) is None:
-        raise Wrong(f"the key of {name!r} must be of visible ASCII characters without spaces")
+        raise Wrong(f"the key of {name!r} must be visible ASCII characters without spaces")
     return Key(name, hashed(written), limits, plain=True)
 
 
 def hashed(key: str) -> bytes:
-    """SHA-256 of a key. Keys are random, so there is nothing that a slower hash would protect."""
+    """SHA-256 of a key. Keys are random, so a slower hash would protect nothing."""
     return hashlib.sha256(key.encode("latin-1", "replace")).digest()
 
 

@@ -1,4 +1,4 @@
-"""Asks for an API key and keeps its limits."""
+"""Requires an API key and enforces its limits."""
 
 from __future__ import annotations
 

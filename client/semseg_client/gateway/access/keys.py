@@ -13,14 +13,14 @@ from ..http import log
 from .key_file import Key, hashed, read_keys
 from .rates import Allowance
 
-_PERIOD = 1.0  # s, between two looks at the file
+_PERIOD = 1.0  # s, between two checks of the file
 
 _Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A caller that a key belongs to, and what is left of its limits."""
+    """The owner of a key, and what is left of its limits."""
 
     name: str
     digest: bytes
@@ -28,9 +28,9 @@ class Holder:
 
 
 class Keys:
-    """The keys of a file, read again when it has changed.
+    """The keys of a file, read again when it changes.
 
-    A file that is wrong changes nothing: the keys before it stay valid, and the log tells of it once.
+    An invalid file changes nothing: the previous keys stay valid, and the log reports it once.
     """
 
     def __init__(self, file: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -41,7 +41,7 @@ class Keys:
         self._holders: tuple[Holder, ...] = ()
 
     def find(self, key: str) -> Holder | None:
-        """Whom the key belongs to. Every key is compared to its end, so that the time tells nothing."""
+        """The owner of the key. Every key is compared to its end, so that the time reveals nothing."""
         now = self._clock()
         if now - self._looked >= _PERIOD:
             self._looked = now
@@ -62,14 +62,14 @@ class Keys:
             keys = read_keys(self._file)
         except ConfigurationError as error:
             if stamp != known:
-                log.error(f"API keys: what was read before stays valid. {error}")
+                log.error(f"API keys: the previous ones stay valid. {error}")
             return
         before = {holder.name: holder.allowance for holder in self._holders}
         self._holders = tuple(Holder(key.name, key.digest, _allowance(key, before, now)) for key in keys)
 
 
 def _allowance(key: Key, before: dict[str, Allowance], now: float) -> Allowance:
-    """A key that is reread goes on where it was, unless its limits are others."""
+    """A key that is reread keeps its allowance, unless its limits changed."""
     known = before.get(key.name)
     return known if known is not None and known.limits == key.limits else Allowance(key.limits, now)
 

@@ -24,7 +24,7 @@ class Origins:
         self._hosts = hosts
 
     def admits(self, method: str, host: str, origin: str | None, site: str | None) -> bool:
-        """Whether a request may be served, by its headers `Host`, `Origin` and `Sec-Fetch-Site`."""
+        """Whether a request with these headers `Host`, `Origin` and `Sec-Fetch-Site` may be served."""
         if self._all or origin in self._listed:
             return True
         if origin is None:
@@ -34,11 +34,11 @@ class Origins:
     def _is_own(self, host: str, origin: str, site: str | None) -> bool:
         """Whether the page came from the gateway itself.
 
-        With https, a rebound name would fail the browser's check of the certificate. So a page there may have a public name,
-        and the proxy that ends TLS may have written `Host` anew; the browser's own word then counts.
+        With https, a rebound name would fail the browser's check of the certificate. So an https page may have a public name,
+        and the proxy that ends TLS may have rewritten `Host`; the browser's `Sec-Fetch-Site` then decides.
         """
         scheme, _, place = origin.partition("://")
-        if scheme not in _PORTS or site in ("cross-site", "same-site"):  # a scheme may be null, or a browser extension
+        if scheme not in _PORTS or site in ("cross-site", "same-site"):  # the origin may be null, or a browser extension
             return False
         same = _with_port(place, scheme) == _with_port(host, scheme)
         if scheme == "https":

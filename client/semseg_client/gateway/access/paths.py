@@ -1,3 +1,3 @@
-"""Paths that load balancers and container runtimes ask, whatever the host name and without a key."""
+"""Paths that load balancers and container runtimes may request under any host name and without a key."""
 
 HEALTH = frozenset({"/health", "/livez", "/readyz"})

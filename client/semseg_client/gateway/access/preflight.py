@@ -11,7 +11,7 @@ from ..http.envelope import envelope
 
 
 class Preflight(CORSMiddleware):
-    """ASGI middleware, Starlette's; but a preflight that it refuses, as one for a made-up method, is answered in the envelope."""
+    """Starlette's ASGI middleware, but a refused preflight, say for a made-up method, is answered in the envelope."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()

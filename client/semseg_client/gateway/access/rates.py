@@ -1,4 +1,4 @@
-"""How much one key may ask for."""
+"""How much one key may request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Requests a second, a minute, and at once; None: as many as come."""
+    """Requests per second, per minute, and at once; None: no limit."""
 
     per_second: int | None = None
     per_minute: int | None = None
@@ -43,7 +43,7 @@ class Allowance:
         self._buckets = [_Bucket(most, period, now) for most, period in rates if most is not None]
 
     def enter(self, now: float) -> float:
-        """Begin a request, for which `leave` must follow, and return 0; or return the seconds after which to ask again."""
+        """Begin a request and return 0 (`leave` must follow), or return the seconds after which to retry."""
         if self.limits.concurrent is not None and self._under_way >= self.limits.concurrent:
             return 1.0
         wait = max((bucket.wait(now) for bucket in self._buckets), default=0.0)

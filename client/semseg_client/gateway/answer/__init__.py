@@ -1,4 +1,4 @@
-"""From what Triton found to the body of an answer, a module for each kind."""
+"""Turns Triton's result into the body of an answer, one module for each kind."""
 
 from .fields import content
 from .kinds import Answer, answer, described

@@ -19,7 +19,7 @@ from .png import png
 
 
 def content(found: Found, wanted: AbstractSet[Output]) -> dict[str, Any]:
-    """`size`, and what is wanted of the rest; the label map is JSON already."""
+    """`size` and the `wanted` fields; the label map is already JSON."""
     if isinstance(found, Drawing):
         width, height = Image.open(io.BytesIO(found.picture)).size
         return {"size": (height, width), "image": pybase64.b64encode_as_string(found.picture)}

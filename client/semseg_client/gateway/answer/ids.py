@@ -12,7 +12,7 @@ from ..http.envelope import Pieces
 def id_list(ids: npt.NDArray[np.uint8]) -> Pieces:
     """`ids`, [H, W], row by row.
 
-    Each is as wide as the largest, with spaces before it: a text to look up is several times faster than digits to work out.
+    Spaces pad each to the width of the largest: looking texts up is several times faster than working digits out.
     """
     width = len(str(ids.max())) + 1
     most = min(10 ** (width - 1), 256)
@@ -22,7 +22,7 @@ def id_list(ids: npt.NDArray[np.uint8]) -> Pieces:
         case 2:
             looked_up = cv2.LUT(ids, table.view(np.uint16))
         case 3:
-            looked_up = cv2.applyColorMap(ids, table.reshape(256, 1, 3))  # which is to look up three bytes
+            looked_up = cv2.applyColorMap(ids, table.reshape(256, 1, 3))  # looks up three bytes
         case _:
             looked_up = cv2.LUT(ids, table.view(np.int32))
     text = looked_up.ravel().view(np.uint8)

@@ -18,14 +18,14 @@ from .png import png
 
 @dataclass(frozen=True)
 class Answer:
-    """A kind of answer: what it needs to be found, and the body that is made of it."""
+    """A kind of answer: the outputs it needs, and what makes its body of them."""
 
     outputs: AbstractSet[Output]
     body: Callable[[Any], bytes]
 
 
 def answer(kind: str, wanted: AbstractSet[Output], log_id: str) -> Answer:
-    """The answer of a media type; `wanted` is what a JSON answer is to hold."""
+    """The answer for a media type; `wanted` is what a JSON answer contains."""
     match kind:
         case _ if kind == PNG:
             return Answer({"png"}, png)
@@ -38,7 +38,7 @@ def answer(kind: str, wanted: AbstractSet[Output], log_id: str) -> Answer:
 
 
 def described(found: Found) -> dict[str, str]:
-    """Headers that tell which model answered, and the size of what is not told otherwise."""
+    """Headers with the model that answered, and with the size of a label map."""
     headers = {"X-Model-Name": found.model, "X-Model-Version": found.version}
     if isinstance(found, Segmentation):
         height, width = found.size
@@ -51,5 +51,5 @@ def _picture(found: Drawing) -> bytes:
 
 
 def _ids(found: Segmentation) -> bytes:
-    """A byte for every pixel, row by row."""
+    """One byte per pixel, row by row."""
     return found.label_map.tobytes()

@@ -1,4 +1,4 @@
-"""Sees every request from without: tells the log of it, and answers where the application fails."""
+"""Sees every request from outside: logs it, and answers if the application fails."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class AccessLog:
             await self._app(scope, seen.receive, seen.send)
         except ClientDisconnect:
             pass
-        except Exception as error:  # a defect, of whatever kind
+        except Exception as error:  # a defect of any kind
             defect = error
             if seen.status is None:
                 await failed(Request(scope), Failed(DEFECT))(scope, seen.receive, seen.send)
             else:
-                raise  # the web server must break the answer off
+                raise  # the web server must cut the answer off
         finally:
             seen.tell(defect)
 
 
 class _Seen:
-    """What passes of one request and its answer."""
+    """Observes one request and its answer."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._request = Request(scope)

@@ -1,4 +1,4 @@
-"""Whether anybody still waits for an answer."""
+"""Cancels work when the caller hangs up."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns; it is cancelled if the caller, whose body has been read, hangs up before.
+    """What `work` returns; it is cancelled if the caller hangs up first. The body must have been read.
 
     Raises:
-        Failed: that is so.
+        Failed: the caller hung up.
     """
     working, gone = asyncio.create_task(work), asyncio.create_task(_hung_up(request))
-    working.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs one that nobody asks for
+    working.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs one that nobody retrieves
     try:
         await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():

@@ -1,6 +1,6 @@
-"""Answers in fewer bytes, for callers who ask for it by `Accept-Encoding`.
+"""Compressed answers, for callers that ask for them with `Accept-Encoding`.
 
-Middleware for this compresses on the event loop, where a label map of megabytes would hold up everybody else.
+The usual middleware compresses on the event loop, where a label map of megabytes would hold up everyone else.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from fastapi import Request
 from werkzeug.http import parse_accept_header
 
 _WORTH = 1024  # bytes, below which compressing costs more than it saves
-_GZIP = 16 + zlib.MAX_WBITS  # zlib's way of saying: with gzip's header
-_FASTEST = 1  # level: label maps are runs of one number, and higher ones gain little
+_GZIP = 16 + zlib.MAX_WBITS  # zlib's code for a gzip header
+_FASTEST = 1  # level; label maps are runs of one number, so higher levels gain little
 
 
 class Encoder(Protocol):
@@ -26,7 +26,7 @@ class Encoder(Protocol):
 
 
 def accepted_encoding(request: Request) -> str | None:
-    """zstd or gzip, whichever the caller likes better; None: the bytes as they are."""
+    """zstd or gzip, whichever the caller prefers; None: no compression."""
     header = parse_accept_header(", ".join(request.headers.getlist("accept-encoding")))
     return header.best_match(("zstd", "gzip"))
 
@@ -43,7 +43,7 @@ def worth_compressing(content: bytes) -> bool:
 
 
 class Lines:
-    """Lines that are compressed one after the other, so that each can be read as soon as it is sent."""
+    """Compresses line by line, so that each line can be read as soon as it is sent."""
 
     def __init__(self, encoding: str) -> None:
         self._encoder: Encoder

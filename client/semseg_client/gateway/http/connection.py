@@ -1,6 +1,6 @@
-"""A caller's connection: what uvicorn does with h11, within limits to the time that a caller may take.
+"""A caller's connection: uvicorn's h11 protocol with limits on the time that a caller may take.
 
-httptools, which is faster, loses the body of a request that offers HTTP/2, as every one of Java's HttpClient does.
+httptools is faster, but loses the body of a request that offers HTTP/2, as Java's HttpClient always does.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from .log_id import HEADER, new_log_id
 from .media import JSON
 from .traffic import Traffic
 
-_LINGER = 5.0  # s, for which what is left of a refused body is read, so that the caller comes to see the answer
-_FAREWELL = 0.5  # s, that a caller without a request has to close its end when the service ends
-_REST = 0.02  # s, between two readings of it: dozens of megabytes would keep the others waiting, of many callers a second
+_LINGER = 5.0  # s, for which the rest of a refused body is read, so that the caller gets to see the answer
+_FAREWELL = 0.5  # s, for a caller without a request to close its end when the service ends
+_REST = (
+    0.02  # s, between two reads of that rest: its dozens of megabytes would hold up the others, with many callers for a second
+)
 
 
 class Connection(H11Protocol):
-    """Closes where a request's head, its body, or the reading of its answer takes too long."""
+    """Closes if a request's head or body, or the reading of its answer, takes too long."""
 
     def __init__(
         self,
@@ -44,7 +46,7 @@ class Connection(H11Protocol):
         self._sending = Pace()
         self._received = 0  # bytes, of this request
         self._idle = 0.0  # s
-        self._expects = False  # to be told to go on, before it sends the body
+        self._expects = False  # whether the caller waits for 100 Continue before it sends the body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -54,7 +56,7 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._traffic.went(self)
         super().connection_lost(exc)
-        self.app_state = {}  # which leads back to this
+        self.app_state = {}  # it refers back to this connection
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
@@ -78,12 +80,12 @@ class Connection(H11Protocol):
         if self in self._traffic.connections:
             self._traffic.idle[self] = None
         if self._expects and self._received == 0 and self.conn.their_state is h11.SEND_BODY:
-            self.close()  # the caller keeps its body: what comes next cannot be told from it
+            self.close()  # the caller may or may not send its body: it could not be told from the next request
         super().on_response_complete()
 
     @property
     def _refused_body(self) -> bool:
-        """Whether what comes is the rest of a body whose request is answered."""
+        """Whether incoming data is the rest of a body whose request has been answered."""
         answered = self.cycle is not None and self.cycle.response_complete
         return answered and self.conn.their_state is h11.SEND_BODY
 
@@ -94,18 +96,18 @@ class Connection(H11Protocol):
     def shutdown(self) -> None:
         super().shutdown()
         if self.transport.is_closing() and not self.transport.get_write_buffer_size():
-            self.loop.call_later(_FAREWELL, self.abort)  # TLS would wait half a minute for the caller's goodbye
+            self.loop.call_later(_FAREWELL, self.abort)  # TLS would wait half a minute for the caller's close_notify
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self.reading.stalled = 0.0
 
     def send_400_response(self, _: str) -> None:
-        """Instead of uvicorn's plain text."""
+        """Replaces uvicorn's plain text."""
         self._refuse(NO_HTTP)
 
     def tick(self, seconds: float) -> None:
-        """So many seconds have gone by since the last time."""
+        """Check the limits; `seconds` have passed since the last check."""
         limits = self._limits
         if buffered := self.transport.get_write_buffer_size():
             self.reading.tick((self.exchange.sent if self.exchange else 0) - buffered, seconds)
@@ -120,15 +122,15 @@ class Connection(H11Protocol):
             if self.exchange and self._sending.too_slow(limits.body_timeout, limits.min_rate, limits.rate_grace):
                 self.exchange.too_slow = True
                 self.cycle.keep_alive = False
-                self.cycle.message_event.set()  # for the exchange to see it
+                self.cycle.message_event.set()  # wakes the exchange, which then sees it
 
     def close(self) -> None:
-        """Once what has been written is sent."""
+        """Close once everything written has been sent."""
         self._unset_keepalive_if_required()
         self.transport.close()
 
     def abort(self) -> None:
-        """At once."""
+        """Close at once."""
         self.transport.abort()
 
     def _end(self) -> None:
@@ -139,7 +141,7 @@ class Connection(H11Protocol):
             self.close()
 
     def _refuse(self, failure: Failure) -> None:
-        """Answer what no application has seen."""
+        """Answer a request that the application has not seen."""
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.abort()
             return

@@ -1,4 +1,4 @@
-"""PaddleX's envelope, for what was served and for every error."""
+"""PaddleX's envelope, for results and errors alike."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .media import JSON
 
 
 class Pieces(tuple[bytes | memoryview, ...]):
-    """What is JSON already, in pieces."""
+    """Finished JSON, in pieces."""
 
 
 def written(log_id: str, status: int, message: str, result: Mapping[str, object] | None = None, **more: object) -> bytes:
-    """The envelope as JSON; the error code is 0 or the HTTP status. `more` stands at its beginning.
+    """The envelope as JSON; the error code is 0 or the HTTP status. `more` comes first.
 
     Pieces in the result are copied once: there may be megabytes of them.
     """
@@ -43,14 +43,14 @@ def envelope(
     result: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An answer that is small enough to be written on the spot."""
+    """An answer that is small enough to be encoded on the event loop."""
     told = log_id(request)
     body = written(told, status, message, result)
     return Response(body, status, {HEADER: header_value(told), **(headers or {})}, JSON)
 
 
 def failed(request: Request, error: Failed) -> Response:
-    """The answer to a request that fails of a row of the table."""
+    """The answer to a request that fails with a row of the table."""
     if isinstance(error, Invalid) and error.log_id is not None:
         request.state.log_id = error.log_id
     if error.failure.status >= 500:
@@ -62,7 +62,7 @@ def failed(request: Request, error: Failed) -> Response:
 
 
 def as_failed(error: Exception) -> Failed:
-    """The row of the table that says what `error` is to a caller, who learns nothing of the server's inside."""
+    """The row of the table for `error`. It reveals nothing of the server's internals to the caller."""
     match error:
         case Failed():
             return error
@@ -79,12 +79,12 @@ def as_failed(error: Exception) -> Failed:
 
 
 def cause(error: Failed) -> str:
-    """What the log tells of it."""
+    """What the log says about the error."""
     return error.message if error.__cause__ is None else log.told(error.__cause__)
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Have every error of `app` answered in the envelope; `AccessLog` does it for defects."""
+    """Answer every error of `app` in the envelope; `AccessLog` does so for defects."""
 
     @app.exception_handler(Failed)
     async def _(request: Request, error: Failed) -> Response:

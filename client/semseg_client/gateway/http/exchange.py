@@ -1,4 +1,4 @@
-"""One request and its answer, as they go through the process."""
+"""One request and its answer, as they pass through the process."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from starlette.types import Message, Receive, Send
 from ..failures import NO_ROOM, TOO_SLOW, Failed
 from .traffic import Traffic
 
-# An answer that is written at once lies in the web server's buffer as a whole, until the caller has read the last of it.
+# An answer that is written at once stays whole in the web server's buffer until the caller has read the last of it.
 _PIECE = 128 * 2**10  # bytes
-_LARGE = 2**20  # bytes, beyond which a body waits for its turn to be read on
+_LARGE = 2**20  # bytes, above which bodies take turns at being read
 
 
 class Exchange:
-    """Counts what it holds among all traffic. A body counts until its request is answered."""
+    """Adds the memory it holds to the traffic's. A body counts until its request is answered."""
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
@@ -28,20 +28,20 @@ class Exchange:
         self._under_way = False
 
     def hold(self, size: int) -> None:
-        """So many bytes of an answer are there and not yet sent; less, if negative."""
+        """Count `size` more bytes of an answer as held and not yet sent; fewer, if negative."""
         if not self._ended:
             self.answer += size
             self._traffic.answers += size
 
     def end(self) -> None:
-        """Nothing is held any longer."""
+        """Stop holding anything."""
         self.hold(-self.answer)
         self._release_body()
         self._count(under_way=False)
         self._ended = True
 
     def receiving(self, receive: Receive) -> Receive:
-        """`receive`, which raises Failed where the body comes too slowly or takes too much of the memory."""
+        """`receive`, but it raises Failed if the body arrives too slowly or takes too much memory."""
 
         async def counted() -> Message:
             message = await receive()
@@ -62,7 +62,7 @@ class Exchange:
         return counted
 
     def sending(self, send: Send) -> Send:
-        """`send`, which waits until the caller has read most of what it is given."""
+        """`send`, but it waits until the caller has read most of what is sent."""
 
         async def counted(message: Message) -> None:
             if message["type"] != "http.response.body":
@@ -97,6 +97,6 @@ class Exchange:
 
 
 def exchange_of(request: Request) -> Exchange:
-    """The exchange that the request is part of."""
+    """The exchange to which the request belongs."""
     found: Exchange = request.state.exchange
     return found

@@ -1,4 +1,4 @@
-"""HEAD, answered as GET is, without the body (RFC 9110, section 9.3.2)."""
+"""HEAD, answered like GET but without the body (RFC 9110, section 9.3.2)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the gateway tells its owner: a line for each request, if that is wished, and for each failure in any case.
+"""The gateway's log: a line for each request, if enabled, and for each failure in any case.
 
-A line never holds an image, a key or a query. What callers sent is escaped, so that it cannot break a line or add one.
+A line never holds an image, a key or a query. Text from callers is escaped, so that it cannot break a line or add one.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _lines = logging.getLogger(__name__)
 
 
 def configure(form: Form, access: IO[str] | None = None, errors: IO[str] | None = None) -> None:
-    """Write lines of that form: of requests to standard output, of what else failed to standard error. With "off", requests that
-    failed are among the latter."""
+    """Write lines in that form: requests to standard output, other failures to standard error. With "off", failed requests go
+    to standard error too."""
     formatter = _Json() if form == "json" else _Text()
     to_access = logging.StreamHandler(access or sys.stdout)
     to_access.addFilter(lambda record: _is_request(record) and form != "off")
@@ -42,13 +42,13 @@ def request(fields: Mapping[str, object], failed: bool, defect: BaseException | 
 
 
 def error(cause: str, log_id: str | None = None, defect: BaseException | None = None) -> None:
-    """Something that failed without being a request's only answer."""
+    """A failure that is not a request's only answer."""
     fields = {"cause": cause} if log_id is None else {"log_id": log_id, "cause": cause}
     _lines.error("%s", cause, extra={"fields": fields}, exc_info=defect)
 
 
 def told(error: BaseException) -> str:
-    """An exception's type and sentence."""
+    """An exception's type and message."""
     return f"{type(error).__name__}: {error}"
 
 
@@ -64,7 +64,7 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _escaped(value: object) -> str:
-    return json.dumps(value).replace("\x7f", "\\u007f")  # which JSON leaves as it is
+    return json.dumps(value).replace("\x7f", "\\u007f")  # JSON does not escape it
 
 
 class _Json(logging.Formatter):

@@ -1,4 +1,4 @@
-"""The id by which a caller and the server's owner speak of one request."""
+"""The id by which a caller and the server's owner refer to a request."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fastapi import Request
 
 LONGEST = 256  # characters
 HEADER = "X-Log-Id"
-_HEADERS = (HEADER, "X-Request-Id")  # the first counts more
+_HEADERS = (HEADER, "X-Request-Id")  # the first takes precedence
 
 _PLAIN = "".join(set(string.printable) - set(string.whitespace) - {"%"}) + " "
 
 
 def log_id(request: Request) -> str:
-    """The caller's own, else one that no other request has."""
+    """The caller's own, else a new, unique one."""
     known: str | None = getattr(request.state, "log_id", None)
     if known is None:
         sent = (request.headers.get(name, "") for name in _HEADERS)

@@ -1,4 +1,4 @@
-"""Which kind of body a request has, and which kind of answer it asks for."""
+"""The kind of body that a request has, and the kind of answer that it asks for."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ BYTES = "application/octet-stream"
 LINES = "application/x-ndjson"
 FORM = "multipart/form-data"
 
-ANSWERS = (JSON, PNG, JPEG, BYTES)  # the first is for whoever takes several alike
+ANSWERS = (JSON, PNG, JPEG, BYTES)  # the first is for callers without a preference
 
 
 def content_type(request: Request) -> str:
-    """The kind of the body: JSON, FORM, BYTES for an image file of whatever kind.
+    """The kind of the body: JSON, FORM, or BYTES for an image file of any kind.
 
-    What names a text, or nothing at all, is taken as JSON: curl, for one, calls all that it is given a form.
+    A text type, or none at all, counts as JSON. So does a plain form, which curl calls all data that it sends.
 
     Raises:
         Failed: it is of another kind, or compressed.
     """
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise Failed(UNKNOWN_KIND, kinds="the body as it is, without a Content-Encoding")
+        raise Failed(UNKNOWN_KIND, kinds="the body without a Content-Encoding")
     named = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     kind, _, detail = named.partition("/")
     if kind in ("", "text") or named in (JSON, "application/x-www-form-urlencoded") or detail.endswith("+json"):
@@ -42,14 +42,14 @@ def content_type(request: Request) -> str:
 
 
 def accepted(request: Request, kinds: Sequence[str]) -> str:
-    """Which of `kinds` the caller likes best by `Accept` (RFC 9110, section 12.5.1), the first among equals.
+    """The kind that the caller prefers by `Accept` (RFC 9110, section 12.5.1), the first among equals.
 
     Raises:
-        Failed: none of them.
+        Failed: it accepts none of them.
     """
     value = ", ".join(request.headers.getlist("accept"))
     header = parse_accept_header(value, MIMEAccept)
-    # Java's own client names text/html and image/jpeg unless told otherwise, as browsers do: it asks for nothing in particular.
+    # Java's own client lists text/html and image/jpeg by default, as browsers do: it asks for nothing in particular.
     if not value.strip() or "text/html" in header.values():
         return kinds[0]
     kind = header.best_match(kinds)

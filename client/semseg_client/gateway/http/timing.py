@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Times by stage, in the order in which they were begun."""
+    """Times by stage, in the order in which they began."""
 
     def __init__(self) -> None:
         self._taken: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Adds the time of the block to that stage."""
+        """Add the time of the block to that stage."""
         begin = time.perf_counter()
         try:
             yield

@@ -1,4 +1,4 @@
-"""TLS for those who call the gateway."""
+"""TLS for the gateway's callers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ...errors import ConfigurationError
 
 
 def server_context(certificate: Path, key: Path | None, client_ca: Path | None) -> ssl.SSLContext:
-    """TLS 1.2 or later. `key` may stand in the certificate's file; callers need a certificate of `client_ca`, if there is one.
+    """TLS 1.2 or later. `key` may be in the certificate's file. Given `client_ca`, callers need a certificate that it signed.
 
     Raises:
-        ConfigurationError: a file cannot be used; the message has its setting.
+        ConfigurationError: a file cannot be used; the message names its setting.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -23,8 +23,8 @@ def server_context(certificate: Path, key: Path | None, client_ca: Path | None) 
         context.load_cert_chain(certificate, key, password=lambda: "")  # never ask at the terminal
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"SEMSEG_TLS_CERTIFICATE, SEMSEG_TLS_KEY: {certificate} and {key or 'what else it holds'} are no PEM certificate with"
-            f" its own, unencrypted key ({_reason(error)})"
+            f"SEMSEG_TLS_CERTIFICATE, SEMSEG_TLS_KEY: {certificate} is not a PEM certificate, or {key or 'it'} does not hold its"
+            f" unencrypted key ({_reason(error)})"
         ) from None
     if client_ca is not None:
         _check_readable("SEMSEG_TLS_CLIENT_CA", client_ca)

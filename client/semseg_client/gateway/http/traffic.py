@@ -1,4 +1,4 @@
-"""All connections of a gateway process, and what their requests and answers hold of its memory."""
+"""All connections of a gateway process, and the memory that their requests and answers hold."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..settings import Settings
 if TYPE_CHECKING:
     from .connection import Connection
 
-_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
-_SPARE_FILES = 128  # that are no caller's: Triton's connection, the listener, the event loop's own
-_FILES_A_CONNECTION = 2  # its socket, and a temporary file or an image that is fetched
-_MUCH = 32 * 2**20  # bytes held, after which memory is given back once they are not
-_SLOW = 0.5  # s, for which a reader must have been waited for before its answer may be cut
-_OFTEN = 0.25  # s, between two looks at all connections, or less where a timeout is short
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
+_SPARE_FILES = 128  # that belong to no caller: Triton's connection, the listener, the event loop's own
+_FILES_A_CONNECTION = 2  # its socket, and a temporary file or an image being fetched
+_MUCH = 32 * 2**20  # bytes held; once fewer are, memory is returned to the kernel
+_SLOW = 0.5  # s of waiting for a reader, before its answer may be cut
+_OFTEN = 0.25  # s, between two checks of all connections, or less if a timeout is short
 
 
 class Traffic:
@@ -28,20 +28,20 @@ class Traffic:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.most_connections = min(settings.max_connections, (_open_files() - _SPARE_FILES) // _FILES_A_CONNECTION)
-        # The largest body must be able to come.
+        # The largest body must fit.
         self.body_memory = max(settings.body_memory // settings.workers, 2 * settings.max_body_bytes)
         self.answer_memory = settings.answer_memory // settings.workers
-        self._grown = False  # by what it has not given back
+        self._grown = False  # whether there is memory to return
         self.bodies = 0  # bytes held
-        # Of large bodies one is read on in each round of the event loop: the others' requests are not held up by dozens.
+        # One large body is read on in each round of the event loop: dozens would hold up the other requests.
         self.large_body = asyncio.Lock()
         self.answers = 0  # bytes held
-        self.under_way = 0  # requests that have come whole and whose answer has not begun
+        self.under_way = 0  # requests that are complete and whose answer has not begun
         self.connections: set[Connection] = set()
-        self.idle: dict[Connection, None] = {}  # those without a request, the one that has been so longest first
+        self.idle: dict[Connection, None] = {}  # those without a request, longest idle first
 
     def came(self, connection: Connection) -> bool:
-        """Whether there is a place for one more; an idle connection is closed to make one."""
+        """Whether there is room for one more; an idle connection is closed to make room."""
         if len(self.connections) >= self.most_connections:
             if not self.idle:
                 return False
@@ -57,14 +57,14 @@ class Traffic:
         self.idle.pop(connection, None)
 
     def body_fits(self, size: int, counted: int = 0) -> bool:
-        """Whether a body, `counted` bytes of which are held, may grow to `size`: to half of what others leave, so that many
-        large ones cannot shut out the small."""
+        """Whether a body, `counted` bytes of which are held, may grow to `size`: to at most half of what others leave, so that
+        many large ones cannot shut out small ones."""
         return 2 * size <= self.body_memory - (self.bodies - counted)
 
     async def watch(self) -> None:
-        """Looks at all connections again and again, until it is cancelled."""
+        """Check all connections periodically, until cancelled."""
         gc.collect()
-        gc.freeze()  # what lives as long as the process; to look for garbage among it takes a tenth of a second
+        gc.freeze()  # what lives as long as the process; searching it for garbage takes a tenth of a second
         limits = self.settings
         every = min(_OFTEN, limits.header_timeout / 4, limits.body_timeout / 4, limits.answer_timeout / 4, limits.rate_grace / 4)
         while True:
@@ -72,7 +72,7 @@ class Traffic:
             self.tick(every)
 
     def tick(self, seconds: float) -> None:
-        """Ends what has been too slow for too long; so many seconds have gone by since the last time."""
+        """End what has been too slow for too long; `seconds` have passed since the last check."""
         for connection in list(self.connections):
             connection.tick(seconds)
         if self.answers > self.answer_memory / 2:
@@ -85,7 +85,7 @@ class Traffic:
             give_memory_back()
 
     def _cut(self) -> None:
-        """The slowest readers, until half of the memory is free for those that are yet to come."""
+        """Cut the slowest readers, until half of the memory is free for new ones."""
         held = self.answers
         slow = [each for each in self.connections if each.exchange and each.exchange.answer and each.reading.waited >= _SLOW]
         for each in sorted(slow, key=lambda one: one.reading.rate):
@@ -96,7 +96,7 @@ class Traffic:
 
 
 def give_memory_back() -> None:
-    """To the kernel: what a failed call holds with its traceback, and what lies free between what does not.
+    """Return memory to the kernel: what the tracebacks of failed calls hold, and the free space between live objects.
 
     Python and glibc would do so much later, if at all.
     """
@@ -106,7 +106,7 @@ def give_memory_back() -> None:
 
 
 def raise_open_files() -> None:
-    """As many files as the system lets this process open."""
+    """Let this process open as many files as the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

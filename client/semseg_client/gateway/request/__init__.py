@@ -1,4 +1,4 @@
-"""From a request to the images that it brings and what it asks of them."""
+"""Reads a request: its images and its options."""
 
 from .batch import Batch, read_batch
 from .image_request import ImageRequest

@@ -29,17 +29,17 @@ Item = Callable[[], Awaitable[ImageRequest]]
 
 @dataclass(frozen=True)
 class Batch:
-    """The images in order, each to be read when its turn has come: that raises Failed if this one is wrong."""
+    """The images in order. Each is read when its turn comes, which raises Failed if that image is invalid."""
 
     items: Sequence[Item]
     log_id: str | None
 
 
 async def read_batch(request: Request, settings: Settings, remote: UrlImages) -> Batch:
-    """What the request asks for.
+    """The images and options of the request.
 
     Raises:
-        Failed: none of it can be served.
+        Failed: nothing in it can be served.
     """
     match content_type(request):
         case kind if kind == JSON:

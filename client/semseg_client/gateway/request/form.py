@@ -19,7 +19,7 @@ from .options import options_of
 
 _MOST_FIELDS = 32
 _LONGEST_FIELD = 65536  # bytes
-_CHARSETS = (b"utf-8", b"utf8", b"us-ascii")  # some of Python's others fail, or give what is no text
+_CHARSETS = (b"utf-8", b"utf8", b"us-ascii")  # some of Python's others fail, or do not decode to text
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Form:
 
 @asynccontextmanager
 async def form(request: Request, limit: int, most_files: int) -> AsyncIterator[Form]:
-    """The form of a request, while the block runs: large files lie in temporary ones.
+    """The form of a request, open while the block runs: large files are kept in temporary ones.
 
-    A field counts more than a parameter of the query.
+    A field overrides a query parameter.
 
     Raises:
-        Failed: it is larger than `limit` bytes, the caller has gone, or (Invalid) it is no form as described.
+        Failed: it is larger than `limit` bytes, the caller disconnected, or (Invalid) the form is malformed.
     """
     _, told = parse_options_header(request.headers["content-type"])
     if told.get(b"charset", b"utf-8").lower() not in _CHARSETS:

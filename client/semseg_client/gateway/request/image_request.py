@@ -1,4 +1,4 @@
-"""One image, and what is asked of it."""
+"""One image and its options."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..admission import FREE_PIXELS
 from ..failures import Invalid, invalid
 from ..schemas import Options
 
-# The contract's names of what a caller can set, and PaddleX's.
+# The contract's names for what a caller can set, and PaddleX's.
 _FIELDS = {"image": "image", "target_size": "targetSize", "model": "model"}
 
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """`image_at` and `options_at` say where in the request they stood: `body.image` and `body`, or `body` and `query`.
-    `pixels` is the image's number of pixels, as far as its header tells."""
+    """`image_at` and `options_at` say where in the request they were: `body.image` and `body`, or `body` and `query`.
+    `pixels` is the image's number of pixels according to its header."""
 
     image: bytes
     options: Options
@@ -26,12 +26,12 @@ class ImageRequest:
     pixels: int = FREE_PIXELS
 
     def refused(self, error: InvalidRequest) -> Invalid:
-        """What to tell the caller of an error that is the caller's. The field is one of those in `can_mend`."""
+        """The answer to an error that the caller made; `can_mend(error)` must hold."""
         place = self.image_at if error.field == "image" else f"{self.options_at}.{_FIELDS[str(error.field)]}"
         told = re.sub("|".join(_FIELDS), lambda name: _FIELDS[name[0]], str(error))
         return invalid(place, told, self.options.log_id)
 
 
 def can_mend(error: InvalidRequest) -> bool:
-    """Whether the error is in something that callers set."""
+    """Whether the error concerns something that callers set."""
     return error.field in _FIELDS

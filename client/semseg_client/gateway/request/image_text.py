@@ -1,4 +1,4 @@
-"""What the text in `image` stands for: Base64, a data: URI, or a URL."""
+"""The text in `image`: Base64, a data: URI, or a URL."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def is_url(image: str) -> bool:
 
 
 def decoded(image: str) -> bytes:
-    """The image file that Base64 (RFC 4648, section 4), or a data: URI (RFC 2397) with it, stands for.
+    """Decode an image file from Base64 (RFC 4648, section 4) or a Base64 data: URI (RFC 2397).
 
-    ASCII white space is let pass.
+    ASCII white space is ignored.
 
     Raises:
         InvalidImage: it is neither, or empty.
@@ -42,6 +42,6 @@ def decoded(image: str) -> bytes:
 def _base64(text: str) -> bytes:
     try:
         return pybase64.b64decode(text, validate=True)
-    except ValueError:  # white space, perhaps, the search for which would cost every other text two copies
-        # Removed before, and not ignored while decoding: that would let every other illegal character pass too.
+    except ValueError:  # perhaps white space; looking for it first would cost every other text two copies
+        # Removed before decoding: a decoder that ignores it ignores every other illegal character too.
         return pybase64.b64decode(text.encode("ascii").translate(None, _SPACE), validate=True)

@@ -1,4 +1,4 @@
-"""Requests in JSON, as PaddleX has them."""
+"""JSON requests, as in PaddleX."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .options import mistakes
 
 
 def parse(body: bytes) -> SegmentationRequest:
-    """The request that `body` holds.
+    """The request in `body`.
 
     Raises:
-        Invalid: it holds none.
+        Invalid: it holds no valid one.
     """
     try:
         return SegmentationRequest.model_validate_json(body)
@@ -26,7 +26,7 @@ def parse(body: bytes) -> SegmentationRequest:
 
 
 def _sent_log_id(body: bytes) -> str | None:
-    """The log id of a request that may be wrong in every other way."""
+    """The log id of a request that may be invalid in every other way."""
     try:
         content: Any = pydantic_core.from_json(body)
     except ValueError:

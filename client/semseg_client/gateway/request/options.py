@@ -1,4 +1,4 @@
-"""Options as texts, from the parameters of a query or the fields of a form."""
+"""Options as text, from query parameters or form fields."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SEPARATED = ("targetSize", "outputs")
 
 
 def options_of(texts: Iterable[tuple[str, str]], place: str) -> Options:
-    """The options; `targetSize` and `outputs` may be several, separated by commas or each under the name again.
+    """The options; `targetSize` and `outputs` may have several values, separated by commas or under repeated names.
 
     Raises:
-        Invalid: one of them is wrong.
+        Invalid: one of them is invalid.
     """
     values: dict[str, Any] = {}
     for name, text in texts:
@@ -35,6 +35,6 @@ def options_of(texts: Iterable[tuple[str, str]], place: str) -> Options:
 
 
 def mistakes(error: ValidationError, place: str) -> list[Mistake]:
-    """What pydantic found wrong at `place`, without what the caller sent."""
+    """Pydantic's errors at `place`, without the caller's data."""
     told = error.errors(include_url=False, include_context=False, include_input=False)
     return [{"type": each["type"], "loc": ".".join([place, *map(str, each["loc"])]), "msg": each["msg"]} for each in told]

@@ -1,4 +1,4 @@
-"""How large an image is, before anybody decodes it."""
+"""The size of an image, before it is decoded."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from ...inputs.header import Unreadable, read
 
 
 def checked_pixels(image: bytes, limit: int) -> int:
-    """The image's number of pixels, by its header.
+    """The image's number of pixels, from its header.
 
     Raises:
-        InvalidImage: they are more than `limit`, or the server would not read the image.
+        InvalidImage: there are more than `limit`, or the server would not read the image.
     """
     try:
         header = read(image)

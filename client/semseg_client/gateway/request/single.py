@@ -1,4 +1,4 @@
-"""A request with one image, in whichever form it came."""
+"""A request with one image, in any supported form."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from .pixels import checked_pixels
 
 
 async def read_one(request: Request, settings: Settings, remote: UrlImages) -> ImageRequest:
-    """What the request asks for.
+    """The image and options of the request.
 
     Raises:
-        Failed: it cannot be read, or (Invalid) is wrong.
+        Failed: it cannot be read, or (Invalid) has errors.
     """
     match content_type(request):
         case kind if kind == JSON:
@@ -45,7 +45,7 @@ async def read_one(request: Request, settings: Settings, remote: UrlImages) -> I
 async def of_text(
     sent: SegmentationRequest, settings: Settings, remote: UrlImages, image_at: str, options_at: str
 ) -> ImageRequest:
-    """A request whose image is a text."""
+    """A request whose image is text."""
     try:
         if is_url(sent.image):
             image = await remote.fetch(sent.image.strip())
@@ -58,7 +58,7 @@ async def of_text(
 
 
 async def of_file(asked: ImageRequest, settings: Settings) -> ImageRequest:
-    """`asked`, if its image is one that the gateway takes."""
+    """`asked`, if the gateway accepts its image."""
     try:
         pixels = await asyncio.to_thread(checked_pixels, asked.image, settings.max_pixels)
     except InvalidImage as error:

@@ -1,6 +1,6 @@
-"""Whether every served model answers, found by asking it.
+"""Whether every served model answers, checked by an inference.
 
-Triton calls itself ready even when one of its processes has died, and a file tells only of servers of our own.
+Triton reports itself ready even when one of its processes has died, and the status file covers only our own servers.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from ...hosting.supervision.status import Status
 from ...triton.client import AsyncClient
 from ...triton.protocol import TINY_IMAGE
 
-_FRESH = 2.0  # s, for which an answer proves that a model is well
-_WAIT = 1.5  # s, that who asks waits for all inferences together
-_PATIENCE = 20.0  # s, after which a model without an answer is not well: a large image may be before the inference
+_FRESH = 2.0  # s, for which an answer proves a model healthy
+_WAIT = 1.5  # s, that a check waits for all inferences together
+_PATIENCE = 20.0  # s, after which a silent model is unhealthy: a large image may be ahead of the inference
 
 
 class Health:
-    """What the last inference of each model told. `status` tells what the supervisor of the server knows."""
+    """The outcome of each model's last inference. `status` returns what the server's supervisor knows."""
 
     def __init__(
         self, client: AsyncClient, model: str | None, status: Callable[[], Status], clock: Callable[[], float] = time.monotonic
@@ -33,14 +33,14 @@ class Health:
         self._checking: asyncio.Task[str | None] | None = None
 
     def answered(self, model: str) -> None:
-        """Take note that a model has just answered somebody, with all that it can."""
+        """Note that a model has just answered a request that needed all its processes."""
         self._pulse(model).beat()
 
     async def check(self) -> str | None:
-        """What keeps the service from answering, or None; within two seconds. Many who ask at once share the inferences."""
+        """Why the service cannot answer, or None; within two seconds. Concurrent checks share the inferences."""
         status = self._status()
         if status.draining:
-            return "the service is about to end"
+            return "the service is shutting down"
         if status.faults:
             return next(iter(status.faults.values())).reason
         if self._checking is None or self._checking.done():
@@ -50,7 +50,7 @@ class Health:
     async def _ask(self) -> str | None:
         names: list[str | None] = [self._model]
         begun_at = self._clock()
-        # A large image may keep a model busy for long. Whether Triton itself hangs shows sooner: it tells its models at any time.
+        # A large image may keep a model busy for long. A hung Triton shows sooner: it lists its models at any time.
         proven = any(pulse.fresh for pulse in self._models.values())
         try:
             served = await asyncio.wait_for(self._client.models(refresh=not proven), _WAIT / 2)
@@ -58,7 +58,7 @@ class Health:
         except asyncio.TimeoutError:
             return "the inference server does not answer"
         except SemsegError:
-            pass  # the inference tells, too
+            pass  # the inference shows it, too
         pulses = [self._pulse(name) for name in names]
         begun = [pulse.ask() for pulse in pulses if not pulse.fresh]
         if begun:
@@ -91,7 +91,7 @@ class _Pulse:
         self._error = None
 
     def ask(self) -> asyncio.Task[None]:
-        """An inference that is under way, one at a time."""
+        """The inference under way, or a new one if there is none."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._infer())
         return self._asking
@@ -100,9 +100,9 @@ class _Pulse:
         if self._error is not None:
             return str(self._error)
         if self._answered_at == float("-inf"):
-            return "no inference was answered yet"
+            return "no inference has been answered yet"
         waited = self._clock() - self._answered_at
-        return None if waited < _PATIENCE else f"no inference was answered for {waited:.0f} s"
+        return None if waited < _PATIENCE else f"no inference has been answered for {waited:.0f} s"
 
     async def _infer(self) -> None:
         try:

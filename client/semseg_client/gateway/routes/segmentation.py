@@ -21,7 +21,7 @@ _COMPRESSIBLE = (JSON, BYTES)
 
 
 async def infer(request: Request, settings: Settings, segmenter: Segmenter, remote: UrlImages) -> Response:
-    """The answer to one image; what takes time for large ones is done in other threads, so that small ones are not held up.
+    """The answer to one image. Whatever is slow for large ones runs in other threads, so that small ones are not held up.
 
     Raises:
         Failed, SemsegError: it cannot be answered.
@@ -44,7 +44,7 @@ async def infer(request: Request, settings: Settings, segmenter: Segmenter, remo
 
 
 def _body(wanted: Answer, found: Found, encoding: str | None) -> tuple[bytes, str | None]:
-    """The body, and how it is compressed, if so."""
+    """The body, and its encoding if it is compressed."""
     body = wanted.body(found)
     if encoding is None or not worth_compressing(body):
         return body, None

@@ -76,8 +76,8 @@ def test_what_goes_wrong_is_one_line_and_1(
 @pytest.mark.parametrize(
     ("option", "text", "told"),
     [
-        ("--api-keys-file", "alice: one\nbob: one\n", ", line 2: 'bob' has the key of 'alice'"),
-        ("--tls-certificate", "no certificate", " and what else it holds are no PEM certificate"),
+        ("--api-keys-file", "alice: one\nbob: one\n", ", line 2: 'bob' has the same key as 'alice'"),
+        ("--tls-certificate", "no certificate", " is not a PEM certificate, or it does not hold its unencrypted key"),
     ],
 )
 def test_a_file_that_serving_cannot_use_is_told_before_anything_starts(
@@ -106,7 +106,7 @@ def test_a_file_that_serving_cannot_use_is_told_before_anything_starts(
 def test_a_service_that_is_open_to_others_says_so(settings: dict[str, str], said: bool) -> None:
     addresses = Addresses(f"http://{settings['host']}:8080", "127.0.0.1:8001", None, None)
     lines = announcement(addresses, Settings(**settings)).splitlines()
-    found = [line for line in lines if "asks for no key" in line]
+    found = [line for line in lines if "can use it without a key" in line]
     assert len(found) == said
     assert all(addresses.rest in line and "--api-keys-file" in line for line in found)
 

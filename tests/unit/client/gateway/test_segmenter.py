@@ -34,7 +34,7 @@ def test_outlines_of_what_is_too_scattered_are_refused_before_they_fill_the_memo
         check_borders(segmentation(1024, 1), ASKED)
     [problem] = json.loads(refused.value.message)
     assert problem["loc"] == "body.outputs"
-    assert "more than 500000 sides of pixels" in problem["msg"]
+    assert "more than 500000 pixel edges" in problem["msg"]
 
 
 class Healed:

@@ -226,7 +226,7 @@ async def test_what_is_no_http_is_told_so_in_the_envelope(garbage: bytes) -> Non
     connection, wire = Callers().come()
     connection.data_received(garbage)
     assert wire.answer[0] == 400
-    assert wire.answer[1]["errorMsg"] == "This is no HTTP request"
+    assert wire.answer[1]["errorMsg"] == "This is not an HTTP request"
     assert wire.ended == "closed"
 
 

@@ -40,9 +40,9 @@ def test_what_cannot_be_used_is_told(pair: Pair, tmp_path: Path) -> None:
     for files, told in (
         ((none, None, None), f"SEMSEG_TLS_CERTIFICATE: {none}: No such file"),
         ((pair.certificate, none, None), f"SEMSEG_TLS_KEY: {none}: No such file"),
-        ((pair.certificate, None, None), f"{pair.certificate} and what else it holds are no"),
-        ((pair.certificate, text, None), f"{text} are no"),
-        ((pair.certificate, locked, None), f"{locked} are no"),
+        ((pair.certificate, None, None), f"{pair.certificate} is not a PEM certificate, or it does not hold"),
+        ((pair.certificate, text, None), f"{text} does not hold"),
+        ((pair.certificate, locked, None), f"{locked} does not hold"),
         ((pair.certificate, pair.key, text), f"SEMSEG_TLS_CLIENT_CA: {text} holds no PEM certificate"),
     ):
         with pytest.raises(ConfigurationError) as caught:

@@ -50,8 +50,8 @@ async def test_a_dead_process_is_told_before_any_inference_fails(client: AsyncCl
 async def test_a_service_that_is_about_to_end_is_not_ready(client: AsyncClient) -> None:
     health = Health(client, "A", lambda: Status(draining=True))
     health.answered("A")
-    assert await health.check() == "the service is about to end"
+    assert await health.check() == "the service is shutting down"
 
 
 async def test_a_model_that_has_never_answered_is_not_ready(client: AsyncClient) -> None:
-    assert _Pulse(client, "A", lambda: 100.0).trouble() == "no inference was answered yet"
+    assert _Pulse(client, "A", lambda: 100.0).trouble() == "no inference has been answered yet"
