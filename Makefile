@@ -65,7 +65,8 @@ check: $(VENV)/.test ## the quick round while you work: unit tests and lint
 
 test: $(VENV)/.test $(VENV)/.openapi ## run all tests
 	@$(EXPORT)/python -m pytest tests/unit/export
-	@$(SERVE)/python -m pytest -n 3 --dist loadfile tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex
+	@$(SERVE)/python -m pytest tests/integration/test_chaos.py
+	@$(SERVE)/python -m pytest -n 3 --dist loadfile -m "not alone" tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex
 
 test-examples: $(VENV)/.test $(VENV)/.languages ## install seven languages from Debian (as root) and npm, run the clients in examples/ and PaddleX's own
 	@$(SERVE)/python -m pytest tests/languages -rs

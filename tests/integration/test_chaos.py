@@ -19,6 +19,7 @@ from tests.support import DEMO
 SECONDS = float(os.environ.get("SEMSEG_CHAOS", "30"))
 
 
+@pytest.mark.alone
 def test_nothing_is_lost_and_nothing_is_left(repository: Path) -> None:
     assert (repository / DEMO).is_dir()
     verdict = chaos(repository, SECONDS, 1, Console(width=200))

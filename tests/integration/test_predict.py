@@ -89,10 +89,10 @@ def test_a_killed_run_is_gone_on_with_and_nothing_is_done_twice(service: Service
     time.sleep(1)  # until requests in flight are answered and counted
     before = inferences(service)
     resumed = semseg(tmp_path, "predict", *command, "--resume")
-    assert (resumed.returncode, resumed.stderr) == (0, f"{COUNT - done} images segmented; {done} were done before\n")
+    assert (resumed.returncode, resumed.stderr) == (0, f"{COUNT - done} images segmented; {done} were already done\n")
     assert inferences(service) - before == COUNT - done
     again = semseg(tmp_path, "predict", *command, "--resume")
-    assert (again.returncode, again.stderr) == (0, f"0 images segmented; {COUNT} were done before\n")
+    assert (again.returncode, again.stderr) == (0, f"0 images segmented; {COUNT} were already done\n")
     assert inferences(service) - before == COUNT - done
 
     assert {path.name for path in hidden.iterdir()} == {"done.jsonl"}

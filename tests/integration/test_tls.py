@@ -77,7 +77,7 @@ def test_who_is_not_known_is_told_so(server: Server) -> None:
         (server.url, Tls(server.tls.ca), "a certificate of the client's"),
         (server.url, Tls(server.tls.ca, stranger.certificate, stranger.key), "a certificate of the client's"),
         (server.url.removeprefix("grpcs://"), None, "does it ask for TLS"),
-        (server.url, Tls(server.stranger.certificate), "of no authority that is trusted here"),
+        (server.url, Tls(server.stranger.certificate), "its certificate is not trusted here"),
         (server.url.replace("127.0.0.1", "127.0.0.2"), server.tls, "for another host"),
     ):
         with Client(url, 5, tls=tls) as client, pytest.raises(Unavailable, match=told):
