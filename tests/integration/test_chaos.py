@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from tests.chaos.report import table
