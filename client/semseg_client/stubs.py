@@ -19,9 +19,9 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Stub:
-    """One process: the repository entry that it runs, its state as in proc(5), the CPU time it has used, and its start.
+    """One process: the repository entry that it runs, its state as in proc(5), the CPU time it has used, and its start, in ticks.
 
-    Both times are in ticks.
+    `ran` is the CPU time of its main thread, which runs the model, in ns; None where the kernel does not tell.
     """
 
     pid: int
@@ -29,6 +29,7 @@ class Stub:
     state: str
     ticks: int
     started: int = 0
+    ran: int | None = None
 
     @property
     def stopped(self) -> bool:
@@ -57,7 +58,7 @@ def stubs(server: int, proc: Path = _PROC) -> list[Stub]:
             if words[0].endswith(_PROGRAM.encode()) and stat.state not in _DEAD:
                 # The model's file: <repository>/<entry>/<version>/<file>
                 entry = Path(words[1].decode(errors="replace")).parts[-3]
-                found.append(Stub(int(pid), entry, stat.state, stat.ticks, stat.started))
+                found.append(Stub(int(pid), entry, stat.state, stat.ticks, stat.started, _ran(proc / pid)))
     return found
 
 
@@ -99,6 +100,12 @@ def _children(parent: int, proc: Path) -> list[str]:
             with suppress(OSError):
                 found += (thread / "children").read_text().split()
     return found
+
+
+def _ran(process: Path) -> int | None:
+    with suppress(OSError):
+        return int((process / "schedstat").read_text().split()[0])
+    return None
 
 
 class _Stat(NamedTuple):
