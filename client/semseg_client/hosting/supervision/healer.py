@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +50,7 @@ class Healer:
         self._going_on: set[str] = set()  # entries whose other processes still answer
         self._in_stubs: set[str] = set()  # entries that run in Python processes; NVIDIA's ONNX Runtime backend has none
         self._backoffs: dict[str, Backoff] = {}
+        self._former: set[int] = set()  # processes of replaced revisions; they end with their last request, if ever
         self._short: set[str] = set()  # entries that lacked a process at the last look
         self.spared: set[str] = set()  # entries that another thread is loading
 
@@ -56,6 +58,7 @@ class Healer:
         """Note that a new server is loading everything."""
         self._down.clear()
         self._short.clear()
+        self._former.clear()
         self._going_on.clear()
         self._loading = {name: _Load(now, self._triton.failures(name), after_restart=True) for name in self._served.revisions}
 
@@ -68,7 +71,10 @@ class Healer:
             ServingError, OSError: an entry cannot be copied now. All others have been checked.
         """
         self._in_stubs |= {stub.entry for stub in living}
-        alive = Counter(stub.entry for stub in living)
+        self._former &= {stub.pid for stub in living}
+        processes: defaultdict[str, set[int]] = defaultdict(set)
+        for stub in living:
+            processes[stub.entry].add(stub.pid)
         revisions = self._served.revisions
         self._loading = {name: load for name, load in self._loading.items() if name in revisions}
         self._down &= revisions.keys()
@@ -76,12 +82,13 @@ class Healer:
         failures: list[Exception] = []
         for name, revision in revisions.items():
             try:
+                serving = processes[name] - self._former
                 if name in self._loading:
-                    self._check(name, revision, alive[name], now)
-                elif name in self._in_stubs - self.spared and alive[name] < self._wanted(name):
+                    self._check(name, revision, processes[name], now)
+                elif name in self._in_stubs - self.spared and len(serving) < self._wanted(name):
                     self._short.add(name)
                     if name in short_before:
-                        self._heal(name, alive[name], now)
+                        self._heal(name, serving, now)
             except (ServingError, OSError) as error:  # noqa: PERF203 - one bad entry is not to keep the others from healing
                 failures.append(error)
         if failures:
@@ -93,8 +100,8 @@ class Healer:
         given_up = {name: Fault(f"{name} dies again and again", final=True) for name in self._down}
         return {name: fault for name, fault in {**loading, **given_up}.items() if name not in self._going_on}
 
-    def _heal(self, name: str, alive: int, now: float) -> None:
-        if alive:
+    def _heal(self, name: str, serving: AbstractSet[int], now: float) -> None:
+        if serving:
             self._going_on.add(name)
         else:
             self._going_on.discard(name)
@@ -106,10 +113,11 @@ class Healer:
             self._say(f"a process of {name} has died; it is reloaded {when}")
         if not backoff.waiting(now):
             self._served.duplicate(name)
+            self._former |= serving
             self._loading[name] = _Load(now, self._triton.failures(name))
             self._down.discard(name)
 
-    def _check(self, name: str, revision: str, alive: int, now: float) -> None:
+    def _check(self, name: str, revision: str, living: AbstractSet[int], now: float) -> None:
         load = self._loading[name]
         if self._triton.loaded(name, revision):
             del self._loading[name]
@@ -120,5 +128,6 @@ class Healer:
                 self._say(f"tritonserver serves again, {now - load.since:.1f} s after it was started")
         elif self._triton.failures(name) > load.failures_before or now - load.since > _LOADING:
             del self._loading[name]
+            self._former -= living  # they go on
             if name not in self.spared:
-                self._heal(name, alive, now)
+                self._heal(name, living, now)

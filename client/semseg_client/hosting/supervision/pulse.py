@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,17 +11,17 @@ from operator import attrgetter
 from .stubs import Stub
 
 _PATIENCE = 0.9  # s, for a tiny inference of an entry; a process that sleeps all that time hangs
-_SHARE = 100  # ticks of CPU time (a second); after so much, every process of an entry has had work: Triton takes turns
+_TURNS = 5  # answers, in which a healthy process has a share: Triton takes idle ones in turn
 
 Ask = Callable[[str, Callable[[], None]], None]
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """When a process last used CPU time, and the total of its entry by then, in ticks."""
+    """When a process last ran, and how many questions its entry had answered by then."""
 
     at: float
-    total: int
+    answers: int
 
 
 class Pulse:
@@ -28,25 +29,27 @@ class Pulse:
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._ticks: dict[int, int] = {}  # CPU time by process, at the last look
+        self._seen: dict[int, Stub] = {}  # at the last look
         self._marks: dict[int, _Mark] = {}
         self._asked: dict[str, float] = {}  # entries with an idle process, and when they were asked
-        self._pending: set[str] = set()  # entries that have not answered our question yet
+        self._answers: Counter[str] = Counter()
+        self._pending: dict[str, object] = {}  # our question to each entry; it may be lost with a process
 
     def hung(self, living: Sequence[Stub], now: float, *, suspicious: bool) -> list[Stub]:
         """The hung processes. Entries are asked only if `suspicious`: some request has been in flight for a while."""
         by_entry = groupby(sorted(living, key=attrgetter("entry")), key=attrgetter("entry"))
         found = [stub for entry, stubs in by_entry for stub in self._judge(entry, list(stubs), now, suspicious)]
-        self._ticks = {stub.pid: stub.ticks for stub in living}
+        self._seen = {stub.pid: stub for stub in living}
         self._marks = {stub.pid: self._marks[stub.pid] for stub in living}
         return found
 
     def _judge(self, entry: str, stubs: Sequence[Stub], now: float, suspicious: bool) -> Sequence[Stub]:
-        total = sum(stub.ticks for stub in stubs)
-        fresh = any(stub.pid not in self._ticks for stub in stubs)  # starting costs more CPU time than any work
+        fresh = any(stub.pid not in self._seen for stub in stubs)
+        if fresh:
+            self._pending.pop(entry, None)
         for stub in stubs:
-            if fresh or not suspicious or not stub.asleep or self._ticks[stub.pid] != stub.ticks:
-                self._marks[stub.pid] = _Mark(now, total)
+            if fresh or not suspicious or _moves(self._seen[stub.pid], stub):
+                self._marks[stub.pid] = _Mark(now, self._answers[entry])
         still = [stub for stub in stubs if self._marks[stub.pid].at < now]
         if not still:
             self._asked.pop(entry, None)
@@ -54,24 +57,32 @@ class Pulse:
         if entry not in self._asked:
             self._asked[entry] = now
             self._question(entry)
-        unanswered = now - self._asked[entry] >= _PATIENCE
-        found = [stub for stub in still if self._hangs(self._marks[stub.pid], now, total, unanswered)]
+        unanswered = now - self._asked.get(entry, now) >= _PATIENCE  # the answer may come just now
+        found = [stub for stub in still if self._hangs(stub, now, unanswered)]
         if found:
-            del self._asked[entry]
+            self._asked.pop(entry, None)
+            self._pending.pop(entry, None)
         return found
 
-    def _hangs(self, mark: _Mark, now: float, total: int, unanswered: bool) -> bool:
-        """Another process of the entry may answer in place of a hung one, but then it does all the work."""
-        return total - mark.total >= _SHARE or (unanswered and now - mark.at >= _PATIENCE)
+    def _hangs(self, stub: Stub, now: float, unanswered: bool) -> bool:
+        """Whether nobody answers, or only other processes do. A tiny inference takes less than a tick, hence the answers."""
+        mark = self._marks[stub.pid]
+        passed_over = stub.ran is not None and self._answers[stub.entry] - mark.answers >= _TURNS
+        return passed_over or (unanswered and now - mark.at >= _PATIENCE)
 
     def _question(self, entry: str) -> None:
         """Ask once at a time: the answer to an earlier question is as good."""
         if entry not in self._pending:
-            self._pending.add(entry)  # before the answer can come
-            self._ask(entry, lambda: self._answered(entry))
+            question = self._pending[entry] = object()  # before the answer can come
+            self._ask(entry, lambda: self._answered(entry, question))
 
-    def _answered(self, entry: str) -> None:
-        """Note an answer. The entry is asked again only if the suspicion lasts."""
-        self._pending.discard(entry)
-        if entry in self._asked:
-            self._asked[entry] = float("inf")
+    def _answered(self, entry: str, question: object) -> None:
+        """Note an answer. The entry is asked again as long as the suspicion lasts."""
+        if self._pending.get(entry) is question:
+            del self._pending[entry]
+            self._asked.pop(entry, None)
+            self._answers[entry] += 1
+
+
+def _moves(before: Stub, stub: Stub) -> bool:
+    return not stub.asleep or (before.ticks, before.ran) != (stub.ticks, stub.ran)

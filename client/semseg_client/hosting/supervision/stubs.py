@@ -19,13 +19,17 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Stub:
-    """One process: its repository entry, its state as in proc(5), its CPU time and its start time, both in ticks."""
+    """One process: its repository entry, its state as in proc(5), its CPU time and its start time, both in ticks.
+
+    `ran` is the CPU time of its main thread, which runs the model, in ns; None if the kernel does not say.
+    """
 
     pid: int
     entry: str
     state: str
     ticks: int
     started: int = 0
+    ran: int | None = None
 
     @property
     def stopped(self) -> bool:
@@ -67,7 +71,7 @@ def family(server: int, proc: Path = _PROC) -> Family:
             if words[0].endswith(_PROGRAM) and stat.state not in _DEAD:
                 # The model's file: <repository>/<entry>/<version>/<file>
                 entry = words[1].decode(errors="replace").split("/")[-3]
-                living.append(Stub(int(pid), entry, stat.state, stat.ticks, stat.started))
+                living.append(Stub(int(pid), entry, stat.state, stat.ticks, stat.started, _ran(folder)))
     return Family(tuple(living), dead)
 
 
@@ -96,6 +100,12 @@ def _children(parent: int, proc: str) -> list[str]:
             with suppress(OSError):
                 found += _read(f"{threads}/{thread}/children").decode().split()
     return found
+
+
+def _ran(process: str) -> int | None:
+    with suppress(OSError):
+        return int(_read(f"{process}/schedstat").split()[0])
+    return None
 
 
 def _parent(process: str) -> int | None:

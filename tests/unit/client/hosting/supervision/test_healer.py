@@ -9,7 +9,7 @@ from semseg_client.hosting.supervision.healer import Healer
 from semseg_client.hosting.supervision.served_repository import ServedRepository
 from semseg_client.hosting.supervision.stubs import Stub
 
-DRAW, OTHER = Stub(1, "draw", "S", 0), Stub(2, "A_network", "S", 0)
+DRAW, SECOND, OTHER = (Stub(pid, entry, "S", 0) for pid, entry in enumerate(("draw", "draw", "A_network")))
 
 
 class Triton:
@@ -38,7 +38,7 @@ class Case:
         self.triton = Triton()
         self.said: list[str] = []
         self.healer = Healer(self.served, self.triton, lambda _: 2, self.said.append)
-        self.healer.look([DRAW, DRAW], 0.0)
+        self.healer.look([DRAW, SECOND], 0.0)
 
     @property
     def revision(self) -> str:
@@ -59,7 +59,7 @@ def case(tmp_path: Path) -> Case:
 
 
 def test_an_entry_with_all_its_processes_is_left_alone(case: Case) -> None:
-    case.healer.look([DRAW, DRAW, OTHER], 1.0)
+    case.healer.look([DRAW, SECOND, OTHER], 1.0)
     assert (case.revision, case.healer.faults()) == ("1", {})
 
 
@@ -69,7 +69,7 @@ def test_an_entry_that_has_lost_a_process_is_renewed_once_and_faulty_until_it_is
     assert case.revision == "2"
     assert list(case.healer.faults()) == ["draw"]
     case.loads()
-    case.healer.look([DRAW, DRAW], 3.0)
+    case.healer.look([DRAW, SECOND], 3.0)
     assert case.healer.faults() == {}
     assert case.said == [
         "a process of draw has died; it is reloaded now",
@@ -81,7 +81,7 @@ def test_while_another_process_of_an_entry_lives_it_goes_on(case: Case) -> None:
     case.lack([DRAW], 1.0)
     assert (case.revision, case.healer.faults()) == ("2", {})
     case.loads()
-    case.healer.look([DRAW, DRAW], 2.0)
+    case.healer.look([DRAW, SECOND], 2.0)
     case.lack([OTHER], 3.0)
     assert list(case.healer.faults()) == ["draw"]
 
@@ -104,7 +104,7 @@ def test_what_dies_again_and_again_is_left_alone_for_a_while(case: Case) -> None
     for death in range(6):
         case.lack([OTHER], death)
         case.loads()
-        case.healer.look([DRAW, DRAW], death + 0.5)
+        case.healer.look([DRAW, SECOND], death + 0.5)
     assert case.revision == "6"
     case.healer.look([OTHER], 5.9)
     assert case.healer.faults()["draw"].final
@@ -126,12 +126,12 @@ def test_after_a_restart_everything_is_faulty_until_it_is_loaded(case: Case) -> 
     case.healer.restarted(1.0)
     assert list(case.healer.faults()) == ["draw"]
     case.loads()
-    case.healer.look([DRAW, DRAW], 3.0)
+    case.healer.look([DRAW, SECOND], 3.0)
     assert case.said == ["tritonserver serves again, 2.0 s after it was started"]
 
 
 def test_a_process_that_is_missing_for_one_look_has_not_died(case: Case) -> None:
-    for living in ([DRAW], [DRAW, DRAW], [DRAW], [DRAW, DRAW]):
+    for living in ([DRAW], [DRAW, SECOND], [DRAW], [DRAW, SECOND]):
         case.healer.look(living, 1.0)
     assert case.revision == "1"
 
@@ -155,3 +155,20 @@ def test_an_entry_that_cannot_be_copied_keeps_no_other_from_healing(case: Case, 
     with pytest.raises(OSError, match="a_bad_one"):
         case.healer.look([], 2.0)
     assert case.served.revisions["later"] == "4"
+
+
+def test_a_process_of_a_replaced_revision_that_never_ends_is_no_substitute(case: Case) -> None:
+    third, fourth = Stub(11, "draw", "S", 0), Stub(12, "draw", "S", 0)
+    case.lack([DRAW], 1.0)
+    case.loads()
+    case.lack([DRAW, third, fourth], 2.0)
+    assert (case.revision, case.healer.faults()) == ("2", {})
+    case.lack([DRAW, third], 3.0)
+    assert case.revision == "3"
+
+
+def test_what_could_not_be_replaced_goes_on(case: Case) -> None:
+    for failed in range(8):
+        case.lack([DRAW], failed)
+        case.triton.failed = failed
+        assert case.healer.faults() == {}

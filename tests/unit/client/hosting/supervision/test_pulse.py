@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from semseg_client.hosting.supervision.pulse import Pulse
 from semseg_client.hosting.supervision.stubs import Stub
 
@@ -44,17 +46,16 @@ def test_who_neither_moves_nor_answers_hangs() -> None:
     assert case.asked == ["draw"]
 
 
-def test_who_answers_does_not_hang_and_is_asked_again_only_if_it_is_suspected_again() -> None:
+def test_who_answers_does_not_hang_and_is_asked_again_while_the_suspicion_lasts() -> None:
     case = Case()
     case.look(0, network=0)
-    case.look(0.5, network=1)
-    case.answers["draw"]()
     for now in range(1, 9):
-        assert case.look(now, network=2 + now) == []
-    assert case.asked == ["draw"]
-    case.look(9, network=20, suspicious=False)
-    case.look(10, network=21)
-    assert case.asked == ["draw", "draw"]
+        assert case.look(now, network=1 + now) == []
+        assert case.asked == ["draw"] * now
+        case.answers["draw"]()
+    for now in range(9, 12):
+        case.look(now, network=1 + now, suspicious=False)
+    assert case.asked == ["draw"] * 8
 
 
 def test_an_entry_has_one_question_at_a_time_and_a_late_answer_is_one() -> None:
@@ -86,20 +87,41 @@ def test_one_of_two_hangs_though_the_other_is_busy_with_something_long() -> None
     assert found == [[], [], [], [], [], [pair(1, 5)[0]]]
 
 
-def test_one_of_two_hangs_though_the_other_answers_if_it_has_no_share_in_a_second_of_work() -> None:
+def test_one_of_two_hangs_if_it_has_no_share_in_the_answers() -> None:
     case = Case()
-    case.pulse.hung(pair(300, 0), 0, suspicious=True)
-    case.pulse.hung(pair(300, 40), 1, suspicious=True)
-    case.answers["draw"]()
-    assert case.pulse.hung(pair(300, 90), 2, suspicious=True) == []
-    assert case.pulse.hung(pair(300, 110), 3, suspicious=True) == [pair(300, 110)[0]]
+    for now in range(6):
+        [] = case.pulse.hung([Stub(1, "draw", "S", 1, ran=7), Stub(2, "draw", "S", 1, ran=now)], now, suspicious=True)
+        case.answers.get("draw", lambda: None)()
+    assert [
+        stub.pid for stub in case.pulse.hung([Stub(1, "draw", "S", 1, ran=7), Stub(2, "draw", "S", 1, ran=9)], 9, suspicious=True)
+    ] == [1]
 
 
-def test_what_a_process_costs_while_it_is_started_is_no_work() -> None:
+@pytest.mark.parametrize("measured", [True, False])
+def test_two_that_answer_in_turn_do_not_hang(measured: bool) -> None:
     case = Case()
-    case.pulse.hung([Stub(1, "draw", "S", 1)], 0, suspicious=True)
-    case.pulse.hung([Stub(1, "draw", "S", 1)], 0.2, suspicious=True)
+    for now in range(30):
+        both = [Stub(pid, "draw", "S", 1, ran=(now + pid) // 2 if measured else None) for pid in (1, 2)]
+        assert case.pulse.hung(both, now, suspicious=True) == []
+        case.answers.get("draw", lambda: None)()
+
+
+def test_a_long_request_of_one_of_two_does_not_accuse_the_other() -> None:
+    case = Case()
+    for now in range(30):  # idle, it answers
+        both = [Stub(1, "draw", "S", 100 * now, ran=now), Stub(2, "draw", "S", 1, ran=now)]
+        assert case.pulse.hung(both, now, suspicious=True) == []
+
+
+def test_a_question_that_was_lost_with_a_process_does_not_accuse_its_successor() -> None:
+    case = Case()
+    for now, pid in ((0, 1), (0.5, 1), (1.5, 1)):
+        found = case.pulse.hung([Stub(pid, "draw", "S", 1)], now, suspicious=True)
+    assert [stub.pid for stub in found] == [1]
+    lost = case.answers["draw"]
+    for now in (2, 2.5):
+        case.pulse.hung([Stub(2, "draw", "S", 1)], now, suspicious=True)
+    assert case.asked == ["draw", "draw"]
     case.answers["draw"]()
-    for now in (1, 2, 3):
-        assert case.pulse.hung(pair(1, 400), now, suspicious=True) == []
-        case.answers["draw"]()
+    lost()
+    assert case.pulse.hung([Stub(2, "draw", "S", 1)], 4, suspicious=True) == []

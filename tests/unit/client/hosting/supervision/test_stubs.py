@@ -15,6 +15,7 @@ def process(proc: Path, pid: int, words: list[str], state: str, children: str = 
     fields = [state, parent, *"0" * 9, "7", "5", *"0" * 6, "40", *"0" * 20]
     (folder / "stat").write_text(f"{pid} (a) b) {' '.join(fields)}\n")
     (folder / "task" / str(pid) / "children").write_text(children)
+    (folder / "schedstat").write_text("99 7 1\n")
 
 
 def test_living_stubs_are_told_with_their_entry_state_and_time(tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ def test_living_stubs_are_told_with_their_entry_state_and_time(tmp_path: Path) -
     process(tmp_path, 4, [""], "Z")
     process(tmp_path, 5, ["sh", "-c", "x"], "S")
     found = family(1, tmp_path)
-    assert found.stubs == (Stub(2, "draw", "S", 12, 40), Stub(3, "A_network", "T", 12, 40))
+    assert found.stubs == (Stub(2, "draw", "S", 12, 40, 99), Stub(3, "A_network", "T", 12, 40, 99))
     assert [each.stopped for each in found.stubs] == [False, True]
     assert stopped(3, tmp_path)
     assert not stopped(2, tmp_path)
@@ -39,7 +40,7 @@ def test_without_the_kernels_lists_of_children_they_are_found_by_their_parent(tm
     process(tmp_path, 2, ["triton_python_backend_stub", "repository/draw/1/model.py"], "R", parent="1")
     process(tmp_path, 3, ["triton_python_backend_stub", "repository/draw/1/model.py"], "R", parent="7")
     (tmp_path / "1" / "task" / "1" / "children").unlink()
-    assert family(1, tmp_path).stubs == (Stub(2, "draw", "R", 12, 40),)
+    assert family(1, tmp_path).stubs == (Stub(2, "draw", "R", 12, 40, 99),)
 
 
 def test_a_process_that_has_got_the_number_of_another_is_not_killed() -> None:
