@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Result is the service's result. encoding/json reads and writes a []byte as Base64.
+// Result is what the service returns. encoding/json reads and writes a []byte as Base64.
 type Result struct {
 	LabelMap []int  `json:"labelMap"` // a class id for each pixel, row by row
 	Size     [2]int `json:"size"`     // height, width
