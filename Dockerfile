@@ -1,25 +1,25 @@
 # Two images from one file:
 #   docker build --target triton  -t semseg-triton  .
 #   docker build --target gateway -t semseg-gateway .
-# deploy: mount the exported model_repository/ into the first at /models, give the first's address to the second.
+# To deploy: mount the exported model_repository/ into the first at /models, and pass the first's address to the second.
 
 # NVIDIA's server: ONNX Runtime 1.27 in C++, the Python backend on Python 3.12.
 FROM nvcr.io/nvidia/tritonserver:26.07-py3 AS triton
-# As server/semseg_server/bundle.py has them, with the reasons.
+# server/semseg_server/bundle.py sets the same values and gives the reasons.
 ENV ORT_DISABLE_TELEMETRY=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=134217728 \
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1
-# What model_repository/*/1/model.py import.
+# The imports of model_repository/*/1/model.py.
 COPY locks/triton.txt /tmp/locked.txt
 RUN pip install --no-cache-dir --break-system-packages --no-deps --only-binary :all: --require-hashes -r /tmp/locked.txt \
     && rm /tmp/locked.txt
 COPY server/healthcheck.py /opt/semseg/healthcheck.py
 USER 1000:1000
 EXPOSE 8001 8002
-# A real inference of every model. What has died stays dead until the container is started again.
+# A real inference on every model. A dead process stays dead until the container restarts.
 HEALTHCHECK --interval=10s --timeout=30s --start-period=60s CMD ["python3", "/opt/semseg/healthcheck.py"]
-# Triton's HTTP port is for the health check alone: one malformed request there can end the server. Models cannot be loaded by
-# callers, and what else nobody has to call asks for headers that cannot be sent (server/semseg_server/tritonserver.py).
-# 16 MiB of shared memory for each Python model to start with: room for a 2048x1024 image without growing.
+# Triton's HTTP port serves only the health check: one malformed request there can end the server. Callers cannot load models, and
+# the other APIs that nobody needs demand headers that cannot be sent (server/semseg_server/tritonserver.py).
+# Each Python model starts with 16 MiB of shared memory: room for a 2048x1024 image without growing.
 CMD ["tritonserver", "--model-repository=/models", "--model-control-mode=none", "--http-address=127.0.0.1", \
      "--http-restricted-api=shared-memory,trace,logging:\nclosed=1", \
      "--grpc-restricted-protocol=shared-memory,trace,logging:CLOSED=1", \

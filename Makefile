@@ -1,17 +1,17 @@
-# Every habit of the project has a target here. Each sets up what it needs, once, in .venv.
+# One target for each routine task. Each sets up what it needs, once, in .venv.
 
 PYTHON  ?= python3
 DEMO    := PP-LiteSeg-Demo
-# What the environment may carry for others counts on the command line only.
+# These names count only on the command line: in the environment they may belong to other programs.
 $(foreach name,MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR SECONDS,$(if $(filter command,$(firstword $(origin $(name)))),,$(eval $(name) :=)))
 MODEL   := $(or $(MODEL),$(DEMO))
 WEIGHTS := $(or $(WEIGHTS),$(wildcard demo/$(MODEL)))
-# What int8 is quantised by: folder of images like those to come.
+# Calibration data for int8: a folder of images like those to come.
 CALIBRATION := $(or $(CALIBRATION),$(if $(filter int8,$(PRECISION)),$(if $(filter $(DEMO),$(MODEL)),demo/images)))
 ARGS    ?=
-# What `make serve` serves: several names may be given, and all stands for what is exported.
+# The models for `make serve`: one or more names, or all for every exported model.
 SERVED  := $(filter-out all,$(subst (slice),,$(MODEL)))
-ONE      = $(if $(filter 1,$(words $(SERVED))),$(SERVED),$(error a version is that of one model: MODEL=... names it))
+ONE      = $(if $(filter 1,$(words $(SERVED))),$(SERVED),$(error a version belongs to one model: name it with MODEL=...))
 
 VENV   := .venv
 SERVE  := $(VENV)/bin
@@ -19,7 +19,7 @@ EXPORT := $(VENV)/export/bin
 TOOLS  := $(VENV)/tools/bin
 PINS   := constraints.txt
 
-# What an environment installs is in its file in locks/, with the hashes of PyPI's files. Nothing is built from source, so no setup.py runs.
+# Each environment installs from its file in locks/, with the hashes of PyPI's files. Nothing is built from source, so no setup.py runs.
 LOCKED := -q --no-deps --only-binary :all: --require-hashes -r
 OURS   := -q --no-deps --no-build-isolation
 ROOMS  := contract client export server
@@ -35,31 +35,31 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.serve $(VENV)/.export ## install what serving and exporting need (the other targets do it by themselves)
+setup: $(VENV)/.serve $(VENV)/.export ## install what serving and exporting need (the other targets do this themselves)
 
-serve: $(VENV)/.serve $(SERVED:%=model_repository/%/config.pbtxt) ## serve MODEL="A B" or all, over REST, HTTP and gRPC (default: the demo network)
+serve: $(VENV)/.serve $(SERVED:%=model_repository/%/config.pbtxt) ## serve MODEL="A B" or MODEL=all over REST, HTTP and gRPC (default: the demo network)
 	@$(if $(VERSION),PYTHONPATH=export $(SERVE)/python -m semseg_export.versions use $(ONE) $(VERSION))
 	@$(SERVE)/semseg serve $(SERVED:%=--model %) $(ARGS)
 
-demo: $(VENV)/.serve model_repository/$(DEMO)/config.pbtxt ## the newcomer's proof: export, serve, segment a sample image, stop
+demo: $(VENV)/.serve model_repository/$(DEMO)/config.pbtxt ## try it out: export, serve, segment a sample image, stop
 	@$(SERVE)/python -m demo.run
 
-export: $(VENV)/.export ## MODEL=... from WEIGHTS=folder, archive, .pdparams, URL (default: official), also NAME= CLASSES= MEMORY= DEVICE=gpu PRECISION=fp16|int8; MODEL=all
+export: $(VENV)/.export ## export MODEL=... or all, from WEIGHTS=folder, archive, .pdparams, URL (default: official), also NAME= CLASSES= MEMORY= DEVICE=gpu PRECISION=fp16|int8
 	@$(EXPORT)/semseg-export '$(or $(NAME),$(MODEL))' $(if $(NAME),--architecture '$(MODEL)') \
 	    $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(if $(CLASSES),--classes '$(CLASSES)') $(if $(MEMORY),--memory $(MEMORY)) \
 	    $(if $(PRECISION),--precision '$(PRECISION)') $(if $(CALIBRATION),--calibration '$(CALIBRATION)') $(if $(FORCE),--force) \
 	    $(if $(DEVICE),--device '$(DEVICE)') $(if $(ACCELERATOR),--accelerator '$(ACCELERATOR)') $(ARGS)
 
-models: $(VENV)/.serve ## list PaddleX's networks, and what is exported of them
+models: $(VENV)/.serve ## list PaddleX's networks and which are exported
 	@PYTHONPATH=export $(SERVE)/python -m semseg_export.models
 
-rollback: $(VENV)/.serve ## serve the version of MODEL=... before the one that is served, or VERSION=...; a running server takes it up
+rollback: $(VENV)/.serve ## serve the previous version of MODEL=..., or VERSION=...; a running server picks it up
 	@PYTHONPATH=export $(SERVE)/python -m semseg_export.versions use $(ONE) $(VERSION)
 
-prune: $(VENV)/.serve ## delete the versions of MODEL=... that are not served
+prune: $(VENV)/.serve ## delete all versions of MODEL=... but the served one
 	@PYTHONPATH=export $(SERVE)/python -m semseg_export.versions prune $(SERVED)
 
-check: $(VENV)/.test ## the quick round while you work: unit tests and lint
+check: $(VENV)/.test ## quick check while you work: unit tests and lint
 	@$(SERVE)/python -m pytest -n 2 tests/unit --ignore tests/unit/export
 	@$(MAKE) --no-print-directory lint
 
@@ -68,29 +68,29 @@ test: $(VENV)/.test $(VENV)/.openapi ## run all tests
 	@$(SERVE)/python -m pytest tests/integration/test_chaos.py
 	@$(SERVE)/python -m pytest -n 3 --dist loadfile -m "not alone" tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex
 
-test-examples: $(VENV)/.test $(VENV)/.languages ## install seven languages from Debian (as root) and npm, run the clients in examples/ and PaddleX's own
+test-examples: $(VENV)/.test $(VENV)/.languages ## install seven languages from Debian (as root) and npm, and run the clients in examples/ and PaddleX's own
 	@$(SERVE)/python -m pytest tests/languages -rs
 
-test-zoo: $(VENV)/.test ## prove the export of all eighteen networks against Paddle (an hour on two cores)
+test-zoo: $(VENV)/.test ## compare the export of all eighteen networks with Paddle (an hour on two cores)
 	@$(EXPORT)/python -m pytest tests/zoo/test_zoo.py -s
 	@$(SERVE)/python -m pytest tests/zoo/test_served.py -s
 
-test-paddlex: $(VENV)/.test $(VENV)/.paddlex ## train a network, serve it, and compare it with PaddleX itself (four minutes)
+test-paddlex: $(VENV)/.test $(VENV)/.paddlex ## train a network, serve it and compare it with PaddleX itself (four minutes)
 	@$(SERVE)/python -m pytest tests/paddlex -s
 
-fuzz: $(VENV)/.test ## damage images and decode them, for SECONDS=600, in a process that may die; what kills it, hangs or takes memory is kept in output/fuzz
+fuzz: $(VENV)/.test ## decode damaged images in a child process for SECONDS=600; keep those that crash, hang or exhaust memory in output/fuzz
 	@$(SERVE)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(ARGS)
 
-chaos: $(VENV)/.test model_repository/$(DEMO)/config.pbtxt ## kill, stop and attack the service under load, for SECONDS=600; ends with what was lost and left (SEED=1)
+chaos: $(VENV)/.test model_repository/$(DEMO)/config.pbtxt ## kill, stop and attack the service under load for SECONDS=600; report what was lost and what was left behind (SEED=1)
 	@$(SERVE)/python -m tests.chaos --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) $(ARGS)
 
-bench: $(BENCH)/.set-up ## measure against PaddleX, its Triton kit, LitServe and bare ONNX Runtime (ARGS=--help; all of it takes hours)
+bench: $(BENCH)/.set-up ## compare with PaddleX, its Triton kit, LitServe and bare ONNX Runtime (ARGS=--help; a full run takes hours)
 	@$(BENCH)/harness/bin/python -m bench $(ARGS)
 
-bench-scale: $(BENCH)/.set-up ## measure how the server grows with pixels, clients and models (ARGS=--help)
+bench-scale: $(BENCH)/.set-up ## measure how the server scales with pixels, clients and models (ARGS=--help)
 	@$(BENCH)/harness/bin/python -m bench.scale $(ARGS)
 
-lint: $(VENV)/.test ## check style, types, who imports whom, and the Dockerfile
+lint: $(VENV)/.test ## check style, types, imports and the Dockerfile
 	@mkdir -p build
 	@$(SERVE)/ruff check -q .
 	@$(SERVE)/ruff format -q --check .
@@ -103,22 +103,22 @@ lint: $(VENV)/.test ## check style, types, who imports whom, and the Dockerfile
 	@PYTHONPATH=export $(SERVE)/lint-imports --no-cache pyproject.toml >build/imports.txt || { cat build/imports.txt; exit 1; }
 	@$(SERVE)/hadolint Dockerfile
 
-audit: $(VENV)/.test $(VENV)/.tools ## check for insecure code, write bills of materials (CycloneDX) to build/sbom, ask for known vulnerabilities
+audit: $(VENV)/.test $(VENV)/.tools ## check for insecure code, write bills of materials (CycloneDX) to build/sbom, look up known vulnerabilities
 	@$(SERVE)/ruff check -q --select S .
 	@mkdir -p build/sbom
 	@$(TOOLS)/$(BOM) -o build/sbom/serve.json $(VENV)
 	@$(TOOLS)/$(BOM) -o build/sbom/export.json $(VENV)/export
 	@$(TOOLS)/python locks/audit.py $(ARGS)
 
-format: $(VENV)/.test ## put the code into the project's style
+format: $(VENV)/.test ## apply the project's style to the code
 	@$(SERVE)/ruff check -q --fix .
 	@$(SERVE)/ruff format -q .
 
-train-demo: $(VENV)/.test ## train the demo network anew (an hour on two cores)
+train-demo: $(VENV)/.test ## retrain the demo network (an hour on two cores)
 	@OMP_NUM_THREADS=1 $(EXPORT)/python -m demo.train $(ARGS)
 
-# Paddle2ONNX asks for onnxoptimizer, which has no wheel for arm64, and imports it only in a function that we never call.
-lock: $(VENV)/.tools ## pin what pyproject.toml and locks/*.in ask for, in constraints.txt and locks/ (ARGS=--upgrade: the newest versions of all)
+# Paddle2ONNX requires onnxoptimizer, which has no wheel for arm64, but imports it only in a function that we never call.
+lock: $(VENV)/.tools ## pin the requirements of pyproject.toml and locks/*.in in constraints.txt and locks/ (ARGS=--upgrade: upgrade all)
 	@$(RESOLVE) $(ARGS) -c locks/limits.in --all-extras $(ROOMS:%=%/pyproject.toml) locks/test.in -o $(PINS)
 	@echo setuptools | $(HASH) --extra gateway --extra pipeline client/pyproject.toml server/pyproject.toml - -o locks/serve.txt
 	@echo setuptools | $(HASH) --extra gateway client/pyproject.toml - -o locks/gateway.txt
@@ -128,12 +128,12 @@ lock: $(VENV)/.tools ## pin what pyproject.toml and locks/*.in ask for, in const
 	@$(HASH) locks/triton.in -o locks/triton.txt
 	@$(RESOLVE) --generate-hashes $(ARGS) locks/tools.in -o locks/tools.txt
 
-dist: $(VENV)/.tools ## build a wheel and a source archive of each room in build/dist, and check them
+dist: $(VENV)/.tools ## build a wheel and a source archive of each package in build/dist, and check them
 	@rm -rf build/dist && mkdir -p build
 	@for room in $(ROOMS); do $(TOOLS)/python -m build -n --outdir build/dist $$room >build/dist.log 2>&1 || { cat build/dist.log; exit 1; }; done
 	@$(TOOLS)/twine check --strict build/dist/*
 
-clean: ## remove the environments and caches; exported models and bench's results stay
+clean: ## remove the environments and caches; keep exported models and benchmark results
 	@rm -rf $(VENV) $(filter-out $(BENCH)/results,$(wildcard $(BENCH)/* $(BENCH)/.[a-z]*)) output build .mypy_cache .pytest_cache .ruff_cache $(ROOMS:%=%/*.egg-info) $(ROOMS:%=%/build)
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -141,14 +141,14 @@ BOM     = cyclonedx-py environment --gather-license-texts --output-reproducible
 RESOLVE = $(TOOLS)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --no-emit-package paddle-semseg-contract
 HASH    = $(RESOLVE) --generate-hashes -c $(PINS)
 
-# A model that is asked for and not there yet is exported first; the demo network also when its weights are newer.
+# A missing model is exported first; the demo network also when its weights are newer.
 model_repository/%/config.pbtxt:
 	@$(MAKE) --no-print-directory export MODEL=$* ARGS=
 
 model_repository/$(DEMO)/config.pbtxt: $(wildcard demo/$(DEMO)/*)
 	@$(MAKE) --no-print-directory export MODEL=$(DEMO) WEIGHTS=demo/$(DEMO) ARGS=
 
-# The serving environment has no Paddle in it; the exporting environment, inside it, has no Triton.
+# The serving environment has no Paddle; the exporting environment, inside it, has no Triton.
 $(VENV)/.serve: $(SOURCES) locks/serve.txt
 	@echo "Setting up the serving environment in $(VENV) (about a minute)"
 	@$(PYTHON) -m venv $(VENV)
@@ -164,19 +164,19 @@ $(VENV)/.export: $(SOURCES) locks/export.txt | $(VENV)/.serve
 	@touch $@
 
 $(VENV)/.test: locks/test.txt $(VENV)/.serve $(VENV)/.export
-	@echo "Adding what the tests need"
+	@echo "Installing what the tests need"
 	@$(SERVE)/pip install $(LOCKED) locks/test.txt
 	@$(EXPORT)/pip install $(LOCKED) locks/test.txt
 	@$(EXPORT)/pip install $(OURS) -e client
 	@touch $@
 
-# What locks and audits the other environments stays out of them.
+# The packages that lock and audit the other environments stay out of them.
 $(VENV)/.tools: locks/tools.txt
 	@$(PYTHON) -m venv $(VENV)/tools
 	@$(TOOLS)/pip install $(LOCKED) locks/tools.txt
 	@touch $@
 
-# What the languages need from Debian stands in the README of each; what PaddleX's own clients need besides, in a package.json.
+# Each language's README lists its Debian packages; a package.json lists what PaddleX's own clients need in addition.
 $(VENV)/.languages: LANGUAGES = $(shell sed -n 's/^apt-get install -y //p' examples/*/README.md) $(if $(shell which npm),,npm)
 $(VENV)/.languages: $(wildcard examples/*/README.md) tests/languages/tutorial/package.json | $(VENV)/.serve
 	@echo "Installing from Debian: $(LANGUAGES)"
@@ -188,26 +188,26 @@ $(VENV)/.languages: $(wildcard examples/*/README.md) tests/languages/tutorial/pa
 	@npm install --silent --no-audit --no-fund --prefix $(VENV)/npm
 	@touch $@
 
-# A client is generated from our OpenAPI document, by what asks for another Typer than constraints.txt.
+# The generator that builds a client from our OpenAPI document requires another Typer than constraints.txt.
 $(VENV)/.openapi: tests/openapi/requirements.txt | $(VENV)/.serve
 	@echo "Setting up a generator of API clients in $(VENV)/openapi"
 	@$(PYTHON) -m venv $(VENV)/openapi
 	@$(VENV)/openapi/bin/pip install -q -r $<
 	@touch $@
 
-# PaddleX is the tests' oracle, never a dependency; it asks for another PyYAML than constraints.txt.
+# PaddleX is the tests' oracle, never a dependency; it requires another PyYAML than constraints.txt.
 $(VENV)/.paddlex: tests/paddlex/requirements.txt | $(VENV)/.serve
-	@echo "Setting up PaddleX in $(VENV)/paddlex, to compare with: 1.4 GB (about a minute)"
+	@echo "Setting up PaddleX for comparison in $(VENV)/paddlex: 1.4 GB (about a minute)"
 	@$(PYTHON) -m venv $(VENV)/paddlex
 	@$(VENV)/paddlex/bin/pip install -q -r $<
 	@touch $@
 
-# Each rival has an environment of its own; PaddleX's service and its Triton kit share PaddleX's.
+# Each rival has its own environment; PaddleX's service and its Triton kit share PaddleX's.
 $(BENCH)/.set-up: $(BENCH)/.harness $(BENCH)/.paddlex $(BENCH)/.litserve $(BENCH)/.perf_analyzer
 	@touch $@
 
 $(BENCH)/.harness: bench/requirements.txt $(SOURCES) $(PINS) | $(VENV)/.export
-	@echo "Setting up what measures in $(BENCH)/harness"
+	@echo "Setting up the benchmark harness in $(BENCH)/harness"
 	@$(PYTHON) -m venv $(BENCH)/harness
 	@$(BENCH)/harness/bin/pip install -q -c $(PINS) -e contract -e client -r $<
 	@$(BENCH)/harness/bin/pip install -q --no-deps -e export
@@ -225,11 +225,11 @@ $(BENCH)/.litserve: bench/rivals/litserve.txt $(PINS)
 	@$(BENCH)/litserve/bin/pip install -q -c $(PINS) -r $<
 	@touch $@
 
-# The last perf_analyzer that runs on an older glibc. What it links against lies beside it; without it, nothing is confirmed.
+# The last perf_analyzer that runs on an older glibc, with its libraries beside it. Without it, the bench confirms nothing.
 $(BENCH)/.perf_analyzer: | $(BENCH)/.harness
 	@mkdir -p $(BENCH)/perf_analyzer && cd $(BENCH)/perf_analyzer && \
 	    ../harness/bin/pip download -q --no-deps tritonclient==2.50.0 nvidia-cuda-runtime-cu12==12.9.79 && \
 	    for wheel in *.whl; do ../harness/bin/python -m zipfile -e $$wheel .; done && \
 	    { { apt-get download -q libb64-0d && dpkg -x libb64-0d_*.deb . && chmod +x tritonclient-*.data/data/bin/perf_analyzer; } >/dev/null 2>&1 || \
-	    { rm -rf tritonclient-*.data; echo "perf_analyzer is left out: libb64 could not be had from Debian's or Ubuntu's archive"; }; }
+	    { rm -rf tritonclient-*.data; echo "Skipping perf_analyzer: Debian's or Ubuntu's archive did not provide libb64"; }; }
 	@touch $@

@@ -1,4 +1,4 @@
-"""`python -m bench`, or `make bench`: the rivals side by side on this machine."""
+"""`python -m bench`, or `make bench`: compare the rivals on this machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ make bench ARGS="--models PP-LiteSeg-T,PP-LiteSeg-T-int8 --clients 1,8 --docs"
 
 make bench ARGS="--from .bench/results/bench-20260101-120000.jsonl --docs"
 
-Lists are given with commas. A network's name with -int8 or -fp16 is a model that `make export NAME=... PRECISION=...` has made of
+Separate lists with commas. A network's name with -int8 or -fp16 is a model that `make export NAME=... PRECISION=...` made from
 the network's weights in .bench/weights.
 """
 
@@ -53,32 +53,32 @@ def bench(
         models.DEFAULT
     ),
     sizes: Annotated[str, typer.Option(help="Height x width of the images, or mixed.")] = ",".join(SIZES),
-    clients: Annotated[str, typer.Option(help="How many ask at the same time.")] = ",".join(map(str, CLIENTS)),
-    rivals: Annotated[str, typer.Option(help=f"Of: {FLOOR}, {', '.join(RIVALS)}.")] = ",".join(
+    clients: Annotated[str, typer.Option(help="How many ask at once.")] = ",".join(map(str, CLIENTS)),
+    rivals: Annotated[str, typer.Option(help=f"From: {FLOOR}, {', '.join(RIVALS)}.")] = ",".join(
         [FLOOR, "grpc", "rest", "rest-map", "paddlex", "paddlex-triton", "litserve"]
     ),
-    rounds: Annotated[int, typer.Option(min=1, help="How often the rivals take their turns.")] = 3,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Of a turn, after its warm-up; slow rivals take longer.")] = 8.0,
-    docs: Annotated[bool, typer.Option("--docs", help="Write the tables and the plot into docs/ too.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="How many turns each rival takes.")] = 3,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of a turn, after its warm-up; slow rivals take longer.")] = 8.0,
+    docs: Annotated[bool, typer.Option("--docs", help="Also write the tables and the plot into docs/.")] = False,
     earlier: Annotated[
         Path | None,
-        typer.Option("--from", exists=True, dir_okay=False, help="Write the tables of these earlier results; measure nothing."),
+        typer.Option("--from", exists=True, dir_okay=False, help="Only write the tables of these earlier results."),
     ] = None,
 ) -> None:
-    """Measure the rivals side by side: latency, throughput, memory, processor time, start.
+    """Compare the rivals: latency, throughput, memory, processor time, start.
 
-    Every rival's server is started, warmed up and left idle; then they are loaded in turn, one at a time. Answers are compared
-    with what the bare network gives. Each measurement goes to .bench/results as a line of JSON, the tables beside it.
+    The bench starts every rival's server, warms it up and leaves it idle; then it loads them in turn, one at a time. It compares
+    answers with the bare network's. Each measurement goes to .bench/results as a line of JSON, the tables beside it.
     """
     try:
         taking_part = chosen(_list(rivals))
         each_size = [Size.of(name) for name in _list(sizes)]
         terms = Terms([int(count) for count in _list(clients)], rounds, seconds)
     except KeyError as error:
-        raise typer.BadParameter(f"there is no rival {error}; there are: {FLOOR}, {', '.join(RIVALS)}") from None
+        raise typer.BadParameter(f"there is no rival {error}; choose from {FLOOR}, {', '.join(RIVALS)}") from None
     except ValueError as error:
-        raise typer.BadParameter(f"--sizes are like 512x1024, --clients like 1,8: {error}") from None
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and stop what was started
+        raise typer.BadParameter(f"--sizes look like 512x1024, --clients like 1,8: {error}") from None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the child processes, too
     if earlier is not None:
         results = Results.read(earlier)
     else:
@@ -88,7 +88,7 @@ def bench(
             _contests(Model(name), each_size, taking_part, terms, results)
     loads = report.of(results.records, Load)
     if not loads:
-        console.print("Nothing was measured.")
+        console.print("No measurements.")
         raise typer.Exit(1)
     for file in publish(results, report.markdown(results.records), partial(plot.throughputs, loads), "bench", docs=docs):
         console.print(f"Written: {file}")
@@ -99,7 +99,7 @@ def _contests(model: Model, sizes: Sequence[Size], rivals: Sequence[Rival], term
     try:
         model.prepare()
     except Missing as error:
-        console.print(f"  {model.name} is left out: {error}")
+        console.print(f"  Skipping {model.name}: {error}")
         return
     for size in sizes:
         console.print(f"{model.name} at {size.name}")

@@ -1,4 +1,4 @@
-"""All rivals against each other on one model and one size, in turn, round after round."""
+"""All rivals on one model and one size, in turn, round after round."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .rivals.rival import Failed, LabelMap, Server
 from .rivals.semseg import Semseg
 from .stages import breakdown
 
-RIGHT = 0.99  # least share of equal pixels where the same ONNX file is run; batches differ in near-ties
-_ROOM = 0.25  # of the machine's memory, that must be free before a server is loaded: a batch may take gigabytes at once
-_IDLE = 2.0  # s, for which the processor time of idle servers is counted
-_PAUSE = 0.5  # s between two loads: OpenMP's threads spin on for a while after their work
-_STAGED = 20  # requests of a breakdown
-_CONFIRMED = (1, 8)  # clients with which perf_analyzer confirms
+RIGHT = 0.99  # lowest share of equal pixels for the same ONNX file; batches differ in near-ties
+_ROOM = 0.25  # of the machine's memory that must be free before a load: a batch may take gigabytes at once
+_IDLE = 2.0  # s, over which the processor time of idle servers is measured
+_PAUSE = 0.5  # s between two loads: OpenMP's threads keep spinning for a while after their work
+_STAGED = 20  # requests per breakdown
+_CONFIRMED = (1, 8)  # numbers of clients that perf_analyzer confirms
 
 Say = Callable[[str], None]
 
@@ -42,12 +42,12 @@ class Terms:
     seconds: float
 
     def plan(self, clients: int) -> Plan:
-        """Slow rivals are given until every client has had one answer more."""
+        """A slow rival's window lasts until every client has had one more answer."""
         return Plan(self.seconds, max(clients, 3))
 
 
 class Contest:
-    """One model and one size. What goes wrong with a rival is told and recorded; the others go on."""
+    """One model and one size. If a rival fails, the contest reports and records it and continues with the others."""
 
     def __init__(self, model: Model, size: Size, rivals: Sequence[Rival], terms: Terms, results: Results, say: Say) -> None:
         self.model = model
@@ -62,11 +62,11 @@ class Contest:
         self._truth: dict[int, LabelMap] = {}
 
     def run(self) -> None:
-        """Measure; without the bare network's answers there is nothing to compare with, and so no contest."""
+        """Measure, unless the bare network fails: then there are no answers to compare with."""
         try:
             self._truth = label_maps(self.model, self.files)
         except Failed as error:
-            self._say(f"  left out, for the bare network fails: {error}")
+            self._say(f"  skipped because the bare network fails: {error}")
             return
         with ExitStack() as running:
             for rival in list(self._rivals):
@@ -81,7 +81,7 @@ class Contest:
                         self._look_inside(server)
 
     def _start(self, rival: Rival, running: ExitStack) -> None:
-        """Start the rival's server, unless another rival has; warm it up with every image; then let it rest."""
+        """Start the rival's server, unless another rival did; warm it up with every image; then suspend it."""
         if rival.make in self._servers:
             return
         if rival.make in self._broken:
@@ -99,14 +99,14 @@ class Contest:
         self._say(f"  {rival.name}: ready after {ready:.1f} s, first answer {window.first * 1e3:.0f} ms, idle {idle:.1%}")
 
     def _round(self, number: int, clients: int) -> None:
-        order = self._rivals if number % 2 == 0 else self._rivals[::-1]  # nobody shall always come after the same one
+        order = self._rivals if number % 2 == 0 else self._rivals[::-1]  # no rival always follows the same one
         for rival in list(order):
             with self._excused(rival):
                 load = self._load(rival, number, clients)
                 self._results.add(load)
                 self._say(
                     f"  round {number + 1}, {clients} clients, {rival.name}: {load.throughput:.2f} images/s, "
-                    f"median {median(load.latencies) * 1e3:.0f} ms, {load.agreement:.4%} as the floor"
+                    f"median {median(load.latencies) * 1e3:.0f} ms, {load.agreement:.4%} as in the floor"
                 )
 
     def _load(self, rival: Rival, number: int, clients: int) -> Load:
@@ -134,20 +134,20 @@ class Contest:
         )
 
     def _checked(self, server: Server, rival: Rival, clients: int, plan: Plan) -> tuple[Window, float]:
-        """The window, and the smallest share of pixels that have the floor's class."""
+        """The window, and the lowest share of pixels with the floor's class."""
         memory = psutil.virtual_memory()
         if memory.available < _ROOM * memory.total:
             raise Failed(
-                f"only {memory.available / 1e9:.1f} GB of memory are free, for the servers stand side by side and keep what they "
-                "have had: take fewer --rivals, smaller --sizes or fewer --clients"
+                f"only {memory.available / 1e9:.1f} GB of memory are free, because all servers keep running and keep their "
+                "memory: use fewer --rivals, smaller --sizes or fewer --clients"
             )
         window, maps = server.load(rival.name, self.files, clients, plan)
         if window.failures:
             raise Failed(window.failures[0])
         agreement = min(_agreement(self._truth[index], found) for index, found in maps.items())
-        # What PaddleX answers is told, but keeps it in: its oneDNN kernels give SeaFormer_tiny other classes than Paddle's own.
+        # PaddleX may differ and stay in: its oneDNN kernels give SeaFormer_tiny other classes than Paddle's own.
         if server.same_file and agreement < RIGHT:
-            raise Failed(f"a wrong answer: {agreement:.2%} of the pixels have the floor's class")
+            raise Failed(f"wrong answer: {agreement:.2%} of the pixels have the floor's class")
         return window, agreement
 
     def _look_inside(self, server: Semseg) -> None:
@@ -164,13 +164,13 @@ class Contest:
                     f"our load generator {confirmation.our_throughput:.2f}"
                 )
         except (Failed, OSError) as error:
-            self._say(f"  the look inside ours failed: {error}")
+            self._say(f"  the breakdown of our server failed: {error}")
 
     @contextmanager
     def _excused(self, rival: Rival) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever a rival fails with, the others go on
+        except Exception as error:  # noqa: BLE001 - if one rival fails, the others continue
             reason = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
             self._rivals.remove(rival)
             self._results.add(Failure(self.model.name, self.size.name, rival.name, reason))
@@ -178,10 +178,10 @@ class Contest:
 
 
 def label_maps(model: Model, files: Sequence[Path]) -> dict[int, LabelMap]:
-    """What the bare network gives for each image: what every rival's answer is compared with.
+    """The bare network's answer to each image, the reference for every rival.
 
     Raises:
-        Failed: it gives nothing.
+        Failed: the bare network fails.
     """
     floor = Floor(model, arrangements()[0])
     try:
@@ -201,13 +201,13 @@ def _agreement(expected: LabelMap, found: LabelMap) -> float:
 
 
 def _busy() -> float:
-    """Seconds of processor time that all processes of the machine have taken, but for this one."""
+    """Seconds of processor time that all other processes of the machine have used."""
     times, own = psutil.cpu_times(), time.process_time()
     return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal) - own
 
 
 def _idle(tree: Tree) -> float:
-    """Processor time that the processes take a second while nobody asks."""
+    """Processor time per second that the processes use without requests."""
     time.sleep(_PAUSE)
     before = tree.cpu()
     time.sleep(_IDLE)
@@ -216,7 +216,7 @@ def _idle(tree: Tree) -> float:
 
 @contextmanager
 def _awake(tree: Tree) -> Iterator[None]:
-    """All servers stand side by side, but for the one that is asked they stand still: some look for work all the time."""
+    """Resume the server under test. All others stay suspended, because some poll for work all the time."""
     tree.wake()
     try:
         yield

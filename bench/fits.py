@@ -1,4 +1,4 @@
-"""What grows how with what, by least squares."""
+"""Fits of how figures grow, by least squares."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def exponent(values: Sequence[float], figures: Sequence[float]) -> float:
-    """The power of `values` by which `figures` grow: a straight line through the logarithms of both."""
+    """The power of `values` with which `figures` grow: a straight line through the logarithms of both."""
     return float(np.polyfit(np.log(values), np.log(figures), 1)[0])
 
 

@@ -1,4 +1,4 @@
-"""The images that are sent: seeded, as JPEG files."""
+"""The images that the clients send: seeded, as JPEG files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from semseg_export.synthetic_images import smooth_pixels
 from .places import HOME
 
 MIXED = "mixed"
-# Sides that divide by 128: at others, Paddle with oneDNN computes PP-LiteSeg's pools wrongly, and the rivals would differ.
+# Sides that are multiples of 128: at others, Paddle with oneDNN computes PP-LiteSeg's pools wrongly, and the rivals would differ.
 MIXTURE = ((512, 1024), (1024, 2048), (768, 1024), (640, 1280))
 COUNT = 4
 QUALITY = 90
@@ -20,17 +20,17 @@ QUALITY = 90
 
 @dataclass(frozen=True)
 class Size:
-    """`512x1024`, height by width as in a label map's shape, or `mixed`."""
+    """`512x1024`, height by width like a label map's shape, or `mixed`."""
 
     name: str
     shapes: tuple[tuple[int, int], ...]  # height and width of each image
 
     @classmethod
     def of(cls, name: str) -> Size:
-        """The size of that name.
+        """The size with that name.
 
         Raises:
-            ValueError: it is none.
+            ValueError: there is no such size.
         """
         if name == MIXED:
             return cls(name, MIXTURE)
@@ -39,12 +39,12 @@ class Size:
 
     @classmethod
     def wide(cls, megapixels: float) -> Size:
-        """The size nearest to so many 2^20 pixels that is twice as wide as high, its width in whole 128 pixels."""
+        """The size nearest to `megapixels` (of 2^20 pixels) that is twice as wide as high, its width a multiple of 128 pixels."""
         width = 128 * max(round((2 * megapixels * 2**20) ** 0.5 / 128), 1)
         return cls.of(f"{width // 2}x{width}")
 
     def files(self) -> list[Path]:
-        """JPEG files, written when first asked for. About 0.2 bytes a pixel, like photographs of streets."""
+        """JPEG files, written on first use. About 0.2 bytes per pixel, like photographs of streets."""
         files = []
         for seed, (height, width) in enumerate(self.shapes):
             file = HOME / "images" / f"{height}x{width}-{seed}.jpg"

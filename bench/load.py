@@ -1,6 +1,6 @@
-"""The closed-loop load: so many clients, each of which asks again as soon as it has its answer.
+"""The closed-loop load: several clients, each of which sends its next request as soon as it has its answer.
 
-Only the standard library is imported here: the floor runs the same loop in a process of its own.
+Imports only the standard library: the floor runs the same loop in a process of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-Call = Callable[[Any], Any]  # sends one request that was encoded before, and returns the answer as it came
+Call = Callable[[Any], Any]  # sends one encoded request and returns the raw answer
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Plan:
 
 @dataclass
 class Window:
-    """What was seen. Latencies in seconds, of the answers that came within the window; its ends are answers too."""
+    """The measurements. Latencies, in seconds, are of the answers within the window, which starts and ends with an answer."""
 
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
     first: float = 0.0  # the latency of the very first answer, before the window
     total: int = 0  # answers before, in and after the window
-    cpu: float = 0.0  # seconds of processor time that the loading process took for all of them
+    cpu: float = 0.0  # seconds of processor time that the loading process used for all of them
     failures: list[str] = field(default_factory=list)
 
 
@@ -54,7 +54,7 @@ class _Loop:
             start = time.perf_counter()
             try:
                 answer = call(self.bodies[body])
-            except Exception as error:  # noqa: BLE001 - whatever a rival fails with is told, and ends its load
+            except Exception as error:  # noqa: BLE001 - any failure of a rival is reported and ends its load
                 with self._lock:
                     self.window.failures.append(f"{type(error).__name__}: {error}"[:300])
                     self._closed = True
@@ -80,9 +80,9 @@ class _Loop:
 
 
 def closed_loop(calls: Sequence[Call], bodies: Sequence[Any], plan: Plan) -> tuple[Window, dict[int, Any]]:
-    """Load with one client for each of `calls`; also returns the first answer to each of `bodies`, by its index.
+    """Load with one client for each of `calls`; also returns the first answer to each of `bodies`, by index.
 
-    A request that fails ends the load: a window with failures holds no figures to compare.
+    A failed request ends the load: a window with failures holds no figures to compare.
     """
     loop = _Loop(bodies, len(calls), plan)
     threads = [threading.Thread(target=loop.run, args=[call], daemon=True) for call in calls]

@@ -1,4 +1,4 @@
-"""The machine and the versions that figures belong to."""
+"""The machine and the versions behind the figures."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _PACKAGES = {
 
 @dataclass(frozen=True)
 class Machine:
-    """What the results' first line and the report's first paragraph tell."""
+    """The content of the results' first line and the report's first paragraph."""
 
     date: str
     cpu: str
     cores: int
     memory_gb: float
     system: str
-    load: float  # of the last minute, before anything was started
+    load: float  # over the last minute before the run
     commit: str
     command: str
     versions: dict[str, str]
 
 
 def this_machine(target: str) -> Machine:
-    """Of a run of `make target` with the arguments of this process."""
+    """This machine, for a run of `make target` with this process's arguments."""
     arguments = " ".join(sys.argv[1:])
     return Machine(
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -68,7 +68,7 @@ def _commit() -> str:
 
 
 def _versions() -> dict[str, str]:
-    """Of the packages that decide, as their environments have them."""
+    """Versions of the packages that matter, as installed in their environments."""
     versions = {}
     for environment, packages in _PACKAGES.items():
         for package in packages:

@@ -1,4 +1,4 @@
-"""The networks that are measured: weights that all rivals share, and what our export makes of them."""
+"""The measured networks: weights that all rivals share, and our export of them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PRECISIONS = ("int8", "fp16")
 
 
 class Missing(Exception):
-    """A model that cannot be had; the message says what to do."""
+    """A model is unavailable; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A served model. Its name is a network's, or one with `-int8` or `-fp16` at its end.
+    """A served model. Its name is a network's, possibly with `-int8` or `-fp16` at the end.
 
-    The official weights are large and their host is not always there: random weights, seeded, take as long.
+    The official weights are large and their host is not always up; seeded random weights take as long to run.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Model:
 
     @property
     def paddlex_name(self) -> str:
-        """The network that PaddleX has to be told: it knows the demo network by its family."""
+        """The network's name for PaddleX, which knows the demo network by its family."""
         return "PP-LiteSeg-T" if self.network == DEMO else self.network
 
     @property
@@ -49,17 +49,17 @@ class Model:
 
     @property
     def onnx(self) -> Path:
-        """The network that our server runs, laid out for the CPU if it can be."""
+        """The network that our server runs, laid out for the CPU where possible."""
         found = sorted((REPOSITORY / network_of(self.name)).glob("*/model*.onnx"))
         return next((file for file in found if file.name == "model_cpu.onnx"), found[0])
 
     @property
     def any_device(self) -> Path:
-        """The same network as it is converted."""
+        """The same network as converted."""
         return self.onnx.with_name("model.onnx")
 
     def prepare(self) -> None:
-        """Write the weights and the exported model, unless they are there and made by the code as it is.
+        """Write the weights and the exported model, unless they exist and the current code made them.
 
         Raises:
             Missing: a step failed, or a model of another precision was not exported.
@@ -84,7 +84,7 @@ class Model:
         description.write_text(description.read_text().replace(f"model_name: {DEMO}", f"model_name: {self.paddlex_name}"))
 
     def _copy(self) -> None:
-        """Quantising asks for decisions that are not ours: the model is taken as `make export` left it."""
+        """Copy the model as `make export` left it: quantisation takes decisions that are not ours."""
         source = ROOT / "model_repository"
         if not (source / self.name).exists():
             precision = self.name.rpartition("-")[2]

@@ -1,4 +1,4 @@
-"""Triton's own perf_analyzer, which shall see what our load generator sees."""
+"""Triton's own perf_analyzer, which should confirm our load generator."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def available() -> bool:
 
 
 def confirm(server: Semseg, size: str, file: Path, clients: int, plan: Plan) -> Confirmation:
-    """Both load generators, one after the other, with the same image.
+    """Run both load generators, one after the other, with the same image.
 
     Raises:
-        Failed: perf_analyzer did not measure.
+        Failed: perf_analyzer measured nothing.
     """
     window, _ = server.load("grpc-picture", [file], clients, plan)
     if window.failures:
@@ -70,7 +70,7 @@ def _measure(server: Semseg, file: Path, clients: int, requests: int, folder: Pa
         table,
     ]
     command += ["--concurrency-range", str(clients), "--measurement-mode", "count_windows"]
-    command += ["--measurement-request-count", str(requests), "--stability-percentage", "999"]  # the figures stand as they are
+    command += ["--measurement-request-count", str(requests), "--stability-percentage", "999"]  # accept the figures as they are
     environment = {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(map(str, _LIBRARIES))}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if not table.exists():

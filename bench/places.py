@@ -1,4 +1,4 @@
-"""Where things lie."""
+"""Where things are."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _CLIENTS = 8
 
 
 def throughputs(loads: Sequence[Load], file: Path) -> Path:
-    """Images a second of each rival with eight clients (or the most there were): a row for each model and size."""
+    """Images per second of each rival with eight clients (or the largest number measured): one row per model and size."""
     contests = list(dict.fromkeys((load.model, load.size) for load in loads))
     figure = Figure(figsize=(8, 0.6 + 2.2 * len(contests)), layout="constrained")
     for axes, (model, size) in zip(figure.subplots(len(contests), squeeze=False)[:, 0], contests, strict=True):
@@ -41,7 +41,7 @@ def throughputs(loads: Sequence[Load], file: Path) -> Path:
 
 
 def lines(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], file: Path) -> Path:
-    """A panel for each key, a line of points for each key of that; both axes are logarithmic."""
+    """One panel per key, and in it one line of points per inner key; both axes are logarithmic."""
     figure = Figure(figsize=(8, 3.2 * len(panels)), layout="constrained")
     for axes, (title, series) in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels.items(), strict=True):
         for name, points in series.items():

@@ -1,4 +1,4 @@
-"""A process and all that it started: processor time, memory, and its end."""
+"""A process and its descendants: processor time, memory, and their end."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 import psutil
 
 _SAMPLING = 1.0  # s; reading the maps of a large process takes some milliseconds of a core
-_END = 20.0  # s, that a server has to stop by itself
+_END = 20.0  # s, for a server to stop by itself
 
 
 @dataclass
 class Memory:
-    """Sums over a tree of processes, in bytes: of a page that n processes share, `pss` counts 1/n for each, `rss` all of it."""
+    """Sums over a tree of processes, in bytes. For a page that n processes share, `pss` counts 1/n each, `rss` all of it each."""
 
     pss: int = 0
     rss: int = 0
 
 
 class Tree:
-    """A command with its children. What it writes goes to the file `log`, the standard output only if `talks` is false."""
+    """A command with its children. Its output goes to the file `log`, but standard output only if `talks` is false."""
 
     def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str], log: Path, *, talks: bool = False) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ class Tree:
         return self.process.poll() is None
 
     def ask(self, line: str) -> str:
-        """Of one that talks: the line that it answers to this one, or nothing if it has ended."""
+        """Send a line to a process that talks; returns its answer, one line, or nothing if the process has ended."""
         if self.process.stdin is None or self.process.stdout is None:
             return ""
         with suppress(BrokenPipeError):
@@ -53,13 +53,13 @@ class Tree:
         return self.process.stdout.readline()
 
     def last_words(self) -> str:
-        """The exit code, if it has ended, and the last lines of the log, as one."""
+        """The exit code, if the process has ended, and the log's last lines, joined."""
         code = self.process.poll()
         ended = [] if code is None else [f"exit code {code}"]
         return " | ".join([*ended, *self._log.read_text(errors="replace").strip().splitlines()[-4:]])[-600:]
 
     def cpu(self) -> float:
-        """Seconds of processor time, user and system, of those that live and of their children that have ended."""
+        """Seconds of processor time, user and system, of the live processes and of their ended children."""
         seconds = 0.0
         for process in self._living():
             with suppress(psutil.Error):
@@ -68,7 +68,7 @@ class Tree:
         return seconds
 
     def memory(self) -> Memory:
-        """What the tree takes now."""
+        """The tree's memory now."""
         now = Memory()
         for process in self._living():
             with suppress(psutil.Error):
@@ -79,7 +79,7 @@ class Tree:
 
     @contextmanager
     def watched(self) -> Iterator[Memory]:
-        """The largest sums, seen each second and at the end."""
+        """The largest sums, sampled every second and at the end."""
         peak, ended = Memory(), threading.Event()
 
         def see() -> None:
@@ -100,19 +100,19 @@ class Tree:
             see()
 
     def rest(self) -> None:
-        """Stand still: servers that look for work all the time must cost the one that is measured nothing."""
+        """Suspend the processes: servers that poll for work must not slow down the one under test."""
         for process in self._living():
             with suppress(psutil.Error):
                 process.suspend()
 
     def wake(self) -> None:
-        """Go on."""
+        """Resume the processes."""
         for process in self._living():
             with suppress(psutil.Error):
                 process.resume()
 
     def stop(self) -> None:
-        """End the process, and whatever of what it has started does not end with it."""
+        """End the process, and any of its descendants that outlive it."""
         started = self._living()[1:]
         self.wake()
         self.process.terminate()

@@ -1,4 +1,4 @@
-"""Where a run's text and plot go: beside its results and, if asked, into docs/performance.md."""
+"""Write a run's text and plot beside its results and, on request, into docs/performance.md."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from .places import PERFORMANCE
 from .records import Results
 
-Draw = Callable[[Path], Path]  # a plot, to a file
+Draw = Callable[[Path], Path]  # writes a plot to a file
 
 
 def publish(results: Results, text: str, draw: Draw, marker: str, *, docs: bool) -> list[Path]:
-    """Write both; `marker` names the place in the document and the plot's file. Returns the files."""
+    """Write both; `marker` names the place in the document and the plot's file. Returns the files written."""
     beside = results.file.with_suffix(".md")
     beside.write_text(text)
     written = [results.file, beside, draw(results.file.with_suffix(".svg"))]
@@ -27,7 +27,7 @@ def between(document: Path, marker: str, text: str) -> None:
     """Put `text` between `<!-- marker: begin -->` and `<!-- marker: end -->`.
 
     Raises:
-        ValueError: the markers are not there.
+        ValueError: the markers are missing.
     """
     begin, end = f"<!-- {marker}: begin -->", f"<!-- {marker}: end -->"
     before, found, rest = document.read_text().partition(begin)

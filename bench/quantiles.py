@@ -11,13 +11,13 @@ __all__ = ["Spread", "median", "p99"]
 
 
 def p99(values: Sequence[float]) -> float:
-    """The smallest value that 99 % do not exceed: with fewer than a hundred, the largest."""
+    """The smallest value that 99 % do not exceed; the largest if there are fewer than a hundred."""
     return sorted(values)[math.ceil(0.99 * len(values)) - 1]
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure of several rounds."""
+    """A figure over several rounds."""
 
     least: float
     middle: float

@@ -1,4 +1,4 @@
-"""What is measured, as lines of JSON."""
+"""The measurements, as lines of JSON."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Start:
     model: str
     size: str
     rival: str
-    ready: float  # s, until it said so
-    first: float  # s, the first image's answer after that
-    idle: float  # processor time of its processes a second, while nobody asked; all servers stand side by side
+    ready: float  # s, until it reported ready
+    first: float  # s, for the first answer after that
+    idle: float  # its processes' processor time per second without requests; all servers are loaded side by side
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,22 @@ class Load:
     round: int
     latencies: list[float]  # s
     seconds: float
-    cpu: float  # s of the server's processes, an image
-    loader_cpu: float  # s of the load generator's, an image
-    pss: int  # bytes, at most, all processes of the server
+    cpu: float  # s of the server's processes per image
+    loader_cpu: float  # s of the load generator per image
+    pss: int  # bytes, the peak over all processes of the server
     rss: int
-    others: float  # cores that processes of others took meanwhile: the noise
-    agreement: float  # smallest share of pixels that have the floor's class
+    others: float  # cores that unrelated processes used meanwhile: the noise
+    agreement: float  # lowest share of pixels with the floor's class
 
     @property
     def throughput(self) -> float:
-        """Images a second."""
+        """Images per second."""
         return len(self.latencies) / self.seconds
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A rival did not start, answer, or answer rightly, and is left out of what follows of this model and size."""
+    """A rival did not start, did not answer, or answered wrongly; the rest of this model and size runs without it."""
 
     model: str
     size: str
@@ -58,23 +58,23 @@ class Failure:
 
 @dataclass(frozen=True)
 class Stages:
-    """Where the time of one REST request goes, in seconds an image."""
+    """Where the time of one REST request goes, in seconds per image."""
 
     model: str
     size: str
     total: float  # what the client sees
-    gateway: dict[str, float]  # as the header Server-Timing tells them
+    gateway: dict[str, float]  # from the header Server-Timing
     triton: dict[str, dict[str, float]]  # model of the ensemble: queue, input, infer, output
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Triton's perf_analyzer beside our load generator, gRPC with both outputs."""
+    """Triton's perf_analyzer and our load generator, over gRPC with both outputs."""
 
     model: str
     size: str
     clients: int
-    throughput: float  # images a second
+    throughput: float  # images per second
     median: float  # s
     p99: float
     our_throughput: float
@@ -89,8 +89,8 @@ class Point:
     axis: str
     model: str
     value: float
-    seconds: float  # an image: the median latency, for clients the time between two answers
-    floor: float | None  # the same of the bare network
+    seconds: float  # per image: the median latency; for clients, the time between two answers
+    floor: float | None  # the same for the bare network
     latency: float
     pss: int
     ready: float
@@ -102,7 +102,7 @@ _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Machine, Start,
 
 @dataclass
 class Results:
-    """The records of one run, each written to `file` as it comes."""
+    """The records of one run; each is written to `file` at once."""
 
     file: Path
     records: list[Record] = field(default_factory=list)
@@ -115,7 +115,7 @@ class Results:
 
     @classmethod
     def read(cls, file: Path) -> Results:
-        """Those of an earlier run."""
+        """The results of an earlier run."""
         records = []
         for line in file.read_text().splitlines():
             fields = json.loads(line)

@@ -1,4 +1,4 @@
-"""The records of a run as tables of Markdown."""
+"""The records of a run as Markdown tables."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .rivals.catalogue import RIVALS, is_floor
 
 R = TypeVar("R")
 
-OURS = "rest"  # what others are compared with
+OURS = "rest"  # the rival that others are compared with
 
 
 def markdown(records: Sequence[Record]) -> str:
-    """Everything that a run has found, as text."""
+    """All findings of a run, as text."""
     parts = [described(machine) for machine in of(records, Machine)]
     contested = [each for each in records if isinstance(each, Start | Load | Failure | Stages | Confirmation)]
     contests = dict.fromkeys((each.model, each.size) for each in contested)
@@ -41,7 +41,7 @@ def of(records: Iterable[Record], kind: type[R]) -> list[R]:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table of Markdown; all but the first column are numbers."""
+    """A Markdown table; all columns but the first are numbers."""
     rule = ["---"] + ["---:"] * (len(heads) - 1)
     return [f"| {' | '.join(row)} |" for row in (heads, rule, *rows)]
 
@@ -78,13 +78,13 @@ def _speed_table(loads: Sequence[Load]) -> list[str]:
     return [
         *table(heads, rows),
         "",
-        f"The load generator and the watch on memory took {spread(loader)} ms of CPU an image; other processes kept "
+        f"The load generator and the memory watch took {spread(loader)} ms of CPU per image; other processes kept "
         f"{spread([load.others for load in loads])} cores busy meanwhile.",
     ]
 
 
 def _figures(loads: Sequence[Load], floors: Sequence[Load]) -> list[str]:
-    """Of one rival with one number of clients."""
+    """The figures of one rival with one number of clients."""
     if not loads:
         return [""] * 5
     latencies = list(chain.from_iterable(load.latencies for load in loads))
@@ -103,7 +103,7 @@ def _figures(loads: Sequence[Load], floors: Sequence[Load]) -> list[str]:
 
 
 def _cost_table(loads: Sequence[Load], starts: Sequence[Start]) -> list[str]:
-    heads = ["rival", "CPU ms an image", "PSS MB", "RSS MB", "ready s", "first ms", "idle CPU", "as floor"]
+    heads = ["rival", "CPU ms per image", "PSS MB", "RSS MB", "ready s", "first ms", "idle CPU", "as floor"]
     rows = []
     for rival in _present(loads):
         own = [load for load in loads if load.rival == rival]
@@ -127,7 +127,7 @@ def _ratios(
     best: Callable[[Iterable[float]], float],
     than: Callable[[Load], float] | None = None,
 ) -> list[float]:
-    """Round by round, the figure over the best that the others have in the same round: of the same figure, or of `than`."""
+    """Per round, the figure divided by the others' best in that round: of the same figure, or of `than`."""
     ratios = []
     for load in loads:
         same_round = [(than or figure)(other) for other in others if other.round == load.round]
@@ -137,7 +137,7 @@ def _ratios(
 
 
 def spread(ratios: Sequence[float]) -> str:
-    """Median, and least to most."""
+    """Median, minimum and maximum."""
     if not ratios:
         return ""
     found = Spread.of(ratios)
@@ -145,7 +145,7 @@ def spread(ratios: Sequence[float]) -> str:
 
 
 def _against(loads: Sequence[Load]) -> list[str]:
-    """What our REST call does, over what another rival does, round by round."""
+    """Our REST call divided by each other rival, per round."""
     ours = [load for load in loads if load.rival == OURS]
     others = [name for name in _present(loads) if name != OURS and not is_floor(name)]
     if not ours or not others:
@@ -168,11 +168,7 @@ def _stage_table(stages: Stages) -> list[str]:
     for model, spent in sorted(stages.triton.items(), key=lambda item: item[1]["all"]):
         rows.append([model, *(_ms(spent[part]) for part in ("queue", "input", "infer", "output", "all"))])
     rows.append(["what the client sees", "", "", "", "", _ms(stages.total)])
-    note = (
-        []
-        if stages.gateway
-        else ["", "The gateway sends no Server-Timing: what it takes is the difference of the last two rows."]
-    )
+    note = [] if stages.gateway else ["", "The gateway sends no Server-Timing: its time is the difference of the last two rows."]
     return [*table(["one REST request, ms", "queue", "input", "work", "output", "all"], rows), *note]
 
 

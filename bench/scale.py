@@ -1,6 +1,6 @@
-"""`python -m bench.scale`, or `make bench-scale`: what an image costs against pixels, clients and models.
+"""`python -m bench.scale`, or `make bench-scale`: the cost of an image against pixels, clients and models.
 
-Pixels and clients are fitted by a power, value ** exponent, by least squares on the logarithms; models by a straight line.
+Pixels and clients are fitted with a power, value ** exponent, by least squares on the logarithms; models with a straight line.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ console = Console(highlight=False, soft_wrap=True, markup=False)
 @app.command()
 def scale(
     model: Annotated[str, typer.Option(help="The network.")] = "PP-LiteSeg-T",
-    megapixels: Annotated[str, typer.Option(help="Of the images, in 2^20 pixels.")] = ",".join(map(str, MEGAPIXELS)),
-    clients: Annotated[str, typer.Option(help="How many ask at the same time.")] = ",".join(map(str, CLIENTS)),
-    loaded: Annotated[str, typer.Option("--loaded", help="How many models one server has.")] = ",".join(map(str, MODELS)),
-    seconds: Annotated[float, typer.Option(min=0.1, help="Of a measurement, after its warm-up.")] = 8.0,
-    docs: Annotated[bool, typer.Option("--docs", help="Write the tables and the plot into docs/ too.")] = False,
+    megapixels: Annotated[str, typer.Option(help="Sizes of the images, in 2^20 pixels.")] = ",".join(map(str, MEGAPIXELS)),
+    clients: Annotated[str, typer.Option(help="How many ask at once.")] = ",".join(map(str, CLIENTS)),
+    loaded: Annotated[str, typer.Option("--loaded", help="How many models one server loads.")] = ",".join(map(str, MODELS)),
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of a measurement, after its warm-up.")] = 8.0,
+    docs: Annotated[bool, typer.Option("--docs", help="Also write the tables and the plot into docs/.")] = False,
     earlier: Annotated[
         Path | None,
-        typer.Option("--from", exists=True, dir_okay=False, help="Write the tables of these earlier results; measure nothing."),
+        typer.Option("--from", exists=True, dir_okay=False, help="Only write the tables of these earlier results."),
     ] = None,
 ) -> None:
-    """Measure how our server grows: by gRPC, for the label map. An empty list leaves its series out."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and stop what was started
+    """Measure how our server scales, over gRPC, for the label map. An empty list skips its series."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the child processes, too
     if earlier is not None:
         results = Results.read(earlier)
     else:
@@ -70,7 +70,7 @@ def scale(
             series.clients([int(value) for value in clients.split(",") if value])
             series.models([int(value) for value in loaded.split(",") if value])
         except (Missing, Failed) as error:
-            console.print(f"The rest is left out: {error}")
+            console.print(f"The rest is skipped: {error}")
     points = report.of(results.records, Point)
     if not points:
         raise typer.Exit(1)
@@ -87,7 +87,7 @@ class Series:
         self._results = results
 
     def pixels(self, values: Sequence[float]) -> None:
-        """One client and an image of each size, ours and the floor in turn."""
+        """One client, one image of each size, our server and the floor in turn."""
         with running(Semseg(self.model)) as (ours, ready), running(Floor(self.model, arrangements()[0])) as (floor, _):
             for value in values:
                 size = Size.wide(value)
@@ -96,19 +96,19 @@ class Series:
                 megapixels = height * width / 2**20
                 try:
                     mine = self._measured(ours, "pixels", megapixels, files, 1, ready)
-                except Failed as error:  # beyond what the model admits
-                    console.print(f"{error}; the larger ones are left out")
+                except Failed as error:  # beyond the model's limit
+                    console.print(f"{error}; larger ones are skipped")
                     return
                 self._add(replace(mine, floor=self._measured(floor, "pixels", megapixels, files, 1).seconds))
 
     def clients(self, values: Sequence[int]) -> None:
-        """Images of one size."""
+        """Increasing numbers of clients, with images of one size."""
         with running(Semseg(self.model)) as (ours, ready):
             for value in values:
                 self._add(self._measured(ours, "clients", value, SIZE.files(), value, ready))
 
     def models(self, values: Sequence[int]) -> None:
-        """The same network under so many names, each asked before one is measured."""
+        """The same network under several names. Each answers a request before one is measured."""
         copies = [f"{self.model.name}-copy{number}" for number in range(1, max(values, default=1))]
         for copy in copies:
             models.export(copy, self.model.weights)
@@ -132,14 +132,14 @@ class Series:
     def _add(self, point: Point) -> None:
         self._results.add(point)
         console.print(
-            f"{point.axis} {point.value:g}: {point.seconds * 1e3:.1f} ms an image, latency {point.latency * 1e3:.1f} ms, "
+            f"{point.axis} {point.value:g}: {point.seconds * 1e3:.1f} ms per image, latency {point.latency * 1e3:.1f} ms, "
             f"{point.pss / 1e6:.0f} MB" + (f", floor {point.floor * 1e3:.1f} ms" if point.floor else "")
         )
 
 
 @contextmanager
 def running(server: S) -> Iterator[tuple[S, float]]:
-    """The server, started, and the seconds until it was ready."""
+    """Start the server; yields it and the seconds until it was ready."""
     try:
         yield server, server.start()
     finally:
@@ -147,7 +147,7 @@ def running(server: S) -> Iterator[tuple[S, float]]:
 
 
 def markdown(records: Sequence[Record]) -> str:
-    """The tables of the series with what was fitted."""
+    """The tables of the series, with their fits."""
     points = report.of(records, Point)
     parts = [report.described(machine) for machine in report.of(records, Machine)]
     tables: dict[str, Callable[[Sequence[Point]], list[str]]] = {"pixels": _pixels, "clients": _clients, "models": _models}
@@ -159,11 +159,11 @@ def markdown(records: Sequence[Record]) -> str:
 
 
 def panels(points: Sequence[Point]) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    """What is drawn."""
+    """The lines to plot, by panel."""
     drawn: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for point in points:
         if point.axis == "pixels":
-            panel = drawn.setdefault("seconds an image against 2^20 pixels", {})
+            panel = drawn.setdefault("seconds per image against 2^20 pixels", {})
             panel.setdefault("gRPC", []).append((point.value, point.seconds))
             if point.floor:
                 panel.setdefault("bare ONNX Runtime", []).append((point.value, point.floor))
@@ -198,7 +198,7 @@ def _clients(points: Sequence[Point]) -> list[str]:
     return [
         *report.table(["clients", "images/s", "median ms", "PSS MB"], rows),
         "",
-        f"Latency grows with clients to the power of {fit:.2f}: 1 is a queue and no more.",
+        f"Latency grows with clients to the power of {fit:.2f}: 1 is nothing but a queue.",
     ]
 
 
@@ -209,7 +209,7 @@ def _models(points: Sequence[Point]) -> list[str]:
     return [
         *report.table(["models", "ready s", "PSS MB", "median ms"], rows),
         "",
-        f"One more model takes {memory / 1e6:.0f} MB and {ready:.2f} s at the start.",
+        f"One more model takes {memory / 1e6:.0f} MB and {ready:.2f} s at start.",
     ]
 
 

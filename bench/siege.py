@@ -1,8 +1,8 @@
-"""`python -m bench.siege`: what callers who mean harm cost the others, and the gateway's memory.
+"""`python -m bench.siege`: what hostile callers cost the others, and the gateway's memory.
 
-A few normal callers ask for one image after the other, first alone and then beside each attack, which comes from a process of its
-own. A line for each tells the callers' latencies, what they were answered, and the most memory that the gateway's process took.
-Start the service before: `semseg serve --workers 1`.
+A few normal callers request one image after another, first alone and then during each attack, which runs in a process of its own.
+One line per trial shows the callers' latencies, the answers they got, and the peak memory of the gateway's process.
+Start the service first: `semseg serve --workers 1`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PAUSE = 0.1  # s, between two requests of a normal caller
 MEGABYTE = 2**20
 
 Address = tuple[str, int]
-Ready = Event  # set once the attack is under way
+Ready = Event  # set once the attack is running
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -51,7 +51,7 @@ async def connect(address: Address, limit: int = 2**16) -> tuple[asyncio.StreamR
 
 
 async def status(reader: asyncio.StreamReader) -> int:
-    """Of the answer, which is read to its end."""
+    """The answer's status; reads the answer to its end."""
     lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
     [length] = [int(line.partition(":")[2]) for line in lines if line.startswith("content-length")]
     await reader.readexactly(length)
@@ -59,7 +59,7 @@ async def status(reader: asyncio.StreamReader) -> int:
 
 
 async def slow_readers(address: Address, image: bytes, ready: Ready) -> None:
-    """60 of them, who take a kilobyte a second of eleven megabytes."""
+    """60 callers who read eleven megabytes at a kilobyte per second."""
 
     answered: list[bytes] = []
 
@@ -81,7 +81,7 @@ async def slow_readers(address: Address, image: bytes, ready: Ready) -> None:
 
 
 async def slow_senders(address: Address, _: bytes, ready: Ready) -> None:
-    """200, who send a byte of a megabyte every second."""
+    """200 callers who send a megabyte at a byte per second."""
 
     async def one() -> None:
         while True:
@@ -98,7 +98,7 @@ async def slow_senders(address: Address, _: bytes, ready: Ready) -> None:
 
 
 async def idle(address: Address, _: bytes, ready: Ready) -> None:
-    """5,000 connections, 500 new ones a second."""
+    """5,000 connections, 500 new ones per second."""
     ready.set()
     kept: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
     while len(kept) < 5000:
@@ -125,7 +125,7 @@ async def large(address: Address, image: bytes, ready: Ready) -> None:
     body = b'{"image": "' + image + b'"}'
 
     async def one(seen: Counter[object]) -> None:
-        with socket.create_connection(address) as caller:  # a StreamWriter would copy what it is given
+        with socket.create_connection(address) as caller:  # a StreamWriter would copy the body
             caller.setblocking(False)
             answer = asyncio.create_task(loop.sock_recv(caller, 1000))
             try:
@@ -193,7 +193,7 @@ def normal(address: Address, image: bytes, seconds: float, callers: int = CALLER
 
 
 class Memory(threading.Thread):
-    """The most that a process takes, in megabytes, until it is told to stop."""
+    """A process's peak memory until `stop`, in megabytes."""
 
     def __init__(self, process: psutil.Process) -> None:
         super().__init__(daemon=True)
@@ -214,7 +214,7 @@ class Memory(threading.Thread):
 
 
 async def flood(address: Address, image: bytes, rate: float, seconds: float) -> tuple[Seen, Seen]:
-    """Requests at that rate, whether or not those before are answered: what was done, and what was refused."""
+    """Send requests at `rate` without waiting for answers; returns those served and those refused."""
     done, refused, free = Seen(), Seen(), asyncio.LifoQueue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]()
     request = head(len(image)) + image
 
@@ -236,14 +236,14 @@ async def flood(address: Address, image: bytes, rate: float, seconds: float) -> 
     for number in range(int(rate * seconds)):
         await asyncio.sleep(max(0, begin + number / rate - time.monotonic()))
         tasks.add(asyncio.create_task(one()))
-    in_time = sum(done.statuses.values())  # what is answered after the flood does not count
+    in_time = sum(done.statuses.values())  # answers after the flood do not count
     done.statuses["in time"] = in_time
     await asyncio.gather(*tasks)
     return done, refused
 
 
 def gateway_process(address: Address) -> psutil.Process:
-    """The one process that accepts there, and not the one that started it."""
+    """The process that accepts connections at `address`, not the one that started it."""
     found = []
     for each in psutil.process_iter():
         with suppress(psutil.Error):
@@ -256,17 +256,17 @@ def gateway_process(address: Address) -> psutil.Process:
 def line(name: str, seen: Seen, memory: Memory) -> str:
     latencies = sorted(seen.latencies)
     middle, last = latencies[len(latencies) // 2] * 1000, p99(latencies) * 1000
-    return f"{name:9} p50 {middle:6.1f} ms  p99 {last:6.1f} ms  {dict(seen.statuses)}  at most {memory.most:.0f} MB"
+    return f"{name:9} p50 {middle:6.1f} ms  p99 {last:6.1f} ms  {dict(seen.statuses)}  peak {memory.most:.0f} MB"
 
 
 def main(
     rest: Annotated[str, typer.Argument(help="The service's address, http://...")],
-    image: Annotated[Path, typer.Option(help="What normal callers send.")] = Path("demo/images/street.jpg"),
-    large: Annotated[Path, typer.Option(help="What slow readers send.")] = Path("demo/images/street.jpg"),
-    trials: Annotated[str, typer.Option(help="Which attacks, with commas.")] = ",".join([*ATTACKS, "overload"]),
+    image: Annotated[Path, typer.Option(help="The image that normal callers send.")] = Path("demo/images/street.jpg"),
+    large: Annotated[Path, typer.Option(help="The image that slow readers send.")] = Path("demo/images/street.jpg"),
+    trials: Annotated[str, typer.Option(help="The attacks, separated by commas.")] = ",".join([*ATTACKS, "overload"]),
     seconds: Annotated[float, typer.Option(help="How long each lasts.")] = 20,
 ) -> None:
-    """What attacks cost the other callers of a service."""
+    """Measure what attacks cost a service's other callers."""
     url = urlsplit(rest)
     address = (str(url.hostname), int(url.port or 80))
     picture, process = image.read_bytes(), gateway_process(address)

@@ -1,4 +1,4 @@
-"""Where the time of one REST request goes: as the gateway and Triton tell it."""
+"""Where the time of one REST request goes, according to the gateway and Triton."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TRITON = {"queue": "queue", "input": "compute_input", "infer": "compute_infer",
 
 
 def breakdown(server: Semseg, size: str, file: Path, requests: int) -> Stages:
-    """The mean of so many requests, one after the other, for the label map and the picture."""
+    """The mean over `requests` requests, one after another, for the label map and the picture."""
     body = RestRoute(server.rest, picture=True).body(file.read_bytes())
     gateway: Counter[str] = Counter()
     connection = http.client.HTTPConnection(server.rest)
@@ -42,7 +42,7 @@ def breakdown(server: Semseg, size: str, file: Path, requests: int) -> Stages:
 
 
 def timing(header: str) -> dict[str, float]:
-    """Seconds by name, as the header Server-Timing has them (W3C); empty if it is."""
+    """Seconds by name from the header Server-Timing (W3C); empty if the header is."""
     return {name: float(milliseconds) / 1e3 for name, milliseconds in _ENTRY.findall(header)}
 
 

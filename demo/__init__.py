@@ -1,1 +1,1 @@
-"""A small street-scene network, the scenes it learned from, and how it was trained."""
+"""A small street-scene network, its training scenes, and its training."""

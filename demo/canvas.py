@@ -1,4 +1,4 @@
-"""What a scene is drawn with: the classes, the camera, and flat shapes in a world of metres."""
+"""The tools that draw a scene: the classes, the camera, and flat shapes in a world of metres."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def scaled(colour: Colour, factor: float) -> Colour:
 
 @dataclass(frozen=True)
 class Mood:
-    """The colours of the hour: sky at the zenith and at the horizon, and the light that falls on everything."""
+    """The colours of a time of day: sky at the zenith and at the horizon, and the light on everything."""
 
     zenith: Colour
     horizon: Colour
@@ -46,9 +46,9 @@ MOODS = (
 
 
 class Canvas:
-    """An image and its labels under one pencil, and the pinhole camera through which the world is seen.
+    """An image and its labels, drawn together, and the pinhole camera that sees the world.
 
-    Metres: x to the right, y up from the ground, z away from the camera. Every polygon goes with the same corners into
+    Metres: x to the right, y up from the ground, z away from the camera. Every polygon is drawn with the same corners into
     `image` uint8 [height, width, 3] BGR and `labels` uint8 [height, width], so the two agree to the pixel.
     """
 
@@ -61,14 +61,14 @@ class Canvas:
         self.centre = rng.uniform(0.42, 0.58) * width
         self.focal = rng.uniform(1.0, 1.3) * height
         self.eye = rng.uniform(1.6, 2.2)
-        self.sun = -1 if rng.random() < 0.5 else 1  # the side of the street that the sun shines from
+        self.sun = -1 if rng.random() < 0.5 else 1  # the side of the street where the sun is
 
     def project(self, x: float, y: float, z: float) -> tuple[int, int]:
         scale = self.focal / max(z, 0.5)
         return round(self.centre + x * scale), round(self.horizon + (self.eye - y) * scale)
 
     def fill(self, corners: Sequence[tuple[float, float, float]], colour: Colour, label: int, light: float = 1) -> None:
-        """Fill a polygon given in metres; the farther away, the more haze."""
+        """Fill a polygon given in metres; more distance means more haze."""
         pixels = np.array([self.project(*corner) for corner in corners], np.int32)
         clear = math.exp(-corners[0][2] / 110)
         hazed = [c * light * clear + h * (1 - clear) for c, h in zip(colour, self.mood.horizon, strict=True)]
@@ -125,6 +125,6 @@ class Face:
 
 
 def noise(rng: np.random.Generator, cells: int, width: int, height: int) -> npt.NDArray[np.float32]:
-    """Smooth float32 [height, width] noise in about -1 to 1, with `cells` bumps from top to bottom."""
+    """Smooth float32 [height, width] noise from about -1 to 1, with `cells` bumps from top to bottom."""
     lattice = rng.integers(0, 255, (cells, 2 * cells), dtype=np.uint8)
     return cv2.resize(lattice, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 127.5 - 1

@@ -1,4 +1,4 @@
-"""`make demo`: serve the demo network on free ports, segment a street by REST, stop.
+"""`make demo`: serve the demo network on free ports, segment a street over REST, stop.
 
 Writes output/street.jpg (the picture) and output/street.json (the whole answer).
 """
@@ -36,7 +36,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 @contextmanager
 def timed(step: str) -> Iterator[None]:
-    """Says what begins and, at the end, how long it took."""
+    """Print the step at its start and its duration at its end."""
     console.print(f"[bold]{step}[/]")
     start = time.perf_counter()
     yield
@@ -45,9 +45,9 @@ def timed(step: str) -> Iterator[None]:
 
 @contextmanager
 def serving(repository: Path, *flags: str, **settings: str) -> Iterator[dict[str, str]]:
-    """`semseg serve` on free ports until the block ends; gives the addresses `rest`, `grpc` and `metrics`.
+    """Run `semseg serve` on free ports until the block ends; yields the addresses `rest`, `grpc` and `metrics`.
 
-    `settings` are variables of its environment.
+    `settings` become environment variables of the service.
     """
     with TemporaryDirectory(prefix="semseg-demo-") as folder:
         ready = Path(folder, "ready.json")
@@ -62,7 +62,7 @@ def serving(repository: Path, *flags: str, **settings: str) -> Iterator[dict[str
             *ports,
             *flags,
         ]
-        # The user's own settings are for another service.
+        # The user's own settings belong to another service.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SEMSEG_")}
         environment |= settings
         process = subprocess.Popen(command, env=environment)
@@ -98,7 +98,7 @@ def class_table(result: dict[str, Any], names: Sequence[str]) -> Table:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and stop what was started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the child processes, too
     with ExitStack() as running:
         with timed("Start tritonserver and the gateway on free ports"):
             addresses = running.enter_context(serving(REPOSITORY, "--model", MODEL))

@@ -1,7 +1,7 @@
 """Synthetic street scenes with exact labels in Cityscapes' nineteen train ids.
 
-A scene is a small world seen through a pinhole camera, drawn far things first. Drawing happens at twice the size; the
-image is averaged down, the labels are sampled.
+A scene is a small world seen through a pinhole camera, drawn from far to near. It is drawn at twice the size; then the
+image is averaged down and the labels are sampled.
 """
 
 import math
@@ -52,7 +52,7 @@ from demo.things import (
 HELD_OUT = range(1_000_000, 1_000_050)  # never trained on; the published figures come from these
 TRAINING = range(100_000)
 
-# How much each class is roughened by fine (pixel) and coarse (patchy) noise: asphalt is grainy, leaves are patchy.
+# The strength of fine (pixel) and coarse (patchy) noise for each class: asphalt is grainy, leaves are patchy.
 FINE, COARSE = np.full(19, 0.03, np.float32), np.full(19, 0.04, np.float32)
 FINE[[ROAD, SIDEWALK, WALL, VEGETATION, TERRAIN, SKY]] = 0.07, 0.05, 0.06, 0.16, 0.12, 0.01
 COARSE[[ROAD, SIDEWALK, WALL, VEGETATION, TERRAIN, SKY]] = 0.05, 0.05, 0.10, 0.20, 0.16, 0.0
@@ -72,7 +72,7 @@ PAVEMENT: tuple[tuple[Draw, float, int], ...] = (
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that stands on the ground at (x, z), and the patch of ground that it keeps from the sun."""
+    """Something that stands on the ground at (x, z), and the patch of ground that it shades."""
 
     x: float
     z: float
@@ -142,7 +142,7 @@ def shadows(canvas: Canvas, things: Sequence[Thing]) -> None:
 
 
 def traffic(rng: np.random.Generator, kerb: float) -> list[Thing]:
-    """Vehicles on four lanes, riders between them, people and now and then a vehicle that crosses."""
+    """Vehicles on four lanes, riders between them, people and sometimes a crossing vehicle."""
     things = []
     for lane, first in ((-0.75, 7.0), (-0.25, 12.0), (0.25, 12.0), (0.75, 7.0)):
         z = first + rng.uniform(0, 8)
@@ -170,7 +170,7 @@ def passers(rng: np.random.Generator, side: int, kerb: float, edge: float) -> li
 
 
 def roadside(canvas: Canvas, x: float) -> None:
-    """What stands behind one pavement, from far to near; walls and fences come where they are seen best."""
+    """What stands behind one pavement, from far to near; walls and fences stand where they are most visible."""
     rng = canvas.rng
     near = [wall, fence, building, park, building]
     kinds = [building, park, building, *(near[k] for k in rng.permutation(5)), building]
@@ -182,7 +182,7 @@ def roadside(canvas: Canvas, x: float) -> None:
 
 
 def scene(seed: int, width: int = 512, height: int = 256) -> tuple[Image, Image]:
-    """The scene of a seed: (image uint8 [height, width, 3] BGR, labels uint8 [height, width])."""
+    """The scene for a seed: (image uint8 [height, width, 3] BGR, labels uint8 [height, width])."""
     canvas = Canvas(np.random.default_rng(seed), 2 * width, 2 * height)
     rng = canvas.rng
     kerb = rng.uniform(5.2, 6.6)
@@ -201,7 +201,7 @@ def scene(seed: int, width: int = 512, height: int = 256) -> tuple[Image, Image]
 
 
 def develop(canvas: Canvas, width: int, height: int) -> tuple[Image, Image]:
-    """Halve the canvas; add the grain of each surface, the light of the hour and the camera's own noise."""
+    """Halve the canvas; add each surface's grain, the light of the time of day and the camera's noise."""
     labels = np.ascontiguousarray(canvas.labels[1::2, 1::2])
     image = cv2.resize(canvas.image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
     fine = canvas.rng.integers(0, 256, (height, width), dtype=np.uint8).astype(np.float32) / 127.5 - 1

@@ -1,6 +1,6 @@
-"""The things that stand in a street, each drawn the way it is told apart: one function a kind.
+"""The things in a street, each drawn with its distinguishing features: one function per kind.
 
-What is drawn at (x, z) has its foot there; things that have a front and a side are boxes of two faces.
+A thing drawn at (x, z) has its foot there; things with a front and a side are boxes of two faces.
 """
 
 import math
@@ -304,14 +304,14 @@ def coach_side(face: Face, paint: Colour, trim: Colour, length: float, axles: Se
 
 
 def coach(face: Face, paint: Colour, trim: Colour, length: float, axles: Sequence[float]) -> None:
-    """What a bus and a tram have in common; `face` is the end that is seen."""
+    """The common parts of a bus and a tram; `face` is the visible end."""
     side = Face(face.canvas, face.label, face.x - math.copysign(1.27, face.x), face.z, math.pi / 2)
     coach_side(side, paint, trim, length, axles)
     coach_end(face, paint, trim, rear=face.x > 0)
 
 
 def car(canvas: Canvas, x: float, z: float) -> None:
-    """Lower body, bonnet or boot, cabin with sloping glass: the one vehicle low enough to be seen from above."""
+    """Lower body, bonnet or boot, cabin with sloping glass: the only vehicle low enough to be seen from above."""
     paint, rear = canvas.pick(CAR_PAINT), x > 0
     inner = -math.copysign(1, x)
     foot, back, roof = z + (0.5 if rear else 1.2), z + (3.3 if rear else 3.9), scaled(paint, 1.2)
@@ -359,7 +359,7 @@ def tram(canvas: Canvas, x: float, z: float) -> None:
 
 
 def crossing(canvas: Canvas, x: float, z: float) -> None:
-    """A vehicle that crosses the street: seen from its side."""
+    """A vehicle that crosses the street, seen from the side."""
     kind = int(canvas.rng.integers(4))
     if kind < 2:
         car_side(Face(canvas, CAR, x, z), canvas.pick(CAR_PAINT))

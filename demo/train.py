@@ -1,7 +1,7 @@
-"""Train the demo network on synthetic scenes and save it as PaddleX would: `python -m demo.train`.
+"""Train the demo network on synthetic scenes and save it in PaddleX's format: `python -m demo.train`.
 
-The network is a PP-LiteSeg (https://arxiv.org/abs/2204.02681) a quarter as wide as PP-LiteSeg-T. Everything is seeded
-and the number of steps is fixed, so a second run on the same machine gives the same weights.
+The network is a PP-LiteSeg (https://arxiv.org/abs/2204.02681) a quarter as wide as PP-LiteSeg-T. All seeds and the
+number of steps are fixed, so a second run on the same machine gives the same weights.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def augmented(rng: np.random.Generator, drawn: Scene) -> Scene:
 
 
 def quick_mean_and_max(x: paddle.Tensor, use_concat: bool = True) -> Any:
-    """Mean and maximum over the channels; the maximum as a pooling, whose gradient is quick."""
+    """Mean and maximum over the channels; the maximum is a pooling, whose gradient is fast."""
     flat = x.reshape([x.shape[0], 1, x.shape[1], -1])
     highest = functional.max_pool2d(flat, kernel_size=(x.shape[1], 1)).reshape([x.shape[0], 1, x.shape[2], x.shape[3]])
     pair = [x.mean(axis=1, keepdim=True), highest]
@@ -82,7 +82,7 @@ def quick_mean_and_max(x: paddle.Tensor, use_concat: bool = True) -> Any:
 
 @contextmanager
 def quick_attention() -> Iterator[None]:
-    """Let PP-LiteSeg's attention use `quick_mean_and_max`: on a CPU, 40 % of a step goes into paddle.max's gradient."""
+    """Make PP-LiteSeg's attention use `quick_mean_and_max`: on a CPU, paddle.max's gradient takes 40 % of a step."""
     own = tensor_fusion_helper.avg_max_reduce_channel_helper
     tensor_fusion_helper.avg_max_reduce_channel_helper = quick_mean_and_max
     try:
@@ -92,7 +92,7 @@ def quick_attention() -> Iterator[None]:
 
 
 def class_weights(scenes: Sequence[Scene]) -> paddle.Tensor:
-    """float32 [19]: rarer classes weigh more, by the root of their share."""
+    """float32 [19]: rarer classes weigh more, by the square root of their share."""
     counts = sum(np.bincount(labels.ravel(), minlength=len(CLASSES)) for _, labels in scenes)
     share = counts / np.sum(counts)
     weights = np.clip(1 / np.sqrt(share + 1e-4), None, 20)
@@ -100,7 +100,7 @@ def class_weights(scenes: Sequence[Scene]) -> paddle.Tensor:
 
 
 def soft_jaccard(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
-    """One minus the mean intersection over union of the classes that occur, with probabilities for pixels."""
+    """One minus the mean intersection over union of the classes that occur, on probabilities instead of pixels."""
     chance = functional.softmax(logits, axis=1)
     truth = functional.one_hot(labels, len(CLASSES)).transpose([0, 3, 1, 2])
     both, area = (chance * truth).sum([0, 2, 3]), truth.sum([0, 2, 3])
@@ -114,9 +114,9 @@ def loss(
 ) -> paddle.Tensor:
     """Cross-entropy of the three heads and soft Jaccard of the first.
 
-    At a quarter of the size (the first head) and an eighth (the others): at full size, upsampling and cross-entropy
-    would take longer than the network. The centres of the smaller pictures' pixels lie between two pixels of `labels`;
-    `shift` 0 or 1 takes the one before or after.
+    Computed at a quarter of the size (the first head) and an eighth (the others): at full size, upsampling and
+    cross-entropy would take longer than the network. The pixel centres of the smaller images lie between two pixels of
+    `labels`; `shift` 0 or 1 takes the one before or after.
     """
     features = net.backbone(images)
     refined = net.ppseg_head([features[k] for k in net.backbone_indices])
@@ -136,15 +136,15 @@ def loss(
 
 
 def rate(progress: float) -> float:
-    """Learning rate at `progress` 0 to 1: a straight rise, then half a cosine down to nothing."""
+    """Learning rate at `progress` 0 to 1: a linear rise, then half a cosine down to zero."""
     fall = 0.5 + 0.5 * np.cos(np.pi * min(progress, 1))
     return float(PEAK_RATE * min(1, progress / WARM_UP + 0.01) * fall)
 
 
 def train(net: nn.Layer, steps: int, minutes: float | None, kept: Path | None) -> None:
-    """Train for a number of steps, or for a time (then the result depends on the machine's speed).
+    """Train for `steps` steps, or for `minutes` (then the result depends on the machine's speed).
 
-    The weights go to the file `kept` every 500 steps and at the end.
+    Saves the weights to the file `kept` every 500 steps and at the end.
     """
     optimizer = paddle.optimizer.AdamW(
         PEAK_RATE, parameters=net.parameters(), weight_decay=0.01, grad_clip=nn.ClipGradByGlobalNorm(5.0)
@@ -209,7 +209,7 @@ def export(net: nn.Layer, out: Path) -> None:
 
 
 def confusion(model: Path, width: int, height: int) -> npt.NDArray[np.int64]:
-    """int64 [19,19], truth by prediction, in pixels, of the saved network over the held-out scenes."""
+    """Confusion matrix of the saved network over the held-out scenes: int64 [19,19], truth by prediction, in pixels."""
     config = inference.Config(str(model / "inference.json"), str(model / "inference.pdiparams"))
     config.disable_glog_info()
     predictor = inference.create_predictor(config)
@@ -223,7 +223,7 @@ def confusion(model: Path, width: int, height: int) -> npt.NDArray[np.int64]:
 
 
 def report(table: npt.NDArray[np.int64]) -> str:
-    """IoU of every class, their mean over the classes that occur, and pixel accuracy."""
+    """IoU of every class that occurs, their mean, and pixel accuracy."""
     right, truth, claimed = np.diag(table), table.sum(1), table.sum(0)
     iou = {name: r / (t + c - r) for name, r, t, c in zip(CLASSES, right, truth, claimed, strict=True) if t}
     rows = [f"{name:14s} {value:.3f}" for name, value in iou.items()]
@@ -233,10 +233,10 @@ def report(table: npt.NDArray[np.int64]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--minutes", type=float, help="train for this long, whatever the number of steps")
+    parser.add_argument("--minutes", type=float, help="train for this long and ignore --steps")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / NAME)
-    parser.add_argument("--start-from", type=Path, help="weights of an earlier run (weights.pdparams) to go on from")
-    parser.add_argument("--keep-weights", type=Path, help="where to keep the weights for --start-from")
+    parser.add_argument("--start-from", type=Path, help="weights of an earlier run (weights.pdparams) to continue from")
+    parser.add_argument("--keep-weights", type=Path, help="file to save the weights to, for --start-from")
     options = parser.parse_args()
     paddle.seed(0)
     net = network()

@@ -1,10 +1,10 @@
-"""Ask an advisory service about every version that constraints.txt and locks/*.txt pin, for whatever Python and platform.
+"""Ask an advisory service about every version that constraints.txt and locks/*.txt pin, for any Python and platform.
 
     python locks/audit.py [OPTIONS OF pip-audit, such as --ignore-vuln ID]
 
-pip-audit passes where PyPI answers 404 to every question, as a mirror of it may. So a service is believed only once it
-has reported KNOWN, and a version that it could not look up is a failure, too.
-Exits with 0 if nothing is known against any version, 1 if something is, 2 if the question was not answered.
+pip-audit passes even if PyPI answers every query with 404, as a mirror may. So this script trusts a service only after it
+has reported KNOWN, and it treats a version that could not be looked up as a failure, too.
+Exit code 0: no known vulnerabilities; 1: some; 2: no service answered.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 
 
 class Unanswered(Exception):
-    """The service is out of reach, or does not know what it must."""
+    """The service is unreachable, or lacks an advisory that it must have."""
 
 
 def pins(files: list[Path]) -> list[list[str]]:
-    """Every pin once, in lists that name no package twice, as pip-audit wants them."""
+    """Every pin once, in lists that name no package twice, as pip-audit requires."""
     versions: dict[str, list[str]] = {}
     for name, version in sorted({pin for file in files for pin in PIN.findall(file.read_text())}):
         versions.setdefault(name.lower(), []).append(f"{name}=={version}")
@@ -36,17 +36,17 @@ def pins(files: list[Path]) -> list[list[str]]:
 
 
 def ask(service: str, pinned: list[str], *options: str) -> list[dict[str, Any]]:
-    """What is known of each: its `name`, `version` and `vulns`. Raises Unanswered."""
+    """For each pin, its `name`, `version` and `vulns`. Raises Unanswered."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("\n".join(pinned))
         file.flush()
         command = [sys.executable, "-m", "pip_audit", "--progress-spinner=off", "--no-deps", "--disable-pip", "--format=json"]
         command += ["--vulnerability-service", service, "--requirement", file.name, *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own list of words
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
     try:
         answers: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
     except ValueError as error:
-        raise Unanswered((done.stderr.strip().splitlines() or ["it said nothing"])[-1]) from error
+        raise Unanswered((done.stderr.strip().splitlines() or ["no output"])[-1]) from error
     skipped = [answer["skip_reason"] for answer in answers if "skip_reason" in answer]
     if skipped or len(answers) != len(pinned):
         raise Unanswered(skipped[0] if skipped else f"{len(answers)} answers to {len(pinned)} questions")
@@ -56,7 +56,7 @@ def ask(service: str, pinned: list[str], *options: str) -> list[dict[str, Any]]:
 def audit(service: str, files: list[Path], *options: str) -> list[dict[str, Any]]:
     """Raises Unanswered."""
     if not ask(service, [KNOWN])[0]["vulns"]:
-        raise Unanswered(f"it knows of nothing against {KNOWN}, so its answers are worth nothing")
+        raise Unanswered(f"it reports nothing for {KNOWN}, so its answers are worthless")
     return [answer for pinned in pins(files) for answer in ask(service, pinned, *options)]
 
 
@@ -66,11 +66,11 @@ def main() -> None:
         try:
             answers = audit(service, files, *sys.argv[1:])
         except Unanswered as reason:
-            print(f"{service} could not be asked: {reason}", file=sys.stderr)
+            print(f"{service} gave no answer: {reason}", file=sys.stderr)
             continue
         found = [(answer, vulnerability) for answer in answers for vulnerability in answer["vulns"]]
         for answer, vulnerability in found:
-            fixed = ", ".join(vulnerability["fix_versions"]) or "nowhere yet"
+            fixed = ", ".join(vulnerability["fix_versions"]) or "no version yet"
             print(f"{answer['name']} {answer['version']}: {vulnerability['id']}, fixed in {fixed}")
         print(f"{service} knows of {len(found)} vulnerabilities in {len(answers)} pinned versions")
         sys.exit(1 if found else 0)

@@ -1,6 +1,6 @@
-"""Whether every segmentation model of the tritonserver on this machine answers a real inference; exit code 1 if one does not.
+"""Check that every segmentation model of the tritonserver on this machine answers a real inference; exit code 1 if one does not.
 
-Triton calls itself ready even when one of its Python processes has died. For a container's health check: standard library only.
+Triton reports ready even when one of its Python processes has died. For a container's health check: standard library only.
 
     python3 healthcheck.py [http://localhost:8000]
 """
@@ -25,7 +25,7 @@ def main() -> None:
         names = [entry["name"] for entry in json.loads(ask(f"{url}/v2/repository/index", b"{}"))]
         models = [name for name in names if "class_names" in json.loads(ask(f"{url}/v2/models/{name}/config"))["parameters"]]
         for model in models:
-            # Triton's binary form: the body is the one tensor.
+            # Triton's binary form: the body is the only tensor.
             ask(f"{url}/v2/models/{model}/infer", IMAGE, {"Inference-Header-Content-Length": "0"})
     except (URLError, OSError, ValueError, KeyError) as error:
         sys.exit(f"not healthy: {error}")

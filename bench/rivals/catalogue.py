@@ -1,4 +1,4 @@
-"""The rivals by the names that `--rivals` takes."""
+"""The rivals, by their names in `--rivals`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Make = Callable[[Model], Server]
 
 @dataclass(frozen=True)
 class Rival:
-    """A way of asking a server. Those with the same `make` share one."""
+    """A way of calling a server. Rivals with the same `make` share one server."""
 
     name: str
     make: Make
@@ -52,10 +52,10 @@ FLOOR = "floor"  # stands for all its arrangements
 
 
 def chosen(names: list[str]) -> list[Rival]:
-    """The rivals of those names, in the catalogue's order.
+    """The rivals with these names, in the catalogue's order.
 
     Raises:
-        KeyError: there is none of a name.
+        KeyError: a name is unknown.
     """
     unknown = [name for name in names if name not in RIVALS and name != FLOOR]
     if unknown:

@@ -1,4 +1,4 @@
-"""The floor: the bare network, in process, with no image to decode and nobody to answer to."""
+"""The floor: the bare network, in process, with no image to decode and no client to answer."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Floor(Server):
 
 
 class Plain(Floor):
-    """The same with the graph that any device takes, before its tail is laid out for the CPU."""
+    """The same with the graph for any device, before its tail is laid out for the CPU."""
 
     kind = "plain"
 
@@ -63,6 +63,6 @@ class Plain(Floor):
 
 
 def arrangements() -> list[str]:
-    """What two cores or more can be shared out to."""
+    """The ways to divide two cores or more."""
     cores = len(os.sched_getaffinity(0))
     return list(dict.fromkeys([f"1x{cores}", f"{cores}x1"]))

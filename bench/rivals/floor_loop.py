@@ -2,9 +2,9 @@
 
     python -m bench.rivals.floor_loop MODEL.onnx SESSIONS THREADS
 
-An empty line on its standard input is answered with "ready". For any other, {"files", "clients", "seconds", "answers", "out"},
-it loads itself, writes the class ids of file k to out/k.npy, and answers with the window as a line of JSON. The images are
-decoded before the clock runs.
+It answers an empty line on standard input with "ready". For any other line, {"files", "clients", "seconds", "answers", "out"},
+it loads itself, writes the class ids of file k to out/k.npy, and answers with the window as a line of JSON. It decodes the
+images before the clock starts.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
     free = queue.SimpleQueue[ort.InferenceSession]()
     for each in made:
         free.put(each)
-    # A pool serves in the order of asking; of threads at a lock, the one that has just let go would be first again.
+    # A pool serves in order of arrival; at a lock, the thread that has just released it would be first again.
     pool = ThreadPoolExecutor(len(made))
 
     def run(body: Feeds) -> Any:

@@ -1,4 +1,4 @@
-"""LitServe with the same ONNX file: the serving framework that one would pick instead."""
+"""LitServe with the same ONNX file: the obvious alternative as a serving framework."""
 
 from __future__ import annotations
 

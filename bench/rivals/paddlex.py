@@ -42,7 +42,7 @@ class PaddleX(Served):
 
 
 def pipeline(model: Model) -> Path:
-    """The pipeline's configuration as PaddleX packs it, with our weights."""
+    """PaddleX's pipeline configuration, with our weights."""
     module = {
         "module_name": "semantic_segmentation",
         "model_name": model.paddlex_name,
@@ -56,7 +56,7 @@ def pipeline(model: Model) -> Path:
 
 
 def settings() -> dict[str, str]:
-    """PaddleX's environment: nothing of the network or the user's folders. Its ten threads are as fast as one a core."""
+    """PaddleX's environment: it uses neither the network nor the user's folders. Its ten threads are as fast as one per core."""
     return {
         "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True",
         "PADDLE_PDX_CACHE_HOME": str(HOME / "paddlex-cache"),

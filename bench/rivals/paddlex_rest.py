@@ -1,4 +1,4 @@
-"""PaddleX's REST call, which three of the rivals answer."""
+"""PaddleX's REST call, which three of the rivals support."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def in_json(answer: bytes, *, picture: bool) -> LabelMap:
     """The label map in PaddleX's answer.
 
     Raises:
-        Failed: it holds none, or no picture though there must be one.
+        Failed: it holds no label map, or no picture although one is expected.
     """
     content = orjson.loads(answer)
     if content.get("errorCode") != 0:
         raise Failed(f"error {content.get('errorCode')}: {content.get('errorMsg')}")
     result = content["result"]
     if picture and not result.get("image"):
-        raise Failed("there is no picture in the answer")
+        raise Failed("the answer has no picture")
     return np.array(result["labelMap"], np.uint8).reshape(result["size"])

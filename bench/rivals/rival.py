@@ -1,4 +1,4 @@
-"""What the harness needs of a rival: a server that starts and stops, and ways of asking it, its routes."""
+"""What the harness needs of a rival: a server that starts and stops, and routes to call it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..processes import Tree
 LabelMap = npt.NDArray[np.uint8]
 
 HOST = "127.0.0.1"
-_START = 300.0  # s, that a server may take to be ready
+_START = 300.0  # s, for a server to become ready
 _POLL = 0.05  # s
 
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -33,13 +33,13 @@ class Failed(Exception):
 
 
 class Route(Protocol):
-    """One way of asking a running server."""
+    """One way of calling a running server."""
 
     def body(self, image: bytes) -> Any:
-        """The request for an image file, encoded before the clock runs."""
+        """The request for an image file, encoded before the clock starts."""
 
     def connection(self) -> AbstractContextManager[Call]:
-        """A connection of a client's own. What it returns is the answer as it came, not parsed."""
+        """A client's own connection. Its calls return the raw answer, not parsed."""
 
     def label_map(self, answer: Any) -> LabelMap:
         """The class ids, uint8 [H, W], in an answer."""
@@ -49,7 +49,7 @@ class Server(ABC):
     """A rival's process (or processes) with one model, on this machine."""
 
     name: str
-    same_file: ClassVar[bool]  # whether it runs the very ONNX file: then its label maps must be the floor's
+    same_file: ClassVar[bool]  # whether it runs the same ONNX file: then its label maps must equal the floor's
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -58,16 +58,16 @@ class Server(ABC):
 
     @property
     def tree(self) -> Tree:
-        """Its processes, once it was started."""
+        """The server's processes, once started."""
         if self._tree is None:
             raise Failed("it was not started")
         return self._tree
 
     def start(self) -> float:
-        """Start, and wait until it says that it is ready; returns the seconds that took.
+        """Start the server and wait until it reports ready; returns the seconds that took.
 
         Raises:
-            Failed: it ended, or took too long.
+            Failed: the server ended, or took too long.
         """
         start = time.monotonic()
         self._tree = self.launch()
@@ -80,7 +80,7 @@ class Server(ABC):
         return time.monotonic() - start
 
     def stop(self) -> None:
-        """End it, if it was started."""
+        """Stop the server, if it was started."""
         if self._tree is not None:
             self._tree.stop()
 
@@ -90,19 +90,19 @@ class Server(ABC):
 
     @abstractmethod
     def ready(self) -> bool:
-        """Whether it says that it can be asked."""
+        """Whether the server reports ready."""
 
     @abstractmethod
     def load(self, route: str, files: Sequence[Path], clients: int, plan: Plan) -> tuple[Window, dict[int, LabelMap]]:
-        """Load it with image files; also returns a label map for each file that was answered, by its index."""
+        """Load the server with image files; also returns a label map for each answered file, by index."""
 
 
 class Served(Server):
-    """A server that is asked over the network."""
+    """A server that is called over the network."""
 
     @abstractmethod
     def route(self, name: str) -> Route:
-        """The route of that name."""
+        """The route with that name."""
 
     def load(self, route: str, files: Sequence[Path], clients: int, plan: Plan) -> tuple[Window, dict[int, LabelMap]]:
         asked = self.route(route)
@@ -114,7 +114,7 @@ class Served(Server):
 
 
 def answers(url: str) -> bool:
-    """Whether a GET is answered with status 200."""
+    """Whether a GET returns status 200."""
     try:
         with _opener.open(url, timeout=5) as response:
             return bool(response.status == 200)
@@ -123,6 +123,6 @@ def answers(url: str) -> bool:
 
 
 def get_json(url: str) -> Any:
-    """What a GET is answered."""
+    """The JSON answer to a GET."""
     with _opener.open(url, timeout=5) as response:
         return json.load(response)

@@ -1,4 +1,4 @@
-"""Our own server, by gRPC and by REST."""
+"""Our own server, over gRPC and REST."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .rival import LabelMap, Route, Served, get_json
 
 
 class Semseg(Served):
-    """`semseg serve` with one model, or with `others` besides."""
+    """`semseg serve` with one model, or with `others` too."""
 
     name = "semseg"
     same_file = True
@@ -54,7 +54,7 @@ class Semseg(Served):
         return Tree([*command, *(f"--model={model}" for model in self._models)], {}, self.log)
 
     def ready(self) -> bool:
-        """The file is written once every model has answered an inference."""
+        """The server writes the file once every model has answered an inference."""
         if not self._ready_file.exists():
             return False
         self._addresses = json.loads(self._ready_file.read_text())
@@ -66,12 +66,12 @@ class Semseg(Served):
         return RestRoute(self.rest, picture=name == "rest")
 
     def ask(self, model: str, file: Path) -> None:
-        """One image to one of the models, for what that leaves in the server."""
+        """Send one image to one of the models, for the memory that this takes in the server."""
         with Client(self.grpc, timeout=600) as client:
             client.segment(file, model)
 
     def statistics(self) -> dict[str, dict[str, Any]]:
-        """Triton's own statistics of each model, by its name."""
+        """Triton's own statistics of each model, by name."""
         told = get_json(f"{self._addresses['http']}/v2/models/stats")
         return {model["name"]: model for model in told["model_stats"]}
 
@@ -90,7 +90,7 @@ class _GrpcRoute:
     @contextmanager
     def connection(self) -> Iterator[Call]:
         with Client(self.url, timeout=600) as client:
-            client.models()  # else the first call would ask for them
+            client.models()  # otherwise the first call would fetch them
             yield lambda image: client.segment(image, self.model, picture=self.picture)
 
     def label_map(self, answer: Segmentation) -> LabelMap:

@@ -56,7 +56,7 @@ class TritonKit(Served):
 
 @dataclass(frozen=True)
 class _KitRoute:
-    """PaddleX's JSON in a string, over gRPC, as the kit's own client sends it."""
+    """PaddleX's JSON in a string over gRPC, as the kit's own client sends it."""
 
     url: str
 

@@ -1,4 +1,4 @@
-// Segment an image by REST: segment IMAGE [URL]
+// Segment an image over REST: segment IMAGE [URL]
 
 #include <filesystem>
 #include <fstream>
@@ -54,7 +54,7 @@ void write(const std::string& name, const std::string& content) {
     if (!(file << content)) throw std::runtime_error("cannot write " + name);
 }
 
-/// The result that the service gives: labelMap, size and image.
+/// The service's result: labelMap, size and image.
 json segment(const std::string& image, const std::string& url) {
     httplib::Client client(url);
     client.set_read_timeout(100);  // s; the service gives up after 60
@@ -63,7 +63,7 @@ json segment(const std::string& image, const std::string& url) {
     if (!response) throw std::runtime_error("no answer from " + url + " (" + httplib::to_string(response.error()) + ")");
     const json answer = json::parse(response->body, nullptr, false);
     if (!answer.is_object() || !answer.contains("errorCode") || !answer.contains("errorMsg")) {
-        throw std::runtime_error(url + " answered " + std::to_string(response->status) + ", and not as the service does");
+        throw std::runtime_error(url + " answered " + std::to_string(response->status) + ", but not in the service's format");
     }
     if (response->status != 200) {
         throw std::runtime_error(answer["errorCode"].dump() + ": " + answer["errorMsg"].get<std::string>());
@@ -82,7 +82,7 @@ int main(int argc, char** argv) {
         const json result = segment(read(path), url);
 
         const int height = result["size"][0], width = result["size"][1];
-        std::string labels;  // a class id for every pixel, row by row
+        std::string labels;  // a class id for each pixel, row by row
         for (const int id : result["labelMap"]) labels.push_back(static_cast<char>(id));
         const std::string name = path.stem().string();
         write(name + "_labels.pgm", "P5 " + std::to_string(width) + " " + std::to_string(height) + " 255\n" + labels);

@@ -1,4 +1,4 @@
-// Segment an image by REST: Segment IMAGE [URL]
+// Segment an image over REST: Segment IMAGE [URL]
 
 using System;
 using System.IO;
@@ -18,7 +18,7 @@ static class Segment
         public Failure(string message) : base(message) { }
     }
 
-    /// <summary>The result that the service gives: labelMap, size and image.</summary>
+    /// <summary>The service's result: labelMap, size and image.</summary>
     static async Task<JObject> Ask(byte[] image, string url)
     {
         var body = new JObject { ["image"] = Convert.ToBase64String(image) };
@@ -26,7 +26,7 @@ static class Segment
         string text;
         try
         {
-            using (var client = new HttpClient()) // it waits for 100 s; the service gives up after 60
+            using (var client = new HttpClient()) // times out after 100 s; the service gives up after 60
             using (var content = new StringContent(body.ToString(Formatting.None), Encoding.UTF8, "application/json"))
             using (var response = await client.PostAsync(url + "/semantic-segmentation", content))
             {
@@ -41,7 +41,7 @@ static class Segment
         }
         var answer = Parsed(text);
         if (answer?["errorMsg"] == null)
-            throw new Failure($"{url} answered {(int)status}, and not as the service does");
+            throw new Failure($"{url} answered {(int)status}, but not in the service's format");
         if (status != HttpStatusCode.OK)
             throw new Failure($"{answer["errorCode"]}: {answer["errorMsg"]}");
         return (JObject)answer["result"];
@@ -64,7 +64,7 @@ static class Segment
         var result = await Ask(File.ReadAllBytes(path), url);
 
         int height = (int)result["size"][0], width = (int)result["size"][1];
-        var labels = result["labelMap"].Select(id => (byte)id).ToArray(); // a class id for every pixel, row by row
+        var labels = result["labelMap"].Select(id => (byte)id).ToArray(); // a class id for each pixel, row by row
         var name = Path.GetFileNameWithoutExtension(path);
         File.WriteAllBytes($"{name}_labels.pgm", Encoding.ASCII.GetBytes($"P5 {width} {height} 255\n").Concat(labels).ToArray());
         File.WriteAllBytes($"{name}_picture.jpg", Convert.FromBase64String((string)result["image"]));
@@ -75,7 +75,7 @@ static class Segment
         }
     }
 
-    // Mono's mcs takes no asynchronous Main.
+    // Mono's mcs does not support an asynchronous Main.
     static int Main(string[] arguments)
     {
         if (arguments.Length < 1 || arguments.Length > 2)

@@ -1,4 +1,4 @@
-// Segment an image by REST: segment IMAGE [URL]
+// Segment an image over REST: segment IMAGE [URL]
 package main
 
 import (
@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// Result is what the service gives. encoding/json reads and writes a []byte as Base64.
+// Result is what the service returns. encoding/json reads and writes a []byte as Base64.
 type Result struct {
-	LabelMap []int  `json:"labelMap"` // a class id for every pixel, row by row
+	LabelMap []int  `json:"labelMap"` // a class id for each pixel, row by row
 	Size     [2]int `json:"size"`     // height, width
 	Image    []byte `json:"image"`    // JPEG
 }
@@ -38,7 +38,7 @@ func segment(image []byte, url string) (*Result, error) {
 		Result    Result `json:"result"`
 	}
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || answer.ErrorMsg == "" {
-		return nil, fmt.Errorf("%s answered %d, and not as the service does", url, response.StatusCode)
+		return nil, fmt.Errorf("%s answered %d, but not in the service's format", url, response.StatusCode)
 	}
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%d: %s", answer.ErrorCode, answer.ErrorMsg)

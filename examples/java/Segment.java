@@ -1,4 +1,4 @@
-// Segment an image by REST: java Segment IMAGE [URL]
+// Segment an image over REST: java Segment IMAGE [URL]
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -22,7 +22,7 @@ import java.util.Map;
 public class Segment {
     static final ObjectMapper JSON = new ObjectMapper();
 
-    /** The result that the service gives: labelMap, size and image. */
+    /** The service's result: labelMap, size and image. */
     static JsonNode segment(byte[] image, String url) throws IOException, InterruptedException {
         String body = JSON.writeValueAsString(Map.of("image", Base64.getEncoder().encodeToString(image)));
         HttpResponse<String> response;
@@ -43,7 +43,7 @@ public class Segment {
             answer = JSON.nullNode();
         }
         if (!answer.has("errorMsg")) {
-            throw new IOException(url + " answered " + response.statusCode() + ", and not as the service does");
+            throw new IOException(url + " answered " + response.statusCode() + ", but not in the service's format");
         }
         if (response.statusCode() != 200) {
             throw new IOException(answer.path("errorCode").asInt() + ": " + answer.get("errorMsg").asText());
@@ -56,7 +56,7 @@ public class Segment {
 
         int height = result.get("size").get(0).asInt();
         int width = result.get("size").get(1).asInt();
-        byte[] labels = new byte[height * width]; // a class id for every pixel, row by row
+        byte[] labels = new byte[height * width]; // a class id for each pixel, row by row
         for (int i = 0; i < labels.length; i++) {
             labels[i] = (byte) result.get("labelMap").get(i).asInt();
         }
@@ -77,7 +77,7 @@ public class Segment {
         }
         try {
             run(Path.of(arguments[0]), arguments.length == 2 ? arguments[1] : "http://localhost:8080");
-        } catch (FileSystemException error) { // its message is the file's name alone
+        } catch (FileSystemException error) { // its message is only the file's name
             System.err.println(error);
             System.exit(1);
         } catch (IOException error) {

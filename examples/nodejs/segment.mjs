@@ -1,10 +1,10 @@
-// Segment an image by REST: node segment.mjs IMAGE [URL]
+// Segment an image over REST: node segment.mjs IMAGE [URL]
 
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { parse } from "node:path";
 
-/** The result that the service gives: labelMap, size and image. */
+/** The service's result: labelMap, size and image. */
 async function segment(image, url) {
   const response = await fetch(`${url}/semantic-segmentation`, {
     method: "POST",
@@ -16,7 +16,7 @@ async function segment(image, url) {
   });
   const answer = await response.json().catch(() => null);
   if (typeof answer?.errorMsg !== "string") {
-    throw new Error(`${url} answered ${response.status}, and not as the service does`);
+    throw new Error(`${url} answered ${response.status}, but not in the service's format`);
   }
   if (response.status !== 200) throw new Error(`${answer.errorCode}: ${answer.errorMsg}`);
   return answer.result;
@@ -26,7 +26,7 @@ async function main(path, url = "http://localhost:8080") {
   const result = await segment(await readFile(path), url);
 
   const [height, width] = result.size;
-  const labels = Buffer.from(result.labelMap); // a class id for every pixel, row by row
+  const labels = Buffer.from(result.labelMap); // a class id for each pixel, row by row
   const { name } = parse(path);
   await writeFile(`${name}_labels.pgm`, Buffer.concat([Buffer.from(`P5 ${width} ${height} 255\n`), labels]));
   await writeFile(`${name}_picture.jpg`, Buffer.from(result.image, "base64"));

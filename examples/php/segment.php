@@ -1,9 +1,9 @@
 <?php
-// Segment an image by REST: php segment.php IMAGE [URL]
+// Segment an image over REST: php segment.php IMAGE [URL]
 
 declare(strict_types=1);
 
-/** The result that the service gives: labelMap, size and image. */
+/** The service's result: labelMap, size and image. */
 function segment(string $image, string $url): array
 {
     $call = curl_init("$url/semantic-segmentation");
@@ -20,7 +20,7 @@ function segment(string $image, string $url): array
     $status = curl_getinfo($call, CURLINFO_RESPONSE_CODE);
     $answer = json_decode($body, true);
     if (!isset($answer['errorCode'], $answer['errorMsg'])) {
-        throw new RuntimeException("$url answered $status, and not as the service does");
+        throw new RuntimeException("$url answered $status, but not in the service's format");
     }
     if ($status !== 200) {
         throw new RuntimeException("{$answer['errorCode']}: {$answer['errorMsg']}");
@@ -44,7 +44,7 @@ function main(string $path, string $url = 'http://localhost:8080'): void
     $result = segment($image, $url);
 
     [$height, $width] = $result['size'];
-    $labels = ''; // a class id for every pixel, row by row
+    $labels = ''; // a class id for each pixel, row by row
     foreach ($result['labelMap'] as $id) {
         $labels .= chr($id);
     }

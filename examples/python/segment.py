@@ -1,4 +1,4 @@
-"""Segment an image by REST: python segment.py IMAGE [URL]"""
+"""Segment an image over REST: python segment.py IMAGE [URL]"""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import requests
 
 
 def segment(image: bytes, url: str) -> dict[str, Any]:
-    """The result that the service gives: `labelMap`, `size` and `image`."""
+    """The service's result: `labelMap`, `size` and `image`."""
     body = {"image": base64.b64encode(image).decode()}
     response = requests.post(f"{url}/semantic-segmentation", json=body, timeout=100)  # s; the service gives up after 60
     try:
         answer = response.json()
         code, message = answer["errorCode"], answer["errorMsg"]
     except (ValueError, KeyError, TypeError):
-        sys.exit(f"{url} answered {response.status_code}, and not as the service does")
+        sys.exit(f"{url} answered {response.status_code}, but not in the service's format")
     if response.status_code != 200:
         sys.exit(f"{code}: {message}")
     result: dict[str, Any] = answer["result"]
@@ -28,7 +28,7 @@ def segment(image: bytes, url: str) -> dict[str, Any]:
 
 def save(result: dict[str, Any], name: str) -> None:
     height, width = result["size"]
-    labels = bytes(result["labelMap"])  # a class id for every pixel, row by row
+    labels = bytes(result["labelMap"])  # a class id for each pixel, row by row
     Path(f"{name}_labels.pgm").write_bytes(f"P5 {width} {height} 255\n".encode() + labels)
     Path(f"{name}_picture.jpg").write_bytes(base64.b64decode(result["image"]))
     print(f"{name}_labels.pgm: {width}x{height}, SHA-256 {hashlib.sha256(labels).hexdigest()}")

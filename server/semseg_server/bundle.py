@@ -1,4 +1,4 @@
-"""The tritonserver that nvidia-pytriton carries, and the backends directory that it needs."""
+"""The tritonserver that nvidia-pytriton carries, and the backends directory it needs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 OUR_BACKENDS = Path(__file__).parent / "backends"
 
 DEFAULTS = {
-    # ONNX Runtime reports its use, and keeps a file for that in the temporary folder, unless told not to.
+    # By default, ONNX Runtime reports its use and keeps a file for that in the temporary folder.
     "ORT_DISABLE_TELEMETRY": "1",
-    # Else malloc gives the memory of an image back to the kernel each time, and the pages that it gets anew, cleared one by
-    # one, make decoding 1.7 times as long. Bytes; the first is the most that malloc takes.
+    # Otherwise malloc returns an image's memory to the kernel each time. The kernel clears each new page, and decoding takes
+    # 1.7 times as long. Bytes; the first is the most that malloc accepts.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
-    # Large tensors in large pages, where the kernel gives them to who asks (glibc 2.35): networks are 3 to 7 % faster.
+    # Large pages for large tensors, where the kernel grants them on request (glibc 2.35): networks are 3 to 7 % faster.
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 
@@ -35,7 +35,7 @@ class BundleError(RuntimeError):
 
 @dataclass(frozen=True)
 class Bundle:
-    """Where the parts of the bundled server lie."""
+    """Where the parts of the bundled server are."""
 
     binary: Path
     libraries: Path
@@ -63,10 +63,10 @@ class Bundle:
         return bundle
 
     def backends(self) -> Path:
-        """The backends directory, made on first use: a copy of Triton's Python backend with its stub, and a link to ours.
+        """The backends directory, created on first use: a copy of Triton's Python backend with its stub, and a link to ours.
 
-        Triton looks for a backend's library, stub and utilities in one folder, and the bundle keeps them in two. Copies, because
-        Triton refuses a library that is a link out of the backends directory.
+        Triton looks for a backend's library, stub and utilities in one folder; the bundle keeps them in two. They are copied
+        because Triton refuses a library that links out of the backends directory.
         """
         ours = hashlib.sha256(str(OUR_BACKENDS).encode()).hexdigest()[:8]
         stamp = f"{version('nvidia-pytriton')}-py{PYTHON}-{ours}"
@@ -84,15 +84,15 @@ class Bundle:
                 fresh.rename(directory)
             except OSError:
                 shutil.rmtree(fresh)
-                if not directory.exists():  # or else another process was first
+                if not directory.exists():  # otherwise another process was faster
                     raise
         return directory
 
     def environment(self) -> dict[str, str]:
-        """This process's environment with what the server and its Python stubs need to find their libraries."""
+        """This process's environment, plus what the server and its Python stubs need to find their libraries."""
         environment = {**DEFAULTS, **os.environ}
         _prepend(environment, "LD_LIBRARY_PATH", [str(self.libraries), *libpython_folder()])
-        # The stubs embed an interpreter. It takes its home from the python that PATH names first, and the packages from here.
+        # The stubs embed an interpreter. It takes its home from the first python in PATH, and its packages from PYTHONPATH.
         _prepend(environment, "PATH", [str(Path(sys.executable).parent)])
         _prepend(environment, "PYTHONPATH", [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
         return environment
@@ -107,7 +107,7 @@ def libpython_folder() -> list[str]:
     if find_library(f"python{PYTHON}"):
         return []
     raise BundleError(
-        f"{name} was not found, and Triton's Python backend embeds it. On Debian and Ubuntu: apt-get install libpython{PYTHON}; "
+        f"{name} was not found; Triton's Python backend embeds it. On Debian and Ubuntu: apt-get install libpython{PYTHON}; "
         "with pyenv: reinstall with PYTHON_CONFIGURE_OPTS=--enable-shared"
     )
 

@@ -1,4 +1,4 @@
-"""The `tritonserver` command: every flag goes through. What the bundle needs is added, and what keeps strangers out."""
+"""The `tritonserver` command: passes every flag on, and adds what the bundle needs and what keeps strangers out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from semseg_server.bundle import Bundle, BundleError
 
-# Nobody has to call these. Triton asks callers for a header, and these two cannot be sent: HTTP ends a header's name at the end
-# of the line, and HTTP/2 forbids capital letters in one. semseg_client.hosting.supervision.triton_process has the same.
+# Nobody needs to call these APIs. Triton demands a header for them that cannot be sent: in HTTP the end of a line ends a header's
+# name, and HTTP/2 forbids capital letters in it. semseg_client.hosting.supervision.triton_process has the same.
 CLOSED = "shared-memory,trace,logging"
 KEYS = {"--http-restricted-api": "\nclosed=1", "--grpc-restricted-protocol": "CLOSED=1"}
 ADDRESSES = {"--http-address": "127.0.0.1", "--grpc-address": "127.0.0.1", "--metrics-address": "127.0.0.1"}
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def additions(arguments: list[str], bundle: Bundle) -> list[str]:
-    """The flags that a server outside NVIDIA's image needs, and those that keep strangers out, as far as the caller gave none."""
+    """The flags that a server outside NVIDIA's image needs and those that keep strangers out, unless the caller sets them."""
     given = {argument.split("=")[0] for argument in arguments}
     if given & {"--help", "-h"}:
         return []
@@ -40,7 +40,7 @@ def additions(arguments: list[str], bundle: Bundle) -> list[str]:
 
 
 def restrictions(arguments: list[str]) -> list[str]:
-    """What is closed beside what the caller restricts: Triton takes the flags together, and each API in one of them only."""
+    """Close the APIs that the caller does not restrict: Triton combines the flags but accepts each API in only one of them."""
     flags = []
     for flag, key in KEYS.items():
         theirs = {api.strip() for value in values(arguments, flag) for api in value.partition(":")[0].split(",")}
@@ -50,21 +50,21 @@ def restrictions(arguments: list[str]) -> list[str]:
 
 
 def values(arguments: list[str], flag: str) -> list[str]:
-    """Those that the caller gives a flag, in either of its forms."""
+    """The values that the caller gives a flag, in either form."""
     apart = [value for each, value in pairwise(arguments) if each == flag]
     return apart + [each.partition("=")[2] for each in arguments if each.startswith(f"{flag}=")]
 
 
 def warnings(arguments: list[str]) -> list[str]:
-    """What a stranger who reaches the ports could do, as the caller has it."""
+    """What the caller's flags allow a stranger who reaches the ports."""
     told = []
     if "explicit" in (argument.rpartition("=")[2] for argument in arguments):
-        told.append("--model-control-mode=explicit lets whoever reaches the ports load models, and so run code of their own")
+        told.append("--model-control-mode=explicit lets anyone who reaches the ports load models, and so run code of their own")
     return told
 
 
 def unhonoured(arguments: list[str]) -> list[str]:
-    """What the caller asked of the C++ ONNX Runtime backend that the Python one in its place is never told by Triton."""
+    """The settings for the C++ ONNX Runtime backend that Triton never passes on to the Python one in its place."""
     return [
         f"--backend-config={value} is not honoured: this server runs ONNX models on its own backend. "
         "Set it in the model's config.pbtxt instead."

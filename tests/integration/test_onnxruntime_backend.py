@@ -132,7 +132,7 @@ def test_in_a_batch_only_the_bad_request_fails(triton: grpc.InferenceServerClien
 
 def test_a_key_without_effect_is_named_in_the_log(triton: grpc.InferenceServerClient, log: Path) -> None:
     assert triton.is_server_live()
-    assert "batching: parameter no_such_key is not known" in log.read_text()
+    assert "batching: parameter no_such_key is unknown" in log.read_text()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_key_without_effect_is_named_in_the_log(triton: grpc.InferenceServerCl
     [
         ("refused", "execution_mode"),
         ("mismatched", "index is TYPE_INT32"),
-        ("rows", "y is one value a row"),
+        ("rows", "y has one value per row"),
         ("elsewhere", "needs CANNExecutionProvider; the installed ONNX Runtime has"),
     ],
 )

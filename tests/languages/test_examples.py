@@ -105,7 +105,7 @@ def test_wrong_arguments_are_answered_with_the_usage(example: Example, count: in
 @pytest.mark.parametrize(("status", "body"), [(502, "<html>"), (200, "<html>"), (200, "{}"), (200, "[]")])
 def test_another_server_than_the_service_is_told(example: Example, status: int, body: str) -> None:
     with answering(status, body) as url:
-        fails(example(STREET, url), 1, f"{url} answered {status}, and not as the service does")
+        fails(example(STREET, url), 1, f"{url} answered {status}, but not in the service's format")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The same network in LitServe, as one would write it: `python app.py MODEL.onnx PORT`. Runs where LitServe is."""
+"""The same network in LitServe, written the usual way: `python app.py MODEL.onnx PORT`. Runs in LitServe's environment."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Segmentation(ls.LitAPI):  # type: ignore[misc]
         self.session = ort.InferenceSession(self.network, providers=["CPUExecutionProvider"])
         self.palette = np.random.default_rng(0).integers(0, 256, (256, 3), np.uint8)
 
-    def decode_request(self, request):  # type: ignore[no-untyped-def]  # LitServe would make the endpoint by the annotation
+    def decode_request(self, request):  # type: ignore[no-untyped-def]  # LitServe would build the endpoint from the annotation
         content = np.frombuffer(pybase64.b64decode(request["image"]), np.uint8)
         pixels = cv2.cvtColor(cv2.imdecode(content, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
         return pixels, request.get("visualize", True)
 
     def batch(self, inputs: list[Any]) -> list[Any]:
-        return inputs  # sizes differ: `predict` stacks what is equal
+        return inputs  # sizes differ: `predict` stacks equal ones
 
     def unbatch(self, output: list[Any]) -> list[Any]:
         return output

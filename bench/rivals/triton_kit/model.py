@@ -1,6 +1,6 @@
-"""A Triton model that is PaddleX's whole pipeline, as PaddleX's kit for serving at scale is built: JSON in, JSON out.
+"""A Triton model that wraps PaddleX's whole pipeline, like PaddleX's kit for serving at scale: JSON in, JSON out.
 
-Written after its description; runs in PaddleX's environment.
+Written from the kit's description; runs in PaddleX's environment.
 """
 
 from __future__ import annotations

@@ -10,16 +10,16 @@ import triton_python_backend_utils as pb
 from numpy.typing import NDArray
 
 JPEG_QUALITY = 75  # what PaddleX sends: Pillow's default, 4:2:0
-LONGEST_SIDE = 65500  # pixels, of a JPEG
-MOST_PIXELS = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970"))  # of a request; PaddleX's limit
+LONGEST_SIDE = 65500  # pixels; the limit of a JPEG
+MOST_PIXELS = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970"))  # per request; PaddleX's limit
 
 
 class BadRequest(ValueError):
-    """What the caller can mend; the message begins with the name of the field."""
+    """An error that the caller can fix; the message starts with the field's name."""
 
 
 def palette() -> NDArray[np.uint8]:
-    """Colours, uint8 [256, 3] RGB: PASCAL VOC's bit-interleaved ones, moved up by one so that class 0 is not black."""
+    """Colours, uint8 [256, 3] RGB: PASCAL VOC's bit-interleaved palette, shifted by one so that class 0 is not black."""
     label = np.arange(1, 257)
     colours = np.zeros((256, 3), np.int64)
     for bit in range(8):
@@ -41,12 +41,12 @@ class TritonPythonModel:
             ids, size = sized(request)
             if max(size) > LONGEST_SIDE:
                 raise BadRequest(
-                    f"image: a side of {max(size)} pixels is too long for a JPEG ({LONGEST_SIDE}); ask without the picture"
+                    f"image: a side of {max(size)} pixels is too long for a JPEG (limit {LONGEST_SIDE}); ask without the picture"
                 )
             pictures = [self.jpeg(each, size) for each in ids]
         except BadRequest as error:
             return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.INVALID_ARG))
-        except (cv2.error, MemoryError) as error:  # the other requests of the batch get their answers
+        except (cv2.error, MemoryError) as error:  # the batch's other requests still get their answers
             return pb.InferenceResponse(error=pb.TritonError(f"draw: {error}"))
         return pb.InferenceResponse([pb.Tensor("picture", np.array(pictures, np.object_).reshape(-1, 1))])
 
@@ -59,14 +59,14 @@ class TritonPythonModel:
 
 
 def sized(request: pb.InferenceRequest) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Class ids, uint8 [N, H, W], and the width and height that they are to get. Raises BadRequest."""
+    """Class ids, uint8 [N, H, W], and the width and height to scale them to. Raises BadRequest."""
     ids = pb.get_input_tensor_by_name(request, "ids").as_numpy()
     sizes = pb.get_input_tensor_by_name(request, "source_size").as_numpy()
     if not ids.size or ids.ndim != 3:
-        raise BadRequest(f"ids: must be [N, H, W] of at least one pixel, not {list(ids.shape)}")
+        raise BadRequest(f"ids: must be [N, H, W] with at least one pixel, not {list(ids.shape)}")
     if sizes.shape != (len(ids), 2) or (sizes != sizes[0]).any():
         raise BadRequest("source_size: must be one height and width, the same for all ids of the request")
     height, width = sizes[0].tolist()
     if min(height, width) < 1 or len(ids) * height * width > MOST_PIXELS:
-        raise BadRequest(f"source_size: {len(ids)} of {width}x{height} pixels are none, or more than {MOST_PIXELS}")
+        raise BadRequest(f"source_size: {len(ids)} of {width}x{height} must be from 1 to {MOST_PIXELS} pixels")
     return ids, (width, height)

@@ -9,11 +9,11 @@ import numpy as np
 import triton_python_backend_utils as pb
 from numpy.typing import NDArray
 
-MOST_PIXELS = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970"))  # of a request; PaddleX's limit
+MOST_PIXELS = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970"))  # per request; PaddleX's limit
 
 
 class BadRequest(ValueError):
-    """What the caller can mend; the message begins with the name of the field."""
+    """An error that the caller can fix; the message starts with the field's name."""
 
 
 class TritonPythonModel:
@@ -31,20 +31,20 @@ def answer(request: pb.InferenceRequest) -> pb.InferenceResponse:
             ids = np.stack([cv2.resize(each, size, interpolation=cv2.INTER_NEAREST) for each in ids])
     except BadRequest as error:
         return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.INVALID_ARG))
-    except (cv2.error, MemoryError) as error:  # the other requests of the batch get their answers
+    except (cv2.error, MemoryError) as error:  # the batch's other requests still get their answers
         return pb.InferenceResponse(error=pb.TritonError(f"postprocess: {error}"))
     return pb.InferenceResponse([pb.Tensor("label_map", ids)])
 
 
 def sized(request: pb.InferenceRequest) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Class ids, uint8 [N, H, W], and the width and height that they are to get. Raises BadRequest."""
+    """Class ids, uint8 [N, H, W], and the width and height to scale them to. Raises BadRequest."""
     ids = pb.get_input_tensor_by_name(request, "ids").as_numpy()
     sizes = pb.get_input_tensor_by_name(request, "source_size").as_numpy()
     if not ids.size or ids.ndim != 3:
-        raise BadRequest(f"ids: must be [N, H, W] of at least one pixel, not {list(ids.shape)}")
+        raise BadRequest(f"ids: must be [N, H, W] with at least one pixel, not {list(ids.shape)}")
     if sizes.shape != (len(ids), 2) or (sizes != sizes[0]).any():
         raise BadRequest("source_size: must be one height and width, the same for all ids of the request")
     height, width = sizes[0].tolist()
     if min(height, width) < 1 or len(ids) * height * width > MOST_PIXELS:
-        raise BadRequest(f"source_size: {len(ids)} of {width}x{height} pixels are none, or more than {MOST_PIXELS}")
+        raise BadRequest(f"source_size: {len(ids)} of {width}x{height} must be from 1 to {MOST_PIXELS} pixels")
     return ids, (width, height)

@@ -1,7 +1,7 @@
-"""Images that crashed the decoder: what a process leaves behind for those that come after it.
+"""Images that crashed the decoder: each process leaves a note for those that come after it.
 
-While it decodes, a process has the digest of the image in a file of its own. If it dies, faulthandler writes into a second file.
-A digest with such evidence beside it convicts the image; that of a process that was killed from outside convicts nobody.
+While decoding, a process keeps the image's digest in a file of its own. If it crashes, faulthandler writes to a second file.
+A digest with such evidence convicts the image. A process killed from outside leaves no evidence and convicts none.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from uuid import uuid4
 
 REFUSED_FOR = 3600.0  # s
 LOOK_EVERY = 1.0  # s
-LONGEST = 30.0  # s of a processor's time that an image may be decoded for
-FULL_MEMORY = b"Bus error"  # comes of a full /dev/shm, too, and then any image may be in hand: it takes two to convict one
+LONGEST = 30.0  # s of CPU time for decoding one image
+FULL_MEMORY = b"Bus error"  # a full /dev/shm raises it too, with any image, so it takes two to convict one
 NOTHING = bytes(sha256().digest_size)
 
 
 class Convicted(ValueError):
-    """The image crashed the decoder, or kept it busy, not long ago; the message begins with the name of the field."""
+    """The image recently crashed the decoder or kept it busy too long; the message starts with the field's name."""
 
 
 class Crashes:
-    """`folder` is shared by all processes that decode. There may be one of these in a process: it takes signal handlers."""
+    """All processes that decode share `folder`. One instance per process: it installs signal handlers."""
 
     def __init__(self, folder: Path, longest: float = LONGEST, clock: Callable[[], float] = time.time) -> None:
         self.folder, self.longest, self.clock = folder, longest, clock
@@ -38,15 +38,15 @@ class Crashes:
         self.convict()
         name = folder / uuid4().hex
         self._file = name.open("w+b")
-        os.posix_fallocate(self._file.fileno(), 0, len(NOTHING))  # a hole would be SIGBUS when memory for files has run out
-        fcntl.flock(self._file, fcntl.LOCK_EX)  # as long as this process lives
+        os.posix_fallocate(self._file.fileno(), 0, len(NOTHING))  # a hole would raise SIGBUS once memory for files runs out
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # held as long as this process lives
         self._note = mmap(self._file.fileno(), len(NOTHING))
         self._evidence = name.with_suffix(".evidence").open("w")
-        name.rename(name.with_suffix(".note"))  # only now, when it is locked
+        name.rename(name.with_suffix(".note"))  # only now that it is locked
         faulthandler.enable(self._evidence, all_threads=False)
         faulthandler.register(
             signal.SIGPROF, self._evidence, all_threads=False, chain=True
-        )  # and then dies, as of SIGPROF one does
+        )  # SIGPROF's default action then kills the process
         self._refused: dict[str, float] = {}
         self._looked, self._changed = -LOOK_EVERY, 0
 
@@ -57,7 +57,7 @@ class Crashes:
         if self._is_refused(digest.hexdigest()):
             raise Convicted("image: crashed the decoder before; it is refused for an hour")
         self._note[:] = digest.digest()
-        signal.setitimer(signal.ITIMER_PROF, self.longest)  # time of the processor, of which a stopped process takes none
+        signal.setitimer(signal.ITIMER_PROF, self.longest)  # CPU time: a stopped process uses none
         try:
             yield
         finally:
@@ -65,9 +65,9 @@ class Crashes:
             self._note[:] = NOTHING
 
     def convict(self) -> None:
-        """Judges what dead processes have left, and takes it away."""
+        """Judge what dead processes left behind, and remove it."""
         for note in self.folder.glob("*.note"):
-            with suppress(BlockingIOError, FileNotFoundError):  # its process lives, or another one was here first
+            with suppress(BlockingIOError, FileNotFoundError):  # its process lives, or another one got here first
                 self._judge(note)
         for file in (*self.folder.glob("*.refused"), *self.folder.glob("*.suspected")):
             with suppress(FileNotFoundError):
@@ -103,7 +103,7 @@ class Crashes:
         now = self.clock()
         if not 0 <= now - self._looked < LOOK_EVERY:
             self._looked = now
-            with suppress(OSError):  # an image is not refused for the sake of a list that cannot be read
+            with suppress(OSError):  # an unreadable list must not refuse an image
                 changed = self.folder.stat().st_mtime_ns
                 if changed != self._changed:
                     self._refused = self._found()

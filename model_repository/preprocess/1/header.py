@@ -1,7 +1,7 @@
-"""What the header of an image file tells, read before any decoder sees the file.
+"""The header of an image file, read before any decoder sees the file.
 
-A file of a few kilobytes can claim a gigapixel, a chunk of 4 GB or a million scans, and decoders believe it. Here nothing is
-decoded and nothing is believed: lengths are held against the file's own, and the steps are bounded.
+A file of a few kilobytes can claim a gigapixel, a chunk of 4 GB or a million scans, and decoders believe it. This code decodes
+nothing and believes nothing: it checks lengths against the file's own and bounds its steps.
 `preprocess` and the client package each have a copy of this file; a test keeps them equal.
 """
 
@@ -14,26 +14,26 @@ from struct import calcsize, error, unpack_from
 
 FORMATS = "JPEG, PNG, BMP, WebP, TIFF, PNM, Sun raster"
 LONGEST_SIDE = 2**20  # pixels; OpenCV's limit
-MOST_MEMORY = 2**30  # bytes of a decoder, beside the pixels that it gives: six for each of the 178,956,970 that OpenCV takes
-MOST_SEGMENTS = 2**16  # chunks, segments, strips or tiles of a file; they cost a decoder up to 50 us each
-MOST_SCANS = 100  # of a JPEG; a common one has 10. Each takes time for the whole image, in as little as 250 bytes
+MOST_MEMORY = 2**30  # bytes of a decoder besides its output: six for each of the 178,956,970 pixels that OpenCV accepts
+MOST_SEGMENTS = 2**16  # chunks, segments, strips or tiles per file; each costs a decoder up to 50 us
+MOST_SCANS = 100  # per JPEG; 10 are common. Each costs a pass over the whole image, in as little as 250 bytes
 MOST_WORK = 2**32  # pixels times scans: half a minute
-MOST_TEXTS = 32  # of a PNG, compressed: libpng makes up to 8 MB of each
+MOST_TEXTS = 32  # compressed texts per PNG; libpng expands each to up to 8 MB
 MOST_PAGES = 10_000
 MOST_TAGS = 4096  # libtiff's limit
-MOST_TILE = 2**22  # pixels of a TIFF's tile that need not be in proportion to the image
+MOST_TILE = 2**22  # pixels of a TIFF tile; a larger one must be in proportion to the image
 
 
 class Unreadable(ValueError):
-    """No decoder may see this; the message goes behind "image"."""
+    """No decoder may see this file; the message continues "image"."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """`width` and `height`, in pixels, are the file's: EXIF may turn the image yet.
+    """`width` and `height`, in pixels, are the file's own; EXIF may still turn the image.
 
-    `memory` is what a decoder takes at most, in bytes, beside the pixels that it gives. `animation` is where the name of the
-    chunk stands that makes an animation of a PNG; 0: it is none.
+    `memory` is the most that a decoder needs besides its output, in bytes. `animation` is the offset of the name of the chunk
+    that animates a PNG; 0 for a still image.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Header:
 def read(data: bytes) -> Header:
     """The header of an encoded image.
 
-    Raises Unreadable if it is of no kind in FORMATS, not whole as far as its lengths tell, or takes too much to decode.
+    Raises Unreadable if its kind is not in FORMATS, its lengths show that it is not whole, or it costs too much to decode.
     """
     if not data:
         raise Unreadable("is empty (0 bytes)")
@@ -55,7 +55,7 @@ def read(data: bytes) -> Header:
         raise Unreadable(f"cannot be decoded: it is {_other_kind(data)}; send one of {FORMATS}")
     try:
         header = reader(data)
-    except (error, OverflowError):  # it points behind the file's end
+    except (error, OverflowError):  # an offset points past the file's end
         raise Unreadable(f"cannot be decoded: the {len(data)} bytes are not a whole image: its header is cut off") from None
     if not 1 <= header.width <= LONGEST_SIDE or not 1 <= header.height <= LONGEST_SIDE:
         raise _broken(header.kind, f"its size is {header.width}x{header.height}; sides are from 1 to {LONGEST_SIDE} pixels")
@@ -65,11 +65,11 @@ def read(data: bytes) -> Header:
 
 
 def _broken(kind: str, why: str) -> Unreadable:
-    return Unreadable(f"cannot be decoded: not a whole image, or no right {kind}: {why}")
+    return Unreadable(f"cannot be decoded: not a whole image, or not a valid {kind}: {why}")
 
 
 def _odd(kind: str, what: str) -> Unreadable:
-    return Unreadable(f"cannot be decoded: a {kind} {what} is not read here")
+    return Unreadable(f"cannot be decoded: a {kind} {what} is not supported")
 
 
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
@@ -78,7 +78,7 @@ _JPEG_STRETCH = 2**20  # bytes
 _JPEG_SCAN = 0xDA
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_JPEG_READ = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # by rows and progressive, in Huffman's codes and arithmetic ones
+_JPEG_READ = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # sequential and progressive, with Huffman and arithmetic coding
 _JPEG_PROGRESSIVE = {0xC2, 0xCA}
 
 
@@ -96,7 +96,7 @@ def _jpeg(data: bytes) -> Header:
             scans += 1
             header, components, progressive = frame
             if not progressive and data[start : start + 1] == bytes([components]):
-                return replace(header, memory=0)  # decoded row by row; what comes after is not read
+                return replace(header, memory=0)  # decoded row by row; nothing after it is read
             if scans > MOST_SCANS or scans * header.width * header.height > MOST_WORK:
                 raise _odd("JPEG", f"of {header.width}x{header.height} in {scans} scans or more")
     if frame is None or not scans:
@@ -105,7 +105,7 @@ def _jpeg(data: bytes) -> Header:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Marker and where its content starts. The data of a scan is passed over."""
+    """Each marker and the offset of its content. Skips the data of scans."""
     position, marker = 2, 0
     for _ in range(MOST_SEGMENTS):
         found = _jpeg_marker(data, position, marker == _JPEG_SCAN)
@@ -119,7 +119,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _jpeg_marker(data: bytes, position: int, after_scan: bool) -> re.Match[bytes] | None:
-    """The next marker, sought by the megabyte, so that other threads have their turn. Segments have no megabyte between them."""
+    """The next marker. Searches a megabyte at a time, so that other threads get their turn; segments are never that far apart."""
     for start in range(position, len(data) if after_scan else min(len(data), position + 1), _JPEG_STRETCH):
         found = (_JPEG_AFTER_SCAN if after_scan else _JPEG_MARKER).search(data, start, start + _JPEG_STRETCH + 1)
         if found is not None:
@@ -131,24 +131,24 @@ def _jpeg_frame(data: bytes, marker: int, start: int) -> tuple[Header, int, bool
     """The header, with the memory for decoding all of it at once; the number of components; whether it is progressive."""
     bits, height, width, components = unpack_from(">BHHB", data, start)
     if marker not in _JPEG_READ:
-        raise _odd("JPEG", "without loss or with differences")
+        raise _odd("JPEG", "with lossless or differential coding")
     if bits != 8:
-        raise _odd("JPEG", f"of {bits} bits a sample")
+        raise _odd("JPEG", f"with {bits} bits per sample")
     if not 1 <= components <= 4:
         raise _broken("JPEG", f"it has {components} components")
     sampling = [(each >> 4, each & 15) for each in unpack_from(">" + "xBx" * components, data, start + 6)]
     if not all(1 <= across <= 4 and 1 <= down <= 4 for across, down in sampling):
-        raise _broken("JPEG", "its components are sampled in no known way")
+        raise _broken("JPEG", "its components have an unknown sampling")
     columns = -(-width // (8 * max(across for across, _ in sampling)))
     rows = -(-height // (8 * max(down for _, down in sampling)))
     blocks = columns * rows * sum(across * down for across, down in sampling)
     return Header("JPEG", width, height, blocks * 128), components, marker in _JPEG_PROGRESSIVE
 
 
-# Bits a sample that a colour type may have, and its samples.
+# By colour type: the bits per sample that it may have, and its samples.
 _PNG_KINDS = {0: ((1, 2, 4, 8, 16), 1), 2: ((8, 16), 3), 3: ((1, 2, 4, 8), 1), 4: ((8, 16), 2), 6: ((8, 16), 4)}
 _PNG_SIZES = {b"IHDR": (13, 13), b"acTL": (8, 8), b"fcTL": (26, 26), b"PLTE": (3, 768), b"tRNS": (1, 256)}
-_DEFLATE_RATIO = 1032  # of zlib, at most
+_DEFLATE_RATIO = 1032  # zlib's maximum
 
 
 def _png(data: bytes) -> Header:
@@ -208,18 +208,18 @@ def _bmp(data: bytes) -> Header:
         raise _broken("BMP", f"its header has {size} bytes")
     depths = _BMP_DEPTHS.get(compression, ())
     if bits not in depths:
-        raise _odd("BMP", f"of {bits} bits a pixel and compression {compression}")
+        raise _odd("BMP", f"with {bits} bits per pixel and compression {compression}")
     palette = (colours or 1 << bits) * (3 if size == 12 else 4) if bits <= 8 else 0
     if (bits <= 8 and colours > 256) or 14 + size + palette > len(data) or offset > len(data):
-        raise _broken("BMP", "its palette or its pixels lie outside of the file")
+        raise _broken("BMP", "its palette or its pixels lie outside the file")
     pitch = -(-width * bits // 32) * 4
     if compression in (0, 3) and offset + pitch * abs(height) > len(data):
-        raise _broken("BMP", f"{pitch * abs(height)} bytes of pixels are claimed, of which the file has {len(data) - offset}")
+        raise _broken("BMP", f"it claims {pitch * abs(height)} bytes of pixels, of which the file has {len(data) - offset}")
     return Header("BMP", width, abs(height))
 
 
 def _webp(data: bytes) -> Header:
-    """Google's WebP Container Specification (RFC 9649). Of animations, OpenCV reads the first frame."""
+    """Google's WebP Container Specification (RFC 9649). OpenCV reads an animation's first frame."""
     name, start, length = next(_webp_chunks(data, 12, len(data)), (b"", 0, 0))
     if name != b"VP8X":
         width, height = _webp_bitstream(data, name, start, length)
@@ -229,13 +229,13 @@ def _webp(data: bytes) -> Header:
     for name, at, taken in _webp_chunks(data, start + length, len(data)):
         if name in (b"VP8 ", b"VP8L") and not animated:
             if _webp_bitstream(data, name, at, taken) != canvas:
-                raise _broken("WebP", "its picture is of another size than its canvas")
+                raise _broken("WebP", "its picture and its canvas differ in size")
             return Header("WebP", *canvas, canvas[0] * canvas[1] * 8)
         if name == b"ANMF" and animated:
             left, top, size = 2 * _u24(data, at), 2 * _u24(data, at + 3), _webp_size(data, at + 6)
             inner = [each for each in _webp_chunks(data, at + 16, at + taken) if each[0] in (b"VP8 ", b"VP8L")]
             if not inner or _webp_bitstream(data, *inner[0]) != size or left + size[0] > canvas[0] or top + size[1] > canvas[1]:
-                raise _broken("WebP", "a frame of its animation is not of its size or lies outside of it")
+                raise _broken("WebP", "a frame of its animation has a wrong size or lies outside the canvas")
             return Header("WebP", *canvas, canvas[0] * canvas[1] * 16)
     raise _broken("WebP", "it has no picture")
 
@@ -255,14 +255,14 @@ def _webp_chunks(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, 
 
 
 def _webp_bitstream(data: bytes, name: bytes, start: int, length: int) -> tuple[int, int]:
-    """Width and height that a chunk of pixels tells itself."""
+    """Width and height stored in a chunk of pixels."""
     if name == b"VP8 " and length >= 10 and data[start + 3 : start + 6] == b"\x9d\x01\x2a":
         width, height = unpack_from("<HH", data, start + 6)
         return width & 0x3FFF, height & 0x3FFF
     if name == b"VP8L" and length >= 5 and data[start] == 0x2F:
         (sides,) = unpack_from("<I", data, start + 1)
         return (sides & 0x3FFF) + 1, (sides >> 14 & 0x3FFF) + 1
-    raise _broken("WebP", "its pixels do not begin as they should")
+    raise _broken("WebP", "its pixels have a wrong signature")
 
 
 def _webp_size(data: bytes, start: int) -> tuple[int, int]:
@@ -297,27 +297,27 @@ def _tiff(data: bytes) -> Header:
     bits, samples = tags.one(258, 1), tags.one(277, 1)
     compression = tags.one(259, 1)
     if compression not in _TIFF_COMPRESSIONS:
-        raise _odd("TIFF", f"of compression {compression}")
+        raise _odd("TIFF", f"with compression {compression}")
     if bits not in _TIFF_DEPTHS or tags.one(339, 1) not in (1, 2) or not 1 <= samples <= 4:
-        kind = "of floating-point samples" if tags.one(339, 1) == 3 else f"of {samples} samples of {bits} bits a pixel"
+        kind = "with floating-point samples" if tags.one(339, 1) == 3 else f"with {samples} samples of {bits} bits per pixel"
         raise _odd("TIFF", kind)
     tiled = 322 in tags or 323 in tags
     across, down = (tags.one(322), tags.one(323)) if tiled else (width, min(tags.one(278, height), height))
     if not across or not down or (tiled and (across < 16 or down < 16 or across * down > max(MOST_TILE, 2 * width * height))):
-        raise _broken("TIFF", f"its parts are of {across}x{down} pixels")
+        raise _broken("TIFF", f"its strips or tiles have {across}x{down} pixels")
     planes = samples if tags.one(284, 1) == 2 else 1
     parts = -(-width // across) * -(-height // down) * planes
     if parts > MOST_SEGMENTS:
-        raise _odd("TIFF", f"of {parts} strips or tiles")
+        raise _odd("TIFF", f"with {parts} strips or tiles")
     offsets = tags.all(324 if 324 in tags else 273, parts)
     counts = tags.all(325 if 325 in tags else 279, parts)
     if len(offsets) < parts or any(map(len(data).__lt__, map(int.__add__, offsets, counts))):
-        raise _broken("TIFF", f"a strip or tile of its {parts} lies outside of the file's {len(data)} bytes")
+        raise _broken("TIFF", f"one of its {parts} strips or tiles lies outside the file's {len(data)} bytes")
     return Header("TIFF", width, height, across * down * (4 + -(-samples * bits // 8)))
 
 
 class _TiffTags:
-    """The first directory. Looking at it costs no more than the file is long."""
+    """The first directory. The file's length bounds the cost of reading it."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -329,7 +329,7 @@ class _TiffTags:
         pages = {at}
         while following and following < len(data):
             if following in pages or len(pages) == MOST_PAGES:
-                raise _broken("TIFF", f"its pages follow each other in a circle, or are more than {MOST_PAGES}")
+                raise _broken("TIFF", f"its pages form a loop, or are more than {MOST_PAGES}")
             pages.add(following)
             following = self._following(following)
 
@@ -342,7 +342,7 @@ class _TiffTags:
         return self.all(tag, 1)[0] if tag in self.entries else int(default or 0)
 
     def all(self, tag: int, most: int) -> tuple[int, ...]:
-        """The first values, not more than `most`; none if the tag is missing."""
+        """The first values, at most `most`; none if the tag is missing."""
         kind, count, at = self.entries.get(tag, ("B", 0, 0))
         if tag in self.entries and not count:
             raise _broken("TIFF", f"its tag {tag} is empty")
@@ -352,7 +352,7 @@ class _TiffTags:
         return unpack_from(self.order + kinds, self.data, at)
 
     def _directory(self, at: int) -> int:
-        """Takes the entries of a directory, and gives where the next one is."""
+        """Read the entries of a directory; returns the offset of the next one."""
         (number,) = self._unpack("Q" if self.big else "H", at)
         if number > MOST_TAGS:
             raise _broken("TIFF", f"it has {number} tags")
@@ -371,7 +371,7 @@ class _TiffTags:
         return self._following(at)
 
     def _following(self, at: int) -> int:
-        """Where the directory behind the one at `at` is; 0: there is none, or its place is cut off."""
+        """The offset of the directory after the one at `at`; 0 if there is none or its offset is cut off."""
         try:
             (number,) = self._unpack("Q" if self.big else "H", at)
             (following,) = self._unpack("Q", at + 8 + 20 * number) if self.big else self._unpack("I", at + 2 + 12 * number)
@@ -383,7 +383,7 @@ class _TiffTags:
 _PNM_GAP = rb"\s(?:\s|#[^\r\n]*[\r\n])*"
 _PNM_BITS = re.compile(rb"P([14])" + 2 * (_PNM_GAP + rb"0*(\d{1,10})") + rb"\s?")
 _PNM_VALUES = re.compile(rb"P([2356])" + 3 * (_PNM_GAP + rb"0*(\d{1,10})") + rb"\s?")
-_PNM_HEADER = 2**16  # bytes, with its comments
+_PNM_HEADER = 2**16  # bytes, including comments
 
 
 def _pnm(data: bytes) -> Header:
@@ -408,7 +408,7 @@ def _sun(data: bytes) -> Header:
     """rasterfile.h of SunOS."""
     width, height, bits, _, encoding, map_kind, map_length = unpack_from(">7I", data, 4)
     if encoding not in (0, 1) or bits not in (1, 8, 24, 32):
-        raise _odd("Sun raster", f"of encoding {encoding} and {bits} bits a pixel")
+        raise _odd("Sun raster", f"with encoding {encoding} and {bits} bits per pixel")
     if (map_kind, map_length) != (0, 0) and (map_kind != 1 or bits > 8 or not 1 <= map_length <= 3 << bits):
         raise _broken("Sun raster", "its colour map is wrong")
     needed = 32 + map_length + (-(-width * bits // 8) + 1) // 2 * 2 * height
@@ -450,4 +450,4 @@ _OTHER_KINDS = (
 
 def _other_kind(data: bytes) -> str:
     start = data[:256]
-    return next((kind for first, kind in _OTHER_KINDS if first.match(start)), "no image of a known kind")
+    return next((kind for first, kind in _OTHER_KINDS if first.match(start)), "not an image of a known kind")

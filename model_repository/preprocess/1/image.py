@@ -10,11 +10,11 @@ from header import FORMATS, Header, Unreadable, read
 from numpy.typing import NDArray
 from resize import BadRequest
 
-MOST_PIXELS = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", 2**30))  # of an image; OpenCV reads the variable likewise
+MOST_PIXELS = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", 2**30))  # per image; OpenCV reads the same variable
 
 
 def look(data: bytes) -> Header:
-    """The header of an encoded image that may be decoded. Raises BadRequest."""
+    """The header of an encoded image. Raises BadRequest if it must not be decoded."""
     try:
         header = read(data)
     except Unreadable as error:
@@ -25,9 +25,9 @@ def look(data: bytes) -> Header:
 
 
 def decode(data: bytes, header: Header) -> NDArray[np.uint8]:
-    """Pixels, uint8 [H, W, 3] BGR, of an encoded image that has this header.
+    """Pixels, uint8 [H, W, 3] BGR, of an encoded image with this header.
 
-    As OpenCV's IMREAD_COLOR gives them: 8 bit, three channels, alpha dropped, turned as EXIF says.
+    They equal those of OpenCV's IMREAD_COLOR: 8 bit, three channels, alpha dropped, turned as EXIF says.
 
     Raises BadRequest if the bytes are not a whole image.
     """
@@ -40,19 +40,19 @@ def decode(data: bytes, header: Header) -> NDArray[np.uint8]:
     if bgr is None:
         raise BadRequest(f"image: cannot be decoded: the {len(data)} bytes are not a whole image of a known kind ({FORMATS})")
     if sorted(bgr.shape[:2]) != sorted((header.height, header.width)):
-        raise BadRequest(f"image: cannot be decoded: its {header.kind} header and its pixels are of two sizes")
+        raise BadRequest(f"image: cannot be decoded: its {header.kind} header and its pixels differ in size")
     return bgr  # type: ignore[return-value]
 
 
 def rgb(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The pixels as the network takes them. After a resize, which gives the same either way, there is less to copy."""
+    """The pixels as the network expects them. Convert after the resize: the result is the same, and there is less to copy."""
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
 def still(png: bytes, animation: int) -> bytes:
-    """An animated PNG as those see it who know of no animations: the picture that comes first.
+    """An animated PNG as decoders without animation support see it: its first picture.
 
-    So does the OpenCV that PaddleX asks for. OpenCV 4.11 knows them, and dies of one whose pixels are damaged: what libpng raises
-    finds its handler gone. The chunk gets a name that nobody knows, and is passed over.
+    The OpenCV that PaddleX requires is such a decoder. OpenCV 4.11 supports animations and crashes on damaged pixels: by the
+    time libpng raises the error, its handler is gone. Renamed, the chunk is unknown, and decoders skip it.
     """
     return png[:animation] + b"acTl" + png[animation + 4 :]

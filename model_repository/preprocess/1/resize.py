@@ -1,4 +1,4 @@
-"""The size that the network sees an image in, with the arithmetic of PaddleX 3.7.2."""
+"""The size at which the network sees an image, with the arithmetic of PaddleX 3.7.2."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ INTERPOLATIONS = {
     "AREA": cv2.INTER_AREA,
     "LANCZOS4": cv2.INTER_LANCZOS4,
 }
-LONGEST_SIDE = 16384  # pixels, that a target may ask for
-MOST_TARGET_PIXELS = 2**25  # that a target may make of an image: a tiny request must not take the memory of a huge one
+LONGEST_SIDE = 16384  # pixels of a target's side
+MOST_TARGET_PIXELS = 2**25  # of a resized image: a tiny request must not take the memory of a huge one
 
 
 class BadRequest(ValueError):
-    """What the caller can mend; the message begins with the name of the field."""
+    """An error that the caller can fix; the message starts with the field's name."""
 
 
 @dataclass(frozen=True)
 class Resize:
-    """PaddleX's Resize transform, by its names and defaults.
+    """PaddleX's Resize transform, with its names and defaults.
 
     `target_size` is width and height in pixels; None leaves images alone.
     """
@@ -37,12 +37,12 @@ class Resize:
     interp: str = "LINEAR"
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height that an image of that size is given.
+        """Width and height after the resize.
 
-        With `keep_ratio` the longer side of the target bounds the longer side of the image, whichever they are. Each side is then
-        rounded up to a multiple of `size_divisor`.
+        With `keep_ratio` the longer side of the target bounds the longer side of the image, in either orientation. Each side is
+        then rounded up to a multiple of `size_divisor`.
 
-        Raises BadRequest if they make more than MOST_TARGET_PIXELS.
+        Raises BadRequest if the result exceeds MOST_TARGET_PIXELS.
         """
         if self.target_size is None:
             return width, height
@@ -57,7 +57,7 @@ class Resize:
         return columns, rows
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """`pixels`, uint8 [H, W, 3], resized on uint8. Raises BadRequest as `size`."""
+        """`pixels`, uint8 [H, W, 3], resized on uint8. Raises BadRequest like `size`."""
         if self.target_size is None:
             return pixels
         height, width = pixels.shape[:2]

@@ -1,7 +1,7 @@
 """Triton's `onnxruntime` backend as a Python-based backend.
 
-Serves the same `backend: "onnxruntime"` configuration as the C++ backend in NVIDIA's image: completes inputs and outputs from the
-ONNX file, makes a session by the configuration's keys, joins a batch into one run.
+Serves the same `backend: "onnxruntime"` configuration as the C++ backend in NVIDIA's image. It completes inputs and outputs from
+the ONNX file, creates a session from the configuration's keys, and joins a batch into one run.
 Source: github.com/triton-inference-server/backend, docs/python_based_backends.md.
 """
 
@@ -20,7 +20,7 @@ import triton_python_backend_utils as pb
 from numpy.typing import NDArray
 from session_options import Refused, Settings, check_started, settings
 
-DEFAULT_MAX_BATCH_SIZE = 4  # Triton's own, for a model that can batch and does not say how much
+DEFAULT_MAX_BATCH_SIZE = 4  # Triton's own, for a model that can batch but sets no size
 
 TYPES = {
     "tensor(bool)": "TYPE_BOOL",
@@ -41,7 +41,7 @@ TYPES = {
 class TritonPythonModel:
     @staticmethod
     def auto_complete_config(auto_complete_model_config: pb.ModelConfig) -> pb.ModelConfig:
-        """Fills in what the configuration leaves out: batching, inputs, outputs, as the C++ backend does."""
+        """Fill in what the configuration leaves out (batching, inputs, outputs), as the C++ backend does."""
         config = auto_complete_model_config.as_dict()
         if config["input"] and config["output"]:
             return auto_complete_model_config
@@ -52,12 +52,12 @@ class TritonPythonModel:
             raise pb.TritonModelException("max_batch_size is set, but the model's first dimensions are not all dynamic")
         if batches and not config["max_batch_size"]:
             auto_complete_model_config.set_max_batch_size(DEFAULT_MAX_BATCH_SIZE)
-            pb.Logger.log_warn(f"{config['name']}: max_batch_size is not given and becomes {DEFAULT_MAX_BATCH_SIZE}")
+            pb.Logger.log_warn(f"{config['name']}: max_batch_size is not set and becomes {DEFAULT_MAX_BATCH_SIZE}")
         if batches and not config.get("sequence_batching") and not config.get("dynamic_batching"):
             auto_complete_model_config.set_dynamic_batching()
         for node in [*inputs, *outputs]:
-            if batches and len(node.shape) == 1:  # needs a reshape, which Triton takes from no backend in Python
-                raise pb.TritonModelException(f"{node.name} is one value a row: write inputs and outputs into config.pbtxt")
+            if batches and len(node.shape) == 1:  # needs a reshape, which Triton accepts from no Python backend
+                raise pb.TritonModelException(f"{node.name} has one value per row: write inputs and outputs into config.pbtxt")
         if not config["input"]:
             for node in inputs:
                 auto_complete_model_config.add_input(description(node, batches))
@@ -73,14 +73,14 @@ class TritonPythonModel:
             chosen = settings(config, args["model_instance_kind"], int(args["model_instance_device_id"]), group)
             for note in chosen.notes:
                 pb.Logger.log_warn(f"{config['name']}: {note}")
-            # Of itself, it would fall back to the CPU, saying so on its standard output only.
+            # By default it falls back to the CPU and says so only on standard output.
             self.session = ort.InferenceSession(
                 model_file(config), chosen.options, providers=chosen.providers, enable_fallback=False
             )
             check_started(chosen, self.session.get_providers())
         except Refused as error:
             raise pb.TritonModelException(f"{config['name']}: {error}") from error
-        ctypes.CDLL(None).malloc_trim(0)  # what reading and laying out the weights took besides, which is more than they are
+        ctypes.CDLL(None).malloc_trim(0)  # frees what reading and laying out the weights took: more than the weights themselves
         self.run_options = run_options(chosen)
         check(config, self.session)
         self.input_names = [node.name for node in self.session.get_inputs()]
@@ -91,7 +91,7 @@ class TritonPythonModel:
             return [self.alone(request) for request in requests]
         try:
             return self.together(requests)
-        except Exception as error:  # noqa: BLE001 - one bad request must not cost its neighbours their answers
+        except Exception as error:  # noqa: BLE001 - one bad request must not fail its neighbours
             pb.Logger.log_warn(f"a batch of {len(requests)} failed and is run one by one: {error}")
             return [self.alone(request) for request in requests]
 
@@ -99,7 +99,7 @@ class TritonPythonModel:
         names = request.requested_output_names()
         try:
             outputs = self.run(names, self.inputs(request))
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no common base of their own
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors share no base class
             return pb.InferenceResponse(error=pb.TritonError(f"onnxruntime: {error}"))
         return response(names, outputs)
 
@@ -127,7 +127,7 @@ def response(names: Sequence[str], outputs: Sequence[NDArray[Any]]) -> pb.Infere
 
 
 def instance_group(instance: str) -> int:
-    """Triton calls an instance `<group>_<number>`, and a group that has no name `<model>_<number>`; others count as the first."""
+    """Triton names an instance `<group>_<number>`, and an unnamed group `<model>_<number>`; other names count as the first."""
     found = re.search(r"_(\d+)_\d+$", instance)
     return int(found[1]) if found else 0
 
@@ -140,12 +140,12 @@ def run_options(chosen: Settings) -> ort.RunOptions:
 
 
 def model_file(config: dict[str, Any]) -> Path:
-    """`default_model_filename`, or model.onnx, in the version's folder; a folder of that name holds model.onnx."""
+    """`default_model_filename`, or model.onnx, in the version's folder. If that is a folder, the model.onnx in it."""
     path = Path(pb.get_model_dir(), config.get("default_model_filename") or "model.onnx")
     if path.is_dir():
         path /= "model.onnx"
     if not path.exists():
-        raise pb.TritonModelException(f"{config['name']}: there is no {path}")
+        raise pb.TritonModelException(f"{config['name']}: {path} does not exist")
     return path
 
 
@@ -157,9 +157,9 @@ def _unoptimised() -> ort.SessionOptions:
 
 
 def description(node: ort.NodeArg, batches: bool) -> dict[str, Any]:
-    """An input or output of the ONNX file in Triton's words; unknown dimensions are -1, the batch dimension is left out."""
+    """An input or output of the ONNX file in Triton's terms; unknown dimensions are -1, the batch dimension is left out."""
     if node.type not in TYPES:
-        raise pb.TritonModelException(f"{node.name} is a {node.type}, which this backend does not take")
+        raise pb.TritonModelException(f"{node.name} is a {node.type}, which this backend does not support")
     dims = [dim if isinstance(dim, int) else -1 for dim in node.shape[1 if batches else 0 :]]
     return {"name": node.name, "data_type": TYPES[node.type], "dims": dims or [1]}
 
@@ -185,7 +185,7 @@ def check(config: dict[str, Any], session: ort.InferenceSession) -> None:
 
 def _fits(entry: dict[str, Any], found: dict[str, Any]) -> bool:
     if entry.get("reshape"):
-        return True  # the shape that reaches the model is not `dims`
+        return True  # the model sees another shape than `dims`
     dims = [int(dim) for dim in entry["dims"]]
     return len(dims) == len(found["dims"]) and all(
         -1 in pair or pair[0] == pair[1] for pair in zip(dims, found["dims"], strict=True)

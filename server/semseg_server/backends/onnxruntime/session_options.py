@@ -1,4 +1,4 @@
-"""Triton model configuration -> ONNX Runtime session, by the keys of Triton's C++ ONNX Runtime backend.
+"""Triton model configuration -> ONNX Runtime session, with the keys of Triton's C++ ONNX Runtime backend.
 
 Source: github.com/triton-inference-server/onnxruntime_backend, README.md.
 """
@@ -21,7 +21,7 @@ GRAPH_LEVELS = {
     2: ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
 }
 EXECUTION_MODES = {0: ort.ExecutionMode.ORT_SEQUENTIAL, 1: ort.ExecutionMode.ORT_PARALLEL}
-# The CUDA provider's options, and where Triton numbers what ONNX Runtime names, the names.
+# The CUDA provider's options, with ONNX Runtime's names where Triton uses numbers.
 CUDA_KEYS: dict[str, dict[str, str]] = {
     "cudnn_conv_algo_search": {"0": "EXHAUSTIVE", "1": "HEURISTIC", "2": "DEFAULT"},
     "gpu_mem_limit": {},
@@ -32,23 +32,23 @@ ACCELERATORS = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
-    # What the C++ backend has not: it refuses these names.
+    # The C++ backend refuses these names.
     "cann": "CANNExecutionProvider",
     "migraphx": "MIGraphXExecutionProvider",
     "rocm": "ROCMExecutionProvider",
 }
-# The Python backend's own, and the one by which the client's supervisor tells its copies of a configuration apart.
+# The Python backend's own keys, and the one that lets the client's supervisor tell its copies of a configuration apart.
 FOREIGN_KEYS = ("EXECUTION_ENV_PATH", "FORCE_CPU_ONLY_INPUT_TENSORS", "revision")
 UNSUPPORTED_FIELDS = ("sequence_batching", "batch_input", "batch_output", "model_operations")
 
 
 class Refused(ValueError):
-    """A configuration that this backend cannot honour; the message names the key."""
+    """This backend cannot honour the configuration; the message names the key."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a session is made with, and in `notes` what has no effect and why."""
+    """What a session is created with; `notes` say what has no effect and why."""
 
     options: ort.SessionOptions
     providers: list[tuple[str, dict[str, str]]]
@@ -59,7 +59,7 @@ class Settings:
 def settings(config: Config, kind: str, device: int, group: int = 0) -> Settings:
     """The session's settings for an instance of `kind` ("CPU", "GPU" or "MODEL") on GPU `device`. Raises Refused.
 
-    Where an accelerator's `device_id` lists several, the instance takes the one at the place of its instance `group`.
+    If an accelerator's `device_id` lists several, the instance takes the one at the index of its instance `group`.
     """
     for name in UNSUPPORTED_FIELDS:
         if config.get(name):
@@ -68,11 +68,11 @@ def settings(config: Config, kind: str, device: int, group: int = 0) -> Settings
     options = ort.SessionOptions()
     options.graph_optimization_level = _graph_level(config)
     options.intra_op_num_threads = _threads(config)
-    for threads in ("intra_op", "inter_op"):  # a thread that waits by spinning takes the core on which the next image is decoded
+    for threads in ("intra_op", "inter_op"):  # a spinning thread takes the core that decodes the next image
         options.add_session_config_entry(f"session.{threads}.allow_spinning", "0")
     run_entries: dict[str, str] = {}
     known: dict[str, Callable[[str, str], None]] = {
-        # Not positive: as if it were not given.
+        # Not positive: as if it were not set.
         "intra_op_thread_count": lambda key, value: setattr(
             options, "intra_op_num_threads", max(_count(key, value), 0) or options.intra_op_num_threads
         ),
@@ -92,9 +92,9 @@ def settings(config: Config, kind: str, device: int, group: int = 0) -> Settings
         if key in known:
             known[key](key, value)
         elif key in CUDA_KEYS and kind != "GPU":
-            notes.append(f"parameter {key} has no effect: this instance runs on no GPU")
+            notes.append(f"parameter {key} has no effect: this instance does not run on a GPU")
         elif key not in CUDA_KEYS and key not in FOREIGN_KEYS:
-            notes.append(f"parameter {key} is not known to the onnxruntime backend and has no effect")
+            notes.append(f"parameter {key} is unknown to the onnxruntime backend and has no effect")
     providers, ignored = _accelerators(config, kind, device, group)
     if kind == "GPU":
         accelerated = providers.get("CUDAExecutionProvider", {})
@@ -104,14 +104,14 @@ def settings(config: Config, kind: str, device: int, group: int = 0) -> Settings
 
 
 def check_started(chosen: Settings, started: Sequence[str]) -> None:
-    """Raises Refused if ONNX Runtime, for all its readiness, left out one of the providers and would run on the CPU."""
+    """Raises Refused if ONNX Runtime started without one of the providers and would run on the CPU."""
     for provider, _ in chosen.providers:
         if provider not in started:
-            raise Refused(f"ONNX Runtime could not start {provider}: see its own words before this; it has {', '.join(started)}")
+            raise Refused(f"ONNX Runtime could not start {provider}: see its own messages above; it has {', '.join(started)}")
 
 
 def _threads(config: Config) -> int:
-    """The cores, shared out among the instances. ONNX Runtime itself would give all to each, and pin its threads to them."""
+    """The cores, divided among the instances. By default, ONNX Runtime gives all of them to each and pins its threads to them."""
     groups = config.get("instance_group") or []
     instances = sum(int(group.get("count", 1)) * max(1, len(group.get("gpus") or [])) for group in groups)
     return max(1, cores() // max(1, instances))
@@ -155,7 +155,7 @@ def _accelerators(config: Config, kind: str, device: int, group: int) -> tuple[d
     for each in groups.get(f"{own}_execution_accelerator") or []:
         provider = ACCELERATORS.get(each["name"])
         if provider is None:
-            raise Refused(f"execution accelerator {each['name']!r} is none of {', '.join(ACCELERATORS)}")
+            raise Refused(f"execution accelerator {each['name']!r} is not one of {', '.join(ACCELERATORS)}")
         if provider not in ort.get_available_providers():
             available = ", ".join(ort.get_available_providers())
             raise Refused(f"execution accelerator {each['name']!r} needs {provider}; the installed ONNX Runtime has {available}")
@@ -171,17 +171,17 @@ def _accelerators(config: Config, kind: str, device: int, group: int) -> tuple[d
 
 
 def _own(device_ids: str, group: int) -> str:
-    """Of "0,1", the one that an instance of that group is for; a single one is for all."""
+    """The device in "0,1" that belongs to instance `group`; a single device belongs to all groups."""
     ids = [each.strip() for each in device_ids.split(",")]
     if not all(each.isdecimal() for each in ids):
-        raise Refused(f"device_id must be a whole number, or several with commas between, not {device_ids!r}")
+        raise Refused(f"device_id must be a whole number, or several separated by commas, not {device_ids!r}")
     if len(ids) > 1 and group >= len(ids):
-        raise Refused(f"device_id {device_ids!r} has none for instance group {group}: there must be a group for each")
+        raise Refused(f"device_id {device_ids!r} has none for instance group {group}: list one device per group")
     return ids[group] if len(ids) > 1 else ids[0]
 
 
 def _tensorrt_option(key: str, value: str) -> tuple[str, str] | None:
-    """Triton's names for TensorRT's settings, where they differ from ONNX Runtime's; None for what is the default anyway."""
+    """ONNX Runtime's name and value for one of Triton's TensorRT settings; None if the value is the default anyway."""
     if key == "precision_mode":
         precision = value.lower()
         if precision not in ("fp32", "fp16", "bf16", "int8"):
