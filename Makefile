@@ -65,8 +65,7 @@ check: $(VENV)/.test ## quick check while you work: unit tests and lint
 
 test: $(VENV)/.test $(VENV)/.openapi ## run all tests
 	@$(EXPORT)/python -m pytest tests/unit/export
-	@$(SERVE)/python -m pytest tests/integration/test_chaos.py
-	@$(SERVE)/python -m pytest -n 3 --dist loadfile -m "not alone" tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex
+	@$(SERVE)/python -m pytest tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex
 
 test-examples: $(VENV)/.test $(VENV)/.languages ## install seven languages from Debian (as root) and npm, and run the clients in examples/ and PaddleX's own
 	@$(SERVE)/python -m pytest tests/languages -rs

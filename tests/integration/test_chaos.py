@@ -9,7 +9,6 @@ import os
 from collections import Counter
 from pathlib import Path
 
-import pytest
 from rich.console import Console
 
 from tests.chaos.report import table
@@ -20,7 +19,6 @@ from tests.support import DEMO
 SECONDS = float(os.environ.get("SEMSEG_CHAOS", "30"))
 
 
-@pytest.mark.alone
 def test_nothing_is_lost_and_nothing_is_left(repository: Path) -> None:
     assert (repository / DEMO).is_dir()
     verdict = chaos(repository, SECONDS, 1, Console(width=200))

@@ -18,7 +18,8 @@ ROOT = Path("/dev/shm")  # noqa: S108  (where Triton's Python backend keeps its 
 _FOLDER = "folder"
 _NAME = re.compile(rf"\.?semseg_\d+_[0-9a-f]+_{_FOLDER}")
 
-# Triton's Python backend makes an empty folder of this name when it starts, whatever TMPDIR says. A killed server leaves it.
+# Triton's Python backend makes an empty folder of this name when it starts, whatever TMPDIR says. A killed server leaves it. A
+# living one aborts at its end if it is gone, and nothing tells whose it is: while another server runs, it stays.
 _LITTER = "python_env_*"
 _TEMPORARY = Path("/tmp")  # noqa: S108
 _STARTING = 15.0  # s, within which it does so
@@ -29,7 +30,11 @@ _FROM, _TO = "started", "up"  # files in the folder, whose times bound that
 _KEEPER = f"""
 read -r p; read -r _
 [ -n "$p" ] && kill -9 -"$p" 2>/dev/null
-find {_TEMPORARY} -maxdepth 1 -name '{_LITTER}' -empty -newer "$0{_FOLDER}/{_FROM}" ! -newer "$0{_FOLDER}/{_TO}" -delete
+for each in /proc/[0-9]*/stat; do
+    read -r pid name state rest 2>/dev/null <"$each" || continue
+    [ "$name" = "(tritonserver)" ] && [ "$state" != Z ] && [ "$pid" != "$p" ] && others=1
+done
+[ -n "$others" ] || find {_TEMPORARY} -maxdepth 1 -name '{_LITTER}' -empty -newer "$0{_FOLDER}/{_FROM}" ! -newer "$0{_FOLDER}/{_TO}" -delete
 rm -rf "$0"*
 """
 
@@ -155,13 +160,24 @@ def _remove_stale(root: Path) -> None:
 
 
 def _remove_litter(folder: Path) -> None:
-    """Remove the empty folder that the last server made in the temporary folder."""
+    """Remove the empty folder that the last server made in the temporary folder, unless another server runs."""
+    if _a_server_runs():
+        return
     with suppress(FileNotFoundError):  # none was started
         begin, end = ((folder / name).stat().st_mtime for name in (_FROM, _TO))
         for path in _TEMPORARY.glob(_LITTER):
             with suppress(OSError):  # it is not empty, or another user's
                 if begin <= path.stat().st_mtime <= end:
                     path.rmdir()
+
+
+def _a_server_runs() -> bool:
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            name, _, rest = file.read_bytes().partition(b" ")[2].rpartition(b") ")
+            if name == b"(tritonserver" and not rest.startswith(b"Z"):
+                return True
+    return False
 
 
 def _remove(paths: Iterable[Path]) -> None:
