@@ -346,6 +346,8 @@ class Supervisor:
     def _restart(self, now: float) -> None:
         if not self._down:
             self._down, self._up = True, False
+            with suppress(OSError):  # /dev/shm is full; it is told at the next look
+                self._tell()  # before what takes a second
             self._backoff.died(now)
             self._say(f"{self._process.death()} It is restarted.")
             self._process.stop(_LEAST)  # what is left of it
