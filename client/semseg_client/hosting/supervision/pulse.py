@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -18,7 +18,10 @@ Ask = Callable[[str, Callable[[], None]], None]
 
 @dataclass(frozen=True)
 class _Mark:
-    """When a process last ran, and how many questions its entry had answered by then."""
+    """When a process last worked, and how many questions its entry had answered when its main thread last ran.
+
+    A hang that polls runs, too, but for less than a tick.
+    """
 
     at: float
     answers: int
@@ -48,8 +51,10 @@ class Pulse:
         if fresh:
             self._pending.pop(entry, None)
         for stub in stubs:
-            if fresh or not suspicious or _moves(self._seen[stub.pid], stub):
+            if fresh or not suspicious or _works(self._seen[stub.pid], stub):
                 self._marks[stub.pid] = _Mark(now, self._answers[entry])
+            elif stub.ran != self._seen[stub.pid].ran:
+                self._marks[stub.pid] = replace(self._marks[stub.pid], answers=self._answers[entry])
         still = [stub for stub in stubs if self._marks[stub.pid].at < now]
         if not still:
             self._asked.pop(entry, None)
@@ -84,5 +89,5 @@ class Pulse:
             self._answers[entry] += 1
 
 
-def _moves(before: Stub, stub: Stub) -> bool:
-    return not stub.asleep or (before.ticks, before.ran) != (stub.ticks, stub.ran)
+def _works(before: Stub, stub: Stub) -> bool:
+    return not stub.asleep or before.ticks != stub.ticks

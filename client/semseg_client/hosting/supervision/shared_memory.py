@@ -34,7 +34,8 @@ for each in /proc/[0-9]*/stat; do
     read -r pid name state rest 2>/dev/null <"$each" || continue
     [ "$name" = "(tritonserver)" ] && [ "$state" != Z ] && [ "$pid" != "$p" ] && others=1
 done
-[ -n "$others" ] || find {_TEMPORARY} -maxdepth 1 -name '{_LITTER}' -empty -newer "$0{_FOLDER}/{_FROM}" ! -newer "$0{_FOLDER}/{_TO}" -delete
+from="$0{_FOLDER}/{_FROM}" to="$0{_FOLDER}/{_TO}"
+[ -n "$others" ] || find {_TEMPORARY} -maxdepth 1 -name '{_LITTER}' -empty -newer "$from" ! -newer "$to" -delete
 rm -rf "$0"*
 """
 

@@ -108,9 +108,16 @@ def test_two_that_answer_in_turn_do_not_hang(measured: bool) -> None:
 
 def test_a_long_request_of_one_of_two_does_not_accuse_the_other() -> None:
     case = Case()
-    for now in range(30):  # idle, it answers
+    for now in range(30):
         both = [Stub(1, "draw", "S", 100 * now, ran=now), Stub(2, "draw", "S", 1, ran=now)]
         assert case.pulse.hung(both, now, suspicious=True) == []
+        case.answers.get("draw", lambda: None)()  # by the idle one
+
+
+def test_who_only_wakes_and_sleeps_hangs() -> None:
+    case = Case()
+    found = [case.pulse.hung([Stub(1, "draw", "S", 1, ran=now)], now, suspicious=True) for now in range(3)]
+    assert [[stub.pid for stub in each] for each in found] == [[], [], [1]]
 
 
 def test_a_question_that_was_lost_with_a_process_does_not_accuse_its_successor() -> None:
