@@ -28,11 +28,11 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("file", "line", "rule"),
     [
-        ("semseg_client/triton/tls.py", "from ..cli import main", "The rooms of the client"),
-        ("semseg_client/inputs/source.py", "from ..results import legend", "The rooms of the client"),
-        ("semseg_export/weights/zoo.py", "from ..checks import parity", "The rooms of the export"),
+        ("semseg_client/triton/tls.py", "from ..cli import main", "Layers of the client"),
+        ("semseg_client/inputs/source.py", "from ..results import legend", "Layers of the client"),
+        ("semseg_export/weights/zoo.py", "from ..checks import parity", "Layers of the export"),
         ("semseg_client/hosting/exporter.py", "from semseg_server import bundle", "client, export and server"),
-        ("semseg_contract/names.py", "from semseg_export import options", "The contract knows nobody"),
+        ("semseg_contract/names.py", "from semseg_export import options", "The contract imports no other"),
         ("semseg_client/device.py", "import onnxruntime", "No engine and no converter"),
     ],
 )

@@ -19,20 +19,25 @@ _FOLDER = "folder"
 _NAME = re.compile(rf"\.?semseg_\d+_[0-9a-f]+_{_FOLDER}")
 
 # Triton's Python backend makes an empty folder of this name when it starts, whatever TMPDIR says. A killed server leaves it. A
-# living one aborts at its end if it is gone, and nothing tells whose it is: while another server runs, it stays.
+# living one aborts at its end if it is gone, and only the time tells whose it is: if another living server was started about
+# then, the folder stays.
 _LITTER = "python_env_*"
 _TEMPORARY = Path("/tmp")  # noqa: S108
 _STARTING = 15.0  # s, within which it does so
+_TICKS = os.sysconf("SC_CLK_TCK")  # a second
 _FROM, _TO = "started", "up"  # files in the folder, whose times bound that
 
-# The first line on standard input is the server's process group ($p). Then the script waits until the pipe breaks, which happens
-# when its parent dies of any signal. It kills the group and removes what the server left.
+# Standard input gives the server's process group ($p) and, in clock ticks since boot, when another server must have started to
+# make the folder uncertain. Then the script waits until the pipe breaks, which happens when its parent dies of any signal. It
+# kills the group and removes what the server left. The start of a process is the 22nd field of its stat.
 _KEEPER = f"""
-read -r p; read -r _
+read -r p since until; read -r _
 [ -n "$p" ] && kill -9 -"$p" 2>/dev/null
 for each in /proc/[0-9]*/stat; do
     read -r pid name state rest 2>/dev/null <"$each" || continue
-    [ "$name" = "(tritonserver)" ] && [ "$state" != Z ] && [ "$pid" != "$p" ] && others=1
+    [ "$name" = "(tritonserver)" ] && [ "$state" != Z ] && [ "$pid" != "$p" ] || continue
+    set -- $rest
+    [ "${{19}}" -ge "$since" ] && [ "${{19}}" -le "$until" ] && others=1
 done
 from="$0{_FOLDER}/{_FROM}" to="$0{_FOLDER}/{_TO}"
 [ -n "$others" ] || find {_TEMPORARY} -maxdepth 1 -name '{_LITTER}' -empty -newer "$from" ! -newer "$to" -delete
@@ -119,7 +124,8 @@ class Keeper:
         )
         assert self._process.stdin is not None  # noqa: S101
         _signs_of_life.add(self._process.stdin.fileno())
-        self._process.stdin.write(f"{group}\n".encode())
+        since, until = _uncertain(memory.folder)
+        self._process.stdin.write(f"{group} {since} {until}\n".encode())
         self._process.stdin.flush()
 
     @property
@@ -161,22 +167,36 @@ def _remove_stale(root: Path) -> None:
 
 
 def _remove_litter(folder: Path) -> None:
-    """Remove the empty folder that the last server made in the temporary folder, unless another server runs."""
-    if _a_server_runs():
-        return
+    """Remove the empty folder that the last server made in the temporary folder, if it is surely its own."""
     with suppress(FileNotFoundError):  # none was started
-        begin, end = ((folder / name).stat().st_mtime for name in (_FROM, _TO))
+        if _another_started(*_uncertain(folder)):
+            return
+        begin, end = _window(folder)
         for path in _TEMPORARY.glob(_LITTER):
             with suppress(OSError):  # it is not empty, or another user's
                 if begin <= path.stat().st_mtime <= end:
                     path.rmdir()
 
 
-def _a_server_runs() -> bool:
+def _window(folder: Path) -> tuple[float, float]:
+    """Between which times the last server made its folder. Raises FileNotFoundError if none was started."""
+    return (folder / _FROM).stat().st_mtime, (folder / _TO).stat().st_mtime
+
+
+def _uncertain(folder: Path) -> tuple[int, int]:
+    """Between which clock ticks since boot another server must have started to make its folder in the same window. Raises as
+    `_window`."""
+    begin, end = _window(folder)
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return int((begin - _STARTING - booted) * _TICKS), int((end - booted) * _TICKS)
+
+
+def _another_started(since: int, until: int) -> bool:
+    """Whether a living server was started between these clock ticks since boot."""
     for file in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             name, _, rest = file.read_bytes().partition(b" ")[2].rpartition(b") ")
-            if name == b"(tritonserver" and not rest.startswith(b"Z"):
+            if name == b"(tritonserver" and not rest.startswith(b"Z") and since <= int(rest.split()[19]) <= until:
                 return True
     return False
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from semseg_client.hosting.supervision.shared_memory import Keeper, SharedMemory
 memory = SharedMemory(Path(sys.argv[1]))
 child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+memory.starting()
 Keeper(child.pid, memory)
 memory.folder.with_name(memory.prefix + "region").write_bytes(b"x")
 print(child.pid, flush=True)
@@ -96,6 +98,24 @@ def test_the_folder_that_a_killed_server_left_goes_and_others_stay(tmp_path: Pat
     memory.clear()
     assert {path.name for path in temporary.iterdir()} == {"python_env_before", "python_env_full"}
     memory.remove()
+
+
+def test_a_folder_that_may_be_another_servers_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, temporary = tmp_path / "shm", tmp_path / "tmp"
+    for folder in (root, temporary):
+        folder.mkdir()
+    program = tmp_path / "tritonserver"
+    shutil.copy(str(shutil.which("sleep")), program)
+    monkeypatch.setattr(shared_memory, "_TEMPORARY", temporary)
+    memory = SharedMemory(root)
+    memory.starting()
+    (temporary / "python_env_either").mkdir()
+    with subprocess.Popen([program, "60"]) as other:
+        memory.clear()
+        assert list(temporary.iterdir())
+        other.kill()
+    memory.remove()
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_folder_that_was_never_given_its_name_goes_unless_it_is_new(tmp_path: Path) -> None:
