@@ -22,6 +22,7 @@ from .schemas import Output
 Found = Segmentation | Drawing
 
 _PAUSE = 0.1  # s, between attempts
+_REPAIR = 3.0  # s, that one usually takes
 _LONG = 0.5  # s, after which an inference may have hit a hung process
 _AFTER_ALL = 3  # times its timeout, an image keeps its place while Triton has not answered
 MOST_BORDERS = 500_000  # pixel edges between classes; a street of two megapixels has a tenth, a megapixel of noise two million
@@ -46,6 +47,8 @@ class Segmenter:
         self._supervision = supervision
         self._timeout = timeout
         self._queues = defaultdict[str, AdmissionQueue](lambda: AdmissionQueue(max_waiting, timeout))
+        self._max_waiting = max_waiting
+        self._patients = 0  # images that wait for a repair
         self._served: list[str] = []  # the models, known once a queue was full
 
     def overload(self, under_way: int) -> Overloaded | None:
@@ -90,7 +93,7 @@ class Segmenter:
     async def _in_turn(self, asked: ImageRequest, model: str | None, outputs: AbstractSet[Output]) -> Found:
         deadline = asyncio.get_running_loop().time() + self._timeout
         if model is not None:  # a restarting server knows no model
-            await self._well(model, deadline)
+            await self._repaired(model, deadline)
         served = await self._client.model(model)
         if served.concurrency is None:
             return await self._ask(asked, model, outputs)
@@ -137,6 +140,20 @@ class Segmenter:
                 if self._check(model) is None:
                     raise
             await asyncio.sleep(_PAUSE)
+
+    async def _repaired(self, model: str, deadline: float) -> None:
+        """As `_well`, for an image in no queue yet.
+
+        Raises:
+            Overloaded: too many wait already.
+        """
+        if self._check(model) is not None and self._patients >= self._max_waiting:
+            raise Overloaded(f"{self._patients} images wait for the repair of a model", retry_after=_REPAIR)
+        self._patients += 1
+        try:
+            await self._well(model, deadline)
+        finally:
+            self._patients -= 1
 
     async def _well(self, model: str, deadline: float) -> bool:
         """Wait until no fault of the model is being repaired. Returns whether one was.

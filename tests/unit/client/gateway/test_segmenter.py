@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from semseg_client import Segmentation
+from semseg_client import Overloaded, Segmentation
 from semseg_client.gateway.failures import Invalid
 from semseg_client.gateway.request import ImageRequest
 from semseg_client.gateway.schemas import Options
@@ -69,3 +69,22 @@ async def test_a_question_that_is_asked_anew_is_let_go() -> None:
     segmenter = Segmenter(healed, "m", healed, healed, 60, 1)  # type: ignore[arg-type]
     await segmenter._ask_when_well(ASKED, "m", {"labelMap"}, asyncio.get_running_loop().time() + 60)
     assert (healed.asked, healed.let_go) == (2, 1)
+
+
+class Sick(Healed):
+    def read(self) -> Status:
+        return Status({"m": Fault("draw has died")})
+
+
+async def test_only_so_many_images_wait_for_a_repair() -> None:
+    sick = Sick()
+    segmenter = Segmenter(sick, "m", sick, sick, 60, 2)  # type: ignore[arg-type]
+    waiting = [asyncio.create_task(segmenter.found(ASKED, {"labelMap"})) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded) as refused:
+        await segmenter.found(ASKED, {"labelMap"})
+    assert refused.value.retry_after
+    for each in waiting:
+        each.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert segmenter._patients == 0
