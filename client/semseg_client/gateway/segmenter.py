@@ -8,7 +8,6 @@ from collections.abc import Set as AbstractSet
 
 from ..errors import DeadlineExceeded, InvalidRequest, ModelNotFound, Overloaded, Unavailable
 from ..hosting.supervision.status import Fault, Unsupervised
-from ..results.polygons import borders
 from ..triton.client import AsyncClient
 from ..triton.protocol import TargetSize
 from ..types import Drawing, Segmentation
@@ -25,7 +24,6 @@ _PAUSE = 0.1  # s, between attempts
 _REPAIR = 3.0  # s, that one usually takes
 _LONG = 0.5  # s, after which an inference may have hit a hung process
 _AFTER_ALL = 3  # times its timeout, an image keeps its place while Triton has not answered
-MOST_BORDERS = 500_000  # pixel edges between classes; a street of two megapixels has a tenth, a megapixel of noise two million
 
 
 class Segmenter:
@@ -73,12 +71,9 @@ class Segmenter:
         try:
             answer = self._in_turn(asked, asked.options.model or self._model, outputs)
             try:
-                found = await asyncio.wait_for(answer, self._timeout)
+                return await asyncio.wait_for(answer, self._timeout)
             except asyncio.TimeoutError:
                 raise DeadlineExceeded(f"no answer within {self._timeout:g} s") from None
-            if "polygons" in outputs and isinstance(found, Segmentation):
-                await asyncio.to_thread(check_borders, found, asked)
-            return found
         except ModelNotFound as error:
             if asked.options.model is None:  # the owner's default is not served
                 raise Unavailable(str(error)) from error
@@ -193,10 +188,3 @@ def most_pixels(size: TargetSize | None) -> int:
     if size is None:
         return 0
     return size**2 if isinstance(size, int) else size[0] * size[1]
-
-
-def check_borders(found: Segmentation, asked: ImageRequest) -> None:
-    """Raise Invalid if outlines would take too much memory and time."""
-    if borders(found.label_map) > MOST_BORDERS:
-        told = f"too scattered for polygons: more than {MOST_BORDERS} pixel edges lie between classes; use png instead"
-        raise invalid(f"{asked.options_at}.outputs", told, asked.options.log_id)

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 import pybase64
 from PIL import Image
 
 from ...results.legend import legend
-from ...results.polygons import feature_collection
-from ...types import Drawing
-from ..schemas import Output
+from ...results.polygons import borders, feature_collection
+from ...types import Drawing, Segmentation
+from ..failures import invalid
+from ..request import ImageRequest
 from ..segmenter import Found
 from .ids import id_list
 from .png import png
 
+MOST_BORDERS = 500_000  # pixel edges between classes; a street of two megapixels has a tenth, a megapixel of noise two million
 
-def content(found: Found, wanted: AbstractSet[Output]) -> dict[str, Any]:
-    """`size` and the `wanted` fields; the label map is already JSON."""
+
+def content(found: Found, asked: ImageRequest) -> dict[str, Any]:
+    """`size` and the fields that were asked for; the label map is already JSON.
+
+    Raises:
+        Invalid: the outlines would take too much memory and time.
+    """
+    wanted = asked.options.wanted
     if isinstance(found, Drawing):
         width, height = Image.open(io.BytesIO(found.picture)).size
         return {"size": (height, width), "image": pybase64.b64encode_as_string(found.picture)}
@@ -39,5 +46,12 @@ def content(found: Found, wanted: AbstractSet[Output]) -> dict[str, Any]:
                 for each in classes
             ]
         if "polygons" in wanted:
+            _check_borders(found, asked)
             told["polygons"] = feature_collection(found.label_map, classes)
     return told
+
+
+def _check_borders(segmentation: Segmentation, asked: ImageRequest) -> None:
+    if borders(segmentation.label_map) > MOST_BORDERS:
+        told = f"too scattered for polygons: more than {MOST_BORDERS} pixel edges lie between classes; use png instead"
+        raise invalid(f"{asked.options_at}.outputs", told, asked.options.log_id)

@@ -10,6 +10,7 @@ from typing import Any
 from ...types import Drawing, Segmentation
 from ..http.envelope import written
 from ..http.media import BYTES, JPEG, PNG
+from ..request import ImageRequest
 from ..schemas import Output
 from ..segmenter import Found
 from .fields import content
@@ -24,8 +25,8 @@ class Answer:
     body: Callable[[Any], bytes]
 
 
-def answer(kind: str, wanted: AbstractSet[Output], log_id: str) -> Answer:
-    """The answer for a media type; `wanted` is what a JSON answer contains."""
+def answer(kind: str, asked: ImageRequest, log_id: str) -> Answer:
+    """The answer for a media type. Making its body may raise Invalid."""
     match kind:
         case _ if kind == PNG:
             return Answer({"png"}, png)
@@ -34,7 +35,7 @@ def answer(kind: str, wanted: AbstractSet[Output], log_id: str) -> Answer:
         case _ if kind == BYTES:
             return Answer({"labelMap"}, _ids)
         case _:
-            return Answer(wanted, lambda found: written(log_id, 200, "Success", content(found, wanted)))
+            return Answer(asked.options.wanted, lambda found: written(log_id, 200, "Success", content(found, asked)))
 
 
 def described(found: Found) -> dict[str, str]:

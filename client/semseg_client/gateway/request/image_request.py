@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from ...errors import InvalidRequest
-from ..admission import FREE_PIXELS
 from ..failures import Invalid, invalid
 from ..schemas import Options
 
@@ -17,19 +15,18 @@ _FIELDS = {"image": "image", "target_size": "targetSize", "model": "model"}
 @dataclass(frozen=True)
 class ImageRequest:
     """`image_at` and `options_at` say where in the request they were: `body.image` and `body`, or `body` and `query`.
-    `pixels` is the image's number of pixels according to its header."""
+    `pixels` is the image's number of pixels according to its header, 0 until that is read."""
 
     image: bytes
     options: Options
     image_at: str
     options_at: str
-    pixels: int = FREE_PIXELS
+    pixels: int = 0
 
     def refused(self, error: InvalidRequest) -> Invalid:
         """The answer to an error that the caller made; `can_mend(error)` must hold."""
         place = self.image_at if error.field == "image" else f"{self.options_at}.{_FIELDS[str(error.field)]}"
-        told = re.sub("|".join(_FIELDS), lambda name: _FIELDS[name[0]], str(error))
-        return invalid(place, told, self.options.log_id)
+        return invalid(place, str(error).replace("target_size", _FIELDS["target_size"]), self.options.log_id)
 
 
 def can_mend(error: InvalidRequest) -> bool:

@@ -91,7 +91,7 @@ async def _answered(index: int, item: Item, segmenter: Segmenter) -> bytes:
 
 def _success(index: int, asked: ImageRequest, found: Found) -> bytes:
     options = asked.options
-    return written(options.log_id or new_log_id(), 200, "Success", content(found, options.wanted), index=index) + b"\n"
+    return written(options.log_id or new_log_id(), 200, "Success", content(found, asked), index=index) + b"\n"
 
 
 async def _compressed(lines: AsyncGenerator[bytes, None], encoding: str) -> AsyncGenerator[bytes, None]:

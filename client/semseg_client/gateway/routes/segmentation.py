@@ -32,7 +32,7 @@ async def infer(request: Request, settings: Settings, segmenter: Segmenter, remo
     with watch.stage("parse"):
         asked = await read_one(request, settings, remote)
         request.state.log_id = asked.options.log_id
-    wanted = answer(kind, asked.options.wanted, log_id(request))
+    wanted = answer(kind, asked, log_id(request))
     with watch.stage("inference"):
         found = await unless_gone(request, segmenter.found(asked, wanted.outputs))
     with watch.stage("encode"):

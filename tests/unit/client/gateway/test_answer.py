@@ -11,8 +11,10 @@ from PIL import Image
 
 from semseg_client import Drawing, Segmentation
 from semseg_client.gateway.answer import answer
+from semseg_client.gateway.failures import Invalid
 from semseg_client.gateway.http.media import BYTES, JPEG, JSON, PNG
-from semseg_client.gateway.schemas import OUTPUTS, SegmentationResult
+from semseg_client.gateway.request import ImageRequest
+from semseg_client.gateway.schemas import OUTPUTS, Options, SegmentationResult
 
 LABEL_MAP = np.array([[0, 1, 1], [0, 1, 255]], np.uint8)
 
@@ -21,12 +23,16 @@ def segmentation(picture: bytes | None = b"jpeg") -> Segmentation:
     return Segmentation(LABEL_MAP, picture, "demo", ("road", "car"), ((128, 0, 0), (0, 128, 0)), "3")
 
 
+def asked(*outputs: Any) -> ImageRequest:
+    return ImageRequest(b"", Options(outputs=outputs), "body.image", "body")
+
+
 def result(*outputs: Any, picture: bytes | None = None) -> Any:
-    return json.loads(answer(JSON, set(outputs), "mine").body(segmentation(picture)))["result"]
+    return json.loads(answer(JSON, asked(*outputs), "mine").body(segmentation(picture)))["result"]
 
 
 def test_a_segmentation_is_answered_as_paddlex_does() -> None:
-    told = json.loads(answer(JSON, {"labelMap", "image"}, "mine").body(segmentation()))
+    told = json.loads(answer(JSON, asked("labelMap", "image"), "mine").body(segmentation()))
     assert list(told) == ["logId", "errorCode", "errorMsg", "result"]
     assert told == {
         "logId": "mine",
@@ -42,7 +48,7 @@ def test_a_label_map_is_all_of_its_ids(largest: int, shape: tuple[int, int]) -> 
     ids = np.random.default_rng(0).integers(0, largest + 1, shape, np.uint8)
     ids[-1, -1] = largest
     found = Segmentation(ids, None, "demo", (), (), "1")
-    told = json.loads(answer(JSON, {"labelMap"}, "mine").body(found))["result"]
+    told = json.loads(answer(JSON, asked("labelMap"), "mine").body(found))["result"]
     assert told == {"labelMap": ids.ravel().tolist(), "size": list(shape)}
 
 
@@ -71,21 +77,38 @@ def test_polygons_are_geojson() -> None:
 def test_a_picture_by_itself_still_tells_its_size() -> None:
     file = io.BytesIO()
     Image.new("RGB", (7, 5)).save(file, "JPEG")
-    told = json.loads(answer(JSON, {"image"}, "mine").body(Drawing(file.getvalue(), "demo", "1")))["result"]
+    told = json.loads(answer(JSON, asked("image"), "mine").body(Drawing(file.getvalue(), "demo", "1")))["result"]
     assert (told["size"], base64.b64decode(told["image"])) == ([5, 7], file.getvalue())
 
 
 def test_a_png_holds_the_ids() -> None:
-    kind = answer(PNG, {"labelMap", "image"}, "mine")
+    kind = answer(PNG, asked("labelMap", "image"), "mine")
     image = Image.open(io.BytesIO(kind.body(segmentation(None))))
     np.testing.assert_array_equal(np.asarray(image), LABEL_MAP)
     assert image.convert("RGB").getpixel((0, 0)) == (128, 0, 0)
 
 
 def test_bytes_are_the_ids_row_by_row() -> None:
-    assert answer(BYTES, {"image"}, "mine").body(segmentation(None)) == LABEL_MAP.tobytes()
+    assert answer(BYTES, asked("image"), "mine").body(segmentation(None)) == LABEL_MAP.tobytes()
 
 
 @pytest.mark.parametrize(("kind", "picture"), [(PNG, False), (BYTES, False), (JPEG, True)])
 def test_a_picture_is_drawn_only_where_it_is_sent(kind: str, picture: bool) -> None:
-    assert ("image" in answer(kind, {"labelMap", "image"}, "mine").outputs) == picture
+    assert ("image" in answer(kind, asked("labelMap", "image"), "mine").outputs) == picture
+
+
+def test_outlines_of_what_is_too_scattered_are_refused_before_they_fill_the_memory() -> None:
+    polygons = answer(JSON, asked("polygons"), "mine")
+    assert polygons.body(chessboard(1024, 8))
+    with pytest.raises(Invalid) as refused:
+        polygons.body(chessboard(1024, 1))
+    [problem] = json.loads(refused.value.message)
+    assert problem["loc"] == "body.outputs"
+    assert "more than 500000 pixel edges" in problem["msg"]
+
+
+def chessboard(side: int, block: int) -> Segmentation:
+    """Of two classes, with squares of `block` pixels a side."""
+    rows = np.arange(side) // block
+    label_map = ((rows[:, None] + rows) % 2).astype(np.uint8)
+    return Segmentation(label_map, None, "m", ("a", "b"), ((0, 0, 0), (255, 255, 255)))
