@@ -88,7 +88,7 @@ class Running:
         """The live ones, `semseg serve` first."""
         found = [self.root, *self.root.children(recursive=True)]
         self._seen |= set(found)
-        return [each for each in found if each.status() != psutil.STATUS_ZOMBIE]
+        return [each for each in found if _lives(each)]
 
     def pss(self) -> Counter[str]:
         """Their memory in megabytes by program or model; shared pages are counted once."""
@@ -113,7 +113,7 @@ class Running:
 
     def _left(self) -> list[str]:
         self._process.poll()
-        alive = [each for each in self._seen if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+        alive = [each for each in self._seen if _lives(each)]
         connections = psutil.net_connections("tcp")
         listening = {each.laddr.port for each in connections if each.laddr and each.status == psutil.CONN_LISTEN}
         ours = "semseg_*" if self.memory.holder else f"semseg_{self._process.pid}_*"
@@ -124,6 +124,13 @@ class Running:
             *(f"/dev/shm/{name}" for name in regions),
             *(str(path) for path in temporary() - self._temporary),
         ]
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def temporary() -> set[Path]:
