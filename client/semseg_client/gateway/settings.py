@@ -13,8 +13,8 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from semseg_contract.cores import cores
 
 from .access.hosts import host_name
+from .budgets import Budgets
 from .http import log
-from .limits import Limits
 
 # The gateway accounts for a fifth of the cost of a request to the smallest network, and for less with others.
 CORES_A_WORKER = 4
@@ -23,7 +23,7 @@ MOST_WORKERS = 256
 Hosts = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(Limits):
+class Settings(Budgets):
     """Read once, when the process starts. Each has an environment variable: SEMSEG_ and its name in capitals."""
 
     model_config = SettingsConfigDict(env_prefix="SEMSEG_")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup, ModelOptimizationPolicy
 
-from semseg_contract import config_file
+from semseg_contract import config_pbtxt
 from semseg_contract.names import CONFIG, CPU_ONLY, network_of
 from semseg_contract.placement import choose_file, put_on
 
@@ -35,7 +35,7 @@ def place(repository: Path, model: str, device: Device, provider: str) -> None:
     versions = config.version_policy.specific.versions or [0]
     choose_file(config, all((entry / str(version) / CPU_ONLY).is_file() for version in versions))
     if config != before:
-        write_whole(entry / CONFIG, config_file.text(config))
+        write_whole(entry / CONFIG, config_pbtxt.text(config))
 
 
 def _accelerate(config: ModelConfig, name: str, device: Device) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from semseg_contract import config_file
-from semseg_contract.config_file import is_segmentation
+from semseg_contract import config_pbtxt
+from semseg_contract.config_pbtxt import is_segmentation
 from semseg_contract.lock import staging
 from semseg_contract.names import CONFIG, SHARED
 
@@ -68,6 +68,6 @@ def configuration(repository: Path, name: str) -> ModelConfig:
 
 def read(file: Path, *, allow_unknown: bool = False) -> ModelConfig:
     try:
-        return config_file.read(file, allow_unknown=allow_unknown)
-    except config_file.UnreadableConfig as error:
+        return config_pbtxt.read(file, allow_unknown=allow_unknown)
+    except config_pbtxt.UnreadableConfig as error:
         raise ServingError(str(error)) from None

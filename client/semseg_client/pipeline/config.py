@@ -17,7 +17,7 @@ import yaml
 from semseg_contract.limits import LONGEST_SIDE
 from semseg_contract.names import plain_name
 
-from ..config_file import Ignored, Misplaced, Reading, Section, Setting, Wrong, near, read_text, seconds, text, whole
+from ..checked_yaml import Ignored, Misplaced, Reading, Section, Setting, Wrong, near, read_text, seconds, text, whole
 from ..device import Device
 from ..errors import ConfigurationError, DeviceError
 from ..triton.protocol import TargetSize

@@ -18,7 +18,7 @@ import numpy as np
 from tritonclient.grpc import InferInput, InferRequestedOutput, InferResult
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
-from semseg_contract.config_file import is_segmentation
+from semseg_contract.config_pbtxt import is_segmentation
 from semseg_contract.limits import LONGEST_SIDE
 from semseg_contract.names import network_of
 from semseg_contract.record import ModelRecord

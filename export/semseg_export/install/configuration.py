@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tritonclient.grpc import model_config_pb2 as triton
 
-from semseg_contract import config_file
+from semseg_contract import config_pbtxt
 from semseg_contract.limits import MAX_BATCH_SIZE, MEGAPIXEL
 from semseg_contract.names import CONFIG, DRAW, POSTPROCESS, PREPROCESS, SHARED, network_of, preprocess_of
 from semseg_contract.record import ModelRecord
@@ -29,8 +29,8 @@ PATTERN = "enable_mem_pattern"
 def read(file: Path) -> triton.ModelConfig:
     """Raises RepositoryError if it cannot be read."""
     try:
-        return config_file.read(file)
-    except config_file.UnreadableConfig as error:
+        return config_pbtxt.read(file)
+    except config_pbtxt.UnreadableConfig as error:
         raise RepositoryError(f"cannot read {error}; fix the file, or delete the model and export it again") from error
 
 

@@ -6,7 +6,7 @@ import os
 
 import cv2
 import numpy as np
-from header import FORMATS, Header, Unreadable, read
+from image_header import FORMATS, Header, Unreadable, read
 from numpy.typing import NDArray
 from resize import BadRequest
 

@@ -18,10 +18,10 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970")
 import cv2
 import numpy as np
 import triton_python_backend_utils as pb
-from admission import Admission
 from crashes import Convicted, Crashes
 from image import MOST_PIXELS, decode, look, rgb
 from numpy.typing import NDArray
+from pressure import Pressure
 from resize import BadRequest, Resize, target
 
 MEGAPIXEL = 2**20
@@ -46,7 +46,7 @@ class TritonPythonModel:
         self.resize = configured(parameters)
         self.batch = largest_batch(parameters)
         folder = os.environ.get("SEMSEG_CRASH_FOLDER")
-        self.refuses = Admission(Path(folder)).refuses if folder else lambda _: False
+        self.refuses = Pressure(Path(folder)).refuses if folder else lambda _: False
         self.noted = Crashes(Path(folder)).noted if folder else lambda _: nullcontext()
         self.lanes = cycle(sample(range(2, 1024), 1022))  # shuffled: other instances go their own way
 

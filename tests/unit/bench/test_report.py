@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.fits import exponent, slope
 from bench.images import Size
+from bench.least_squares import exponent, slope
 from bench.publication import between
 from bench.quantiles import p99
 from bench.records import Failure, Load, Results

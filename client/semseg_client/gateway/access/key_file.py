@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from ...config_file import Reading, Wrong, near, read_text, text, whole
+from ...checked_yaml import Reading, Wrong, near, read_text, text, whole
 from ...errors import ConfigurationError
 from .rates import Limits
 

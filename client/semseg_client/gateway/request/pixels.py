@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import InvalidImage
-from ...inputs.header import Unreadable, read
+from ...inputs.image_header import Unreadable, read
 
 
 def checked_pixels(image: bytes, limit: int) -> int:

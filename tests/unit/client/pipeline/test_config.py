@@ -544,7 +544,7 @@ def test_reading_constructs_no_object_of_yaml(monkeypatch: pytest.MonkeyPatch) -
     assert loaded(NEW).model == "PP-LiteSeg-T"
 
 
-@pytest.mark.parametrize("module", ["device", "config_file", "pipeline.config"])
+@pytest.mark.parametrize("module", ["device", "checked_yaml", "pipeline.config"])
 def test_a_configuration_needs_neither_the_gateway_nor_onnx_runtime(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("fastapi", "onnxruntime", "pydantic", "pydantic_settings", "semseg_client.gateway"):
         monkeypatch.setitem(sys.modules, name, None)

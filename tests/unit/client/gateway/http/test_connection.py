@@ -14,11 +14,11 @@ from uvicorn.server import ServerState
 
 from semseg_client.gateway import Settings
 from semseg_client.gateway.failures import Failed
-from semseg_client.gateway.gate import Gate
 from semseg_client.gateway.http.connection import Connection
 from semseg_client.gateway.http.envelope import failed
 from semseg_client.gateway.http.exchange import Exchange
 from semseg_client.gateway.http.traffic import Traffic
+from semseg_client.gateway.overload import OverloadCheck
 
 HEAD = b"POST /semantic-segmentation HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
 
@@ -72,7 +72,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 class Callers:
     def __init__(self, **settings: Any) -> None:
         self.traffic = Traffic(Settings(workers=1, **settings))
-        self._config = Config(Gate(application, self.traffic, lambda _: None), log_level="critical")
+        self._config = Config(OverloadCheck(application, self.traffic, lambda _: None), log_level="critical")
         self._config.load()
 
     def come(self) -> tuple[Connection, Wire]:

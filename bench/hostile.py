@@ -1,4 +1,4 @@
-"""`python -m bench.siege`: what hostile callers cost the others, and the gateway's memory.
+"""`python -m bench.hostile`: what hostile callers cost the others, and the gateway's memory.
 
 A few normal callers request one image after another, first alone and then during each attack, which runs in a process of its own.
 One line per trial shows the callers' latencies, the answers they got, and the peak memory of the gateway's process.

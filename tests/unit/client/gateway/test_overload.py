@@ -9,8 +9,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from semseg_client import Overloaded
 from semseg_client.gateway import Settings
-from semseg_client.gateway.gate import Gate
 from semseg_client.gateway.http.traffic import Traffic
+from semseg_client.gateway.overload import OverloadCheck
 
 MEMORY = 1000
 
@@ -41,7 +41,7 @@ async def ask(
 
     inside = Inside()
     scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-length", str(length).encode())]}
-    await Gate(inside, traffic, lambda _: overload)(scope, receive, send)
+    await OverloadCheck(inside, traffic, lambda _: overload)(scope, receive, send)
     assert inside.asked == (sent[0]["status"] == 200)
     return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])
 
@@ -67,7 +67,7 @@ async def test_of_many_one_is_refused_in_each_round_of_the_event_loop(traffic: T
     async def receive() -> Message:
         raise AssertionError
 
-    gate = Gate(Inside(), traffic, lambda _: Overloaded("full"))
+    gate = OverloadCheck(Inside(), traffic, lambda _: Overloaded("full"))
     scope = {"type": "http", "method": "POST", "path": "/semantic-segmentation", "headers": []}
     asking = [asyncio.create_task(gate(dict(scope), receive, send)) for _ in range(50)]
     for _ in range(20):

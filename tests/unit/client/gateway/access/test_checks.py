@@ -13,7 +13,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from semseg_client.gateway import Settings
-from semseg_client.gateway.access.key_gate import KeyGate
+from semseg_client.gateway.access.key_check import KeyCheck
 from semseg_client.gateway.access.keys import Keys
 from semseg_client.gateway.access.paths import HEALTH
 from semseg_client.gateway.app import create_app
@@ -185,7 +185,7 @@ async def test_a_key_has_no_more_requests_under_way_than_it_may(keys: Path) -> N
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    transport = httpx.ASGITransport(KeyGate(slow, Keys(keys)))
+    transport = httpx.ASGITransport(KeyCheck(slow, Keys(keys)))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers={"X-API-Key": "third"}) as gateway:
         first = asyncio.create_task(gateway.get("/"))
         await inside.wait()

@@ -18,7 +18,7 @@ from .http.traffic import Traffic
 _PATH = "/semantic-segmentation"  # and below
 
 
-class Gate:
+class OverloadCheck:
     """ASGI middleware. `overload` says why no image is accepted besides so many requests under way, or None."""
 
     def __init__(self, app: ASGIApp, traffic: Traffic, overload: Callable[[int], Overloaded | None]) -> None:

@@ -6,7 +6,7 @@ import hmac
 from pathlib import Path
 
 
-class Admission:
+class Pressure:
     """`folder` has `busy` while too many images wait, and `ticket`, which the gateway sends, as it bounds its own images."""
 
     def __init__(self, folder: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import sys
-import time
 import tracemalloc
 import zlib
 from importlib import import_module
@@ -16,12 +15,14 @@ from PIL import Image
 
 from tests.fuzz import seeds
 from tests.fuzz.seeds import picture, pillow, png, png_chunk, tiff
+from tests.support import calls_at_most
 
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "model_repository/preprocess/1"))  # as Triton does
-header = import_module("header")
+header = import_module("image_header")
 
 SEEDS = seeds.seeds()
+FEW = 10**6  # calls of a function; each takes about 0.1 microseconds
 MEGABYTES = 64 * 2**20  # the gateway's limit
 
 
@@ -35,7 +36,7 @@ def read_or_refused(data: bytes) -> str:
 
 
 def test_preprocess_and_the_client_read_headers_alike() -> None:
-    copies = ("model_repository/preprocess/1/header.py", "client/semseg_client/inputs/header.py")
+    copies = ("model_repository/preprocess/1/image_header.py", "client/semseg_client/inputs/image_header.py")
     assert len({(ROOT / copy).read_bytes() for copy in copies}) == 1
 
 
@@ -174,12 +175,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_hostile_file_is_refused_in_milliseconds_and_told_why(kind: str) -> None:
+def test_a_hostile_file_is_refused_with_little_work_and_told_why(kind: str) -> None:
     data, why = HOSTILE[kind]
-    begun = time.perf_counter()
-    with pytest.raises(header.Unreadable, match=why):
+    with calls_at_most(FEW), pytest.raises(header.Unreadable, match=why):
         header.read(data)
-    assert time.perf_counter() - begun < 0.5
 
 
 def test_tags_that_all_claim_the_whole_file_are_refused() -> None:
@@ -261,11 +260,9 @@ LONG = {
 
 
 @pytest.mark.parametrize("kind", LONG)
-def test_the_longest_file_takes_less_than_a_second(kind: str) -> None:
-    begun = time.perf_counter()
-    read_or_refused(LONG[kind])
-    print(f"{kind}: {1000 * (time.perf_counter() - begun):.0f} ms")
-    assert time.perf_counter() - begun < 1
+def test_the_longest_file_takes_little_work(kind: str) -> None:
+    with calls_at_most(FEW):
+        read_or_refused(LONG[kind])
 
 
 @pytest.mark.parametrize("kind", SEEDS)

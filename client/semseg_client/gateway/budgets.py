@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class Limits(BaseSettings):
+class Budgets(BaseSettings):
     """Set only by environment variables: SEMSEG_ and the name in capitals."""
 
     model_config = SettingsConfigDict(env_prefix="SEMSEG_")

@@ -13,7 +13,7 @@ from .origins import Origins
 from .paths import HEALTH
 
 
-class Door:
+class HostAndOrigin:
     """ASGI middleware that checks `Host` and `Origin`."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:

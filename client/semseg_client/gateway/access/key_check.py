@@ -17,7 +17,7 @@ from .paths import HEALTH
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="semseg"'}  # RFC 6750, section 3
 
 
-class KeyGate:
+class KeyCheck:
     """ASGI middleware."""
 
     def __init__(self, app: ASGIApp, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:

@@ -31,7 +31,7 @@ class TritonKit(Served):
     def launch(self) -> Tree:
         repository = HOME / "triton-kit"
         shutil.rmtree(repository, ignore_errors=True)
-        source = Path(__file__).parent / "triton_kit"
+        source = Path(__file__).parent / "triton_kit_model"
         version = repository / MODEL / "1"
         version.mkdir(parents=True)
         shutil.copy(source / "config.pbtxt", version.parent)

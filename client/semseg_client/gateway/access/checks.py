@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from ..settings import Settings
-from .door import Door
-from .key_gate import KeyGate
+from .host_and_origin import HostAndOrigin
+from .key_check import KeyCheck
 from .keys import Keys
 from .preflight import Preflight
 
@@ -22,10 +22,10 @@ _EXPOSED = (
 )
 
 
-def guard(app: FastAPI, settings: Settings) -> None:
+def add_checks(app: FastAPI, settings: Settings) -> None:
     """Put the checks in front of `app`: host and origin first, then the key. A preflight carries no key."""
     if settings.api_keys_file is not None:
-        app.add_middleware(KeyGate, keys=Keys(settings.api_keys_file))
+        app.add_middleware(KeyCheck, keys=Keys(settings.api_keys_file))
     if settings.cors_origins:
         app.add_middleware(
             Preflight,
@@ -35,4 +35,4 @@ def guard(app: FastAPI, settings: Settings) -> None:
             allow_private_network=True,
             expose_headers=_EXPOSED,
         )
-    app.add_middleware(Door, settings=settings)
+    app.add_middleware(HostAndOrigin, settings=settings)

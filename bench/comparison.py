@@ -46,7 +46,7 @@ class Terms:
         return Plan(self.seconds, max(clients, 3))
 
 
-class Contest:
+class Comparison:
     """One model and one size. If a rival fails, the contest reports and records it and continues with the others."""
 
     def __init__(self, model: Model, size: Size, rivals: Sequence[Rival], terms: Terms, results: Results, say: Say) -> None:

@@ -9,11 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-import bench.contest
+import bench.comparison
 import bench.images
 import bench.models
 import bench.rivals.rival
-from bench.contest import Contest, Terms
+from bench.comparison import Comparison, Terms
 from bench.images import Size
 from bench.models import Model
 from bench.processes import Tree
@@ -89,7 +89,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     monkeypatch.setattr(bench.images, "HOME", tmp_path)
     monkeypatch.setattr(bench.rivals.rival, "LOGS", tmp_path)
     for pause in ("_IDLE", "_PAUSE"):
-        monkeypatch.setattr(bench.contest, pause, 0.05)
+        monkeypatch.setattr(bench.comparison, pause, 0.05)
     pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", "h", "w", 3])
     ids = helper.make_tensor_value_info("ids", TensorProto.UINT8, ["n", "h", "w"])
     nodes = [
@@ -109,7 +109,7 @@ def test_rivals_take_turns_and_one_that_is_wrong_or_ends_is_out(model: Model, tm
     rivals = [*chosen(["floor"]), *(Rival(make.name, make, "") for make in (_Small, _Wrong, _Ends))]
     results = Results(tmp_path / "results.jsonl")
     said: list[str] = []
-    Contest(model, Size.of("64x128"), rivals, Terms([1, 2], rounds=2, seconds=0.1), results, said.append).run()
+    Comparison(model, Size.of("64x128"), rivals, Terms([1, 2], rounds=2, seconds=0.1), results, said.append).run()
 
     loads = of(results.records, Load)
     assert [load.rival for load in loads if load.clients == 2] == [

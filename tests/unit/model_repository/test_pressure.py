@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "model_repository/preprocess/1"))  # as Triton does
-admission = import_module("admission")
+pressure = import_module("pressure")
 
 FORGED = [None, True, 1, "", "true", "another ticket", "b'the ticket'", "Ä"]
 
@@ -18,7 +18,7 @@ FORGED = [None, True, 1, "", "true", "another ticket", "b'the ticket'", "Ä"]
 @pytest.mark.parametrize("ticket", FORGED)
 def test_only_the_right_ticket_passes_while_the_server_is_busy(tmp_path: Path, ticket: object) -> None:
     (tmp_path / "ticket").write_text("the ticket")
-    refuses = admission.Admission(tmp_path).refuses
+    refuses = pressure.Pressure(tmp_path).refuses
     assert not refuses(ticket)
     (tmp_path / "busy").touch()
     assert refuses(ticket)
@@ -31,4 +31,4 @@ def test_without_a_ticket_nobody_passes(tmp_path: Path, ticket: object, issued: 
     if issued:
         (tmp_path / "ticket").touch()  # its disk was full
     (tmp_path / "busy").touch()
-    assert admission.Admission(tmp_path).refuses(ticket)
+    assert pressure.Pressure(tmp_path).refuses(ticket)
