@@ -64,8 +64,19 @@ check: $(VENV)/.test ## quick check while you work: unit tests and lint
 	@$(MAKE) --no-print-directory lint
 
 test: $(VENV)/.test $(VENV)/.openapi ## run all tests
+	@echo 'Tests of the export, and of the service under fire (three minutes)'
+	@$(MAKE) --no-print-directory --keep-going --output-sync=target -j 2 test-export test-under-fire
+	@echo 'All other tests (five minutes)'
+	@$(SERVE)/python -m pytest -n 2 --dist loadfile tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex \
+	    $(UNDER_FIRE:%=--ignore %)
+
+test-export:
 	@$(EXPORT)/python -m pytest tests/unit/export
-	@$(SERVE)/python -m pytest tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex
+
+# These look at the whole machine, or at a browser's own reports: nothing else of ours may serve at the same time.
+UNDER_FIRE = tests/integration/test_chaos.py tests/browser
+test-under-fire:
+	@$(SERVE)/python -m pytest $(UNDER_FIRE)
 
 test-examples: $(VENV)/.test $(VENV)/.languages ## install seven languages from Debian (as root) and npm, and run the clients in examples/ and PaddleX's own
 	@$(SERVE)/python -m pytest tests/languages -rs

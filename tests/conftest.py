@@ -1,57 +1,62 @@
-"""One repository for the whole run and one service per test process: the demo network and a PP-LiteSeg-T in both formats."""
+"""Exported networks for the whole run, and one service per test process: the demo network and a PP-LiteSeg in each format."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from demo.run import serving
-from semseg_contract.lock import locked
-from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, export, in_export_environment
+from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, export, in_export_environment, made_once
+
+SEEDED = ("PP-LiteSeg-T", "PP-LiteSeg-T-legacy")
+BUILT = {  # by tests/networks.py
+    "PP-LiteSeg-T": ("--width", "T"),
+    "PP-LiteSeg-T-legacy": ("--format", "legacy"),
+    "roads": ("--classes", "5"),
+}
 
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Paddle weights by serving name."""
+    """Folders of Paddle weights. "roads" is not exported yet."""
 
     def make(folder: Path) -> None:
-        for name, file_format in (("PP-LiteSeg-T", "pir"), ("PP-LiteSeg-T-legacy", "legacy")):
-            in_export_environment("-m", "tests.networks", folder / name, "--width", "T", "--format", file_format)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: in_export_environment("-m", "tests.networks", folder / name, *BUILT[name]), BUILT))
 
-    folder = _made_once(tmp_path_factory, "weights", make)
-    return {DEMO: DEMO_WEIGHTS, **{name: folder / name for name in ("PP-LiteSeg-T", "PP-LiteSeg-T-legacy")}}
+    folder = made_once(tmp_path_factory, "weights", make)
+    return {DEMO: DEMO_WEIGHTS, **{name: folder / name for name in BUILT}}
 
 
 @pytest.fixture(scope="session")
-def repository(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Path]) -> Path:
-    """The networks, exported."""
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo network, exported."""
 
     def make(folder: Path) -> None:
-        repository = bare_repository(folder / "model_repository")
-        for name, source in weights.items():
-            export(repository, name, source)
+        export(bare_repository(folder / "model_repository"), DEMO, DEMO_WEIGHTS)
 
-    return _made_once(tmp_path_factory, "serving", make) / "model_repository"
+    return made_once(tmp_path_factory, "demo", make) / "model_repository"
 
 
 @pytest.fixture(scope="session")
-def service(repository: Path) -> Iterator[Service]:
-    models = (f"--model={name}" for name in (DEMO, "PP-LiteSeg-T", "PP-LiteSeg-T-legacy"))
-    with serving(repository, "--http-port=0", *models) as addresses:
+def full_repository(repository: Path, weights: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo network and the seeded ones, exported."""
+
+    def make(folder: Path) -> None:
+        full = folder / "model_repository"
+        shutil.copytree(repository, full)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: export(full, name, weights[name]), SEEDED))
+
+    return made_once(tmp_path_factory, "serving", make) / "model_repository"
+
+
+@pytest.fixture(scope="session")
+def service(full_repository: Path) -> Iterator[Service]:
+    models = (f"--model={name}" for name in (DEMO, *SEEDED))
+    with serving(full_repository, "--http-port=0", *models) as addresses:
         yield Service(**addresses)
-
-
-def _made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """A folder that the run's first process fills while the others wait."""
-    own = tmp_path_factory.getbasetemp()
-    common = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    folder, done = common / name, common / f"{name}.done"
-    with locked(common):
-        if not done.exists():
-            folder.mkdir()
-            make(folder)
-            done.touch()
-    return folder

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import requests
 
 from demo.scenes import scene
 from semseg_client.hosting.supervision.stubs import family
+from semseg_contract.lock import locked
 
 ROOT = Path(__file__).parents[1]
 # The serving environment has no semseg_export; its parts that need no Paddle run from the sources.
@@ -85,6 +86,24 @@ def bare_repository(folder: Path) -> Path:
     return folder
 
 
+def copied(exported: Path, folder: Path, versions: int = 1) -> Path:
+    """A repository with the demo network from `exported` in `versions` versions of the same weights. The first is served."""
+    repository = bare_repository(folder / "model_repository")
+    for entry in (DEMO, f"{DEMO}_network"):
+        shutil.copytree(exported / entry, repository / entry)
+        newest = max(int(version.name) for version in (repository / entry).iterdir() if version.is_dir())
+        for number in {*range(1, versions + 1)} - {newest}:
+            shutil.copytree(repository / entry / str(newest), repository / entry / str(number), dirs_exist_ok=True)
+    manage_versions(repository, "use", DEMO, "1")
+    return repository
+
+
+def manage_versions(repository: Path, *arguments: str) -> str:
+    """The output of `semseg_export.versions`."""
+    command = [sys.executable, "-m", "semseg_export.versions", *arguments, "--repository", str(repository)]
+    return subprocess.run(command, env=WITH_EXPORT, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
 def export(repository: Path, name: str, weights: str | Path, *flags: str | Path) -> None:
     """Runs this code's `semseg-export` into `repository`."""
     command = ("-c", "from semseg_export.cli import main; main()")
@@ -120,3 +139,16 @@ def calls_at_most(most: int) -> Iterator[None]:
     finally:
         sys.setprofile(None)
     assert calls <= most
+
+
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the run's first process fills while the others wait."""
+    own = tmp_path_factory.getbasetemp()
+    common = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, done = common / name, common / f"{name}.done"
+    with locked(common):
+        if not done.exists():
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder

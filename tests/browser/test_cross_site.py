@@ -12,14 +12,21 @@ from pathlib import Path
 
 import pytest
 
+from demo.run import serving
 from semseg_client.triton.protocol import TINY_IMAGE
-from tests.support import Service, counted, encoded
+from tests.support import DEMO, Service, counted, encoded
 
 from .pages import stranger
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LIMIT = 120  # s; Chromium takes its time to start on a busy machine
 REQUESTS = "nv_inference_request_success"
+
+
+@pytest.fixture
+def service(repository: Path) -> Iterator[Service]:
+    with serving(repository, "--http-port=0", "--model", DEMO) as addresses:
+        yield Service(**addresses)
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 
 from semseg_client.hosting.supervision.stubs import family
-from tests.support import DEMO
+from tests.support import DEMO, manage_versions
 
-from .service import SHM_MB, Running, use
+from .service import SHM_MB, Running
 
 PAUSE = (3.0, 6.0)  # s, between faults
 STOPPED = (5.0, 20.0)  # s
@@ -101,7 +101,7 @@ class Faults:
 
     def swap_version(self, _: threading.Event) -> str:
         self._version = 3 - self._version
-        use(self._repository, self._version)
+        manage_versions(self._repository, "use", DEMO, str(self._version))
         return "another version"
 
     def fill_shared_memory(self, over: threading.Event) -> str:

@@ -16,10 +16,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from tests.support import copied
+
 from .faults import Fault, Faults
 from .hostile import Hostile
 from .load import by_grpc, by_rest, cases
-from .service import Running, SharedMemory, running, two_versions
+from .service import Running, SharedMemory, running
 from .tally import Tally
 
 REST_CALLERS, GRPC_CALLERS, HOSTILE_CALLERS = 4, 4, 2
@@ -51,7 +53,7 @@ def chaos(exported: Path, seconds: float, seed: int, console: Console) -> Verdic
         console.print("/dev/shm is not filled: giving the service its own takes root and unshare")
     try:
         with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-            repository = two_versions(exported, Path(folder))
+            repository = copied(exported, Path(folder), versions=2)
             with running(repository, memory) as service:
                 verdict = _under_fire(service, repository, seconds, seed, console)
                 verdict.left["SIGTERM"] = service.end(signal.SIGTERM, LEFT[signal.SIGTERM])

@@ -15,28 +15,10 @@ from pathlib import Path
 
 import psutil
 
-from tests.support import DEMO, ROOT, WITH_EXPORT, Service, bare_repository
+from tests.support import DEMO, ROOT, Service
 
 SHM_MB = 512
 START = 120  # s
-
-
-def two_versions(exported: Path, folder: Path) -> Path:
-    """A repository with the demo network from `exported` in two versions, both with the same weights."""
-    repository = bare_repository(folder / "model_repository")
-    for entry in (DEMO, f"{DEMO}_network"):
-        shutil.copytree(exported / entry, repository / entry)
-        first = max(path for path in (repository / entry).iterdir() if path.is_dir())
-        for number in {"1", "2"} - {first.name}:
-            shutil.copytree(first, repository / entry / number, dirs_exist_ok=True)
-    use(repository, 1)
-    return repository
-
-
-def use(repository: Path, version: int) -> None:
-    """Switch to a version."""
-    command = [sys.executable, "-m", "semseg_export.versions", "use", DEMO, str(version), "--repository", str(repository)]
-    subprocess.run(command, env=WITH_EXPORT, check=True, capture_output=True, timeout=60)
 
 
 class SharedMemory:
@@ -135,7 +117,8 @@ def _lives(process: psutil.Process) -> bool:
 
 def temporary() -> set[Path]:
     """Files that servers may leave in the temporary folder."""
-    return {path for pattern in ("python_env_*", "semseg*") for path in Path("/tmp").glob(pattern) if path.name != "semseg-chaos"}
+    found = (path for pattern in ("python_env_*", "semseg*") for path in Path("/tmp").glob(pattern))
+    return {path for path in found if not path.name.startswith("semseg-export-")}  # an export's, which may run at the same time
 
 
 @contextmanager

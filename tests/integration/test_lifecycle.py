@@ -20,8 +20,8 @@ from tests.integration.triton import tritonserver
 from tests.support import DEMO, ROOT, STREET, Service
 
 
-def test_tritonserver_on_the_repository_serves_every_model(repository: Path, tmp_path: Path) -> None:
-    with tritonserver(repository, tmp_path / "triton.log") as server, Client(server.grpc) as client:
+def test_tritonserver_on_the_repository_serves_every_model(full_repository: Path, tmp_path: Path) -> None:
+    with tritonserver(full_repository, tmp_path / "triton.log") as server, Client(server.grpc) as client:
         assert [model.name for model in client.models()] == [DEMO, "PP-LiteSeg-T", "PP-LiteSeg-T-legacy"]
         assert client.segment(STREET, DEMO).picture
 

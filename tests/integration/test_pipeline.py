@@ -149,11 +149,11 @@ def test_a_model_that_is_not_there_is_told_when_the_pipeline_is_made(repository:
         create_pipeline(model="SegFormer-B0", repository=repository)
 
 
-def test_pipelines_of_one_process_share_a_server_that_goes_with_the_last(repository: Path) -> None:
+def test_pipelines_of_one_process_share_a_server_that_goes_with_the_last(full_repository: Path) -> None:
     before = set(psutil.Process().children(recursive=True))
-    first = create_pipeline(model=DEMO, repository=repository)
+    first = create_pipeline(model=DEMO, repository=full_repository)
     started = set(psutil.Process().children(recursive=True)) - before
-    second = create_pipeline(model="PP-LiteSeg-T", repository=repository, device="cpu")
+    second = create_pipeline(model="PP-LiteSeg-T", repository=full_repository, device="cpu")
     assert sum("tritonserver" in child.name() for child in set(psutil.Process().children()) - before) == 1
     first.close()
     [result] = second.predict(STREET)

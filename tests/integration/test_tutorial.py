@@ -63,10 +63,10 @@ ON_ASCEND = "semseg --pipeline semantic_segmentation --input makassaridn-road_de
 
 
 @pytest.fixture
-def folder(repository: Path, tmp_path: Path) -> Path:
+def folder(full_repository: Path, tmp_path: Path) -> Path:
     """The working directory for the tutorial, with the image and the models."""
     cv2.imwrite(str(tmp_path / IMAGE), cv2.resize(cv2.imread(str(STREET)), (512, 256)))
-    (tmp_path / "model_repository").symlink_to(repository)
+    (tmp_path / "model_repository").symlink_to(full_repository)
     return tmp_path
 
 
@@ -164,7 +164,7 @@ def test_fine_tuned_weights_are_put_into_the_configuration(folder: Path, weights
     bare_repository(folder / "model_repository")
     (folder / "my_path").mkdir()
     file = folder / "my_path" / "semantic_segmentation.yaml"
-    file.write_text(FINE_TUNED.format(weights=weights["PP-LiteSeg-T"], device="cpu"))
+    file.write_text(FINE_TUNED.format(weights=weights["PP-LiteSeg-T-legacy"], device="cpu"))
     assert python(folder, BY_FILE) == PRINTED
     assert_documented_files(folder / "output")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,9 +14,9 @@ import pytest
 
 from demo.run import serving
 from semseg_client import Client, Segmentation
-from tests.support import DEMO_WEIGHTS, STREET, WITH_EXPORT, bare_repository, export, in_export_environment
+from tests.support import DEMO, copied, export, manage_versions, street
 
-ROADS = "roads"
+IMAGE = street(512, 256)
 CALLERS = 4
 ENOUGH = 200  # requests
 PATIENCE = 60  # s
@@ -40,7 +38,7 @@ def load(client: Client) -> Iterator[Load]:
     def call() -> None:
         while not over.is_set() or len(found.answers) + len(found.failures) < ENOUGH:
             try:
-                found.answers.append(client.segment(STREET, ROADS, picture=False))
+                found.answers.append(client.segment(IMAGE, DEMO, picture=False))
             except Exception as error:  # noqa: BLE001, PERF203 - every error is counted
                 found.failures.append(repr(error))
 
@@ -62,32 +60,20 @@ def wait_for(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def versions(repository: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "semseg_export.versions", *arguments, "--repository", str(repository)]
-    return subprocess.run(command, env=WITH_EXPORT, capture_output=True, text=True, check=True, timeout=60).stdout
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    folder = bare_repository(tmp_path / "model_repository")
-    export(folder, ROADS, DEMO_WEIGHTS)
-    return folder
-
-
-def test_no_request_is_lost_while_versions_change(repository: Path, tmp_path: Path) -> None:
-    in_export_environment("-m", "tests.networks", tmp_path / "other", "--classes", "5")
+def test_no_request_is_lost_while_versions_change(repository: Path, weights: dict[str, Path], tmp_path: Path) -> None:
+    repository = copied(repository, tmp_path)
     (tmp_path / "names.txt").write_text("lane\nkerb\ngrass\ngravel\nother\n")
-    with serving(repository, "--model", ROADS) as addresses, Client(addresses["grpc"]) as client:
-        first = client.segment(STREET, ROADS).label_map
+    with serving(repository, "--model", DEMO) as addresses, Client(addresses["grpc"]) as client:
+        first = client.segment(IMAGE, DEMO).label_map
         with load(client) as exporting:
-            export(repository, ROADS, tmp_path / "other", "--classes", tmp_path / "names.txt")
-            wait_for(lambda: client.model(ROADS).version == "2")
-        second = client.segment(STREET, ROADS)
+            export(repository, DEMO, weights["roads"], "--classes", tmp_path / "names.txt")
+            wait_for(lambda: client.model(DEMO).version == "2")
+        second = client.segment(IMAGE, DEMO)
         with load(client) as rolling_back:
-            assert versions(repository, "use", ROADS) == f"{ROADS}: version 1 is served\n"
-            wait_for(lambda: client.model(ROADS).version == "1")
-        np.testing.assert_array_equal(client.segment(STREET, ROADS).label_map, first)
-        assert client.model(ROADS).class_names[0] == "class 0"
+            assert manage_versions(repository, "use", DEMO) == f"{DEMO}: version 1 is served\n"
+            wait_for(lambda: client.model(DEMO).version == "1")
+        np.testing.assert_array_equal(client.segment(IMAGE, DEMO).label_map, first)
+        assert client.model(DEMO).class_names[0] == "road"
 
     assert second.class_names == ("lane", "kerb", "grass", "gravel", "other")
     assert second.label_map.max() < 5
@@ -103,22 +89,24 @@ def test_no_request_is_lost_while_versions_change(repository: Path, tmp_path: Pa
         print(f"{len(seen)} requests, {seen.count(1)} of them answered by version 1, none lost")
 
 
-def test_a_version_that_cannot_be_loaded_leaves_the_served_one_alone(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    export(repository, ROADS, DEMO_WEIGHTS)
-    versions(repository, "use", ROADS, "1")
-    (repository / f"{ROADS}_network" / "2" / "model_cpu.onnx").write_bytes(b"no network")
-    with serving(repository, "--model", ROADS) as addresses, Client(addresses["grpc"]) as client:
-        before = client.segment(STREET, ROADS)
-        versions(repository, "use", ROADS, "2")
+def test_a_version_that_cannot_be_loaded_leaves_the_served_one_alone(
+    repository: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    repository = copied(repository, tmp_path, versions=2)
+    (repository / f"{DEMO}_network" / "2" / "model_cpu.onnx").write_bytes(b"no network")
+    with serving(repository, "--model", DEMO) as addresses, Client(addresses["grpc"]) as client:
+        before = client.segment(IMAGE, DEMO)
+        manage_versions(repository, "use", DEMO, "2")
         wait_for(lambda: "cannot be loaded, the old version is still served" in capfd.readouterr().out)
-        after = client.segment(STREET, ROADS)
-        assert (before.model, client.model(ROADS).version) == (after.model, "1")
+        after = client.segment(IMAGE, DEMO)
+        assert (before.model, client.model(DEMO).version) == (after.model, "1")
         np.testing.assert_array_equal(after.label_map, before.label_map)
 
 
-def test_versions_go_only_when_it_is_asked(repository: Path) -> None:
-    export(repository, ROADS, DEMO_WEIGHTS)
-    assert versions(repository, "prune", ROADS) == f"{ROADS}: deleted version 1\n"
-    with serving(repository, "--model", ROADS) as addresses, Client(addresses["grpc"]) as client:
-        assert client.segment(STREET).model == ROADS
+def test_versions_go_only_when_it_is_asked(repository: Path, tmp_path: Path) -> None:
+    repository = copied(repository, tmp_path, versions=2)
+    manage_versions(repository, "use", DEMO, "2")
+    assert manage_versions(repository, "prune", DEMO) == f"{DEMO}: deleted version 1\n"
+    with serving(repository, "--model", DEMO) as addresses, Client(addresses["grpc"]) as client:
+        assert client.segment(IMAGE).model == DEMO
         assert client.model().version == "2"

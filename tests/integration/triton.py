@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,12 +43,20 @@ def tritonserver(repository: Path, log: Path, *flags: str, ends_well: bool = Tru
         )
     try:
         _wait_until_up(process, f"127.0.0.1:{ports['--grpc-port']}", log, tls)
+        _wait_until_it_listens(ports["--http-port"])  # it opens this port after the other
         yield Triton(f"127.0.0.1:{ports['--grpc-port']}", f"http://127.0.0.1:{ports['--http-port']}", log)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0 or not ends_well, log.read_text()[-2000:]
     finally:
         process.kill()
         process.wait()
+
+
+def _wait_until_it_listens(port: int) -> None:
+    for _ in range(START_LIMIT * 5):
+        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.2)
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path, tls: Tls | None) -> None:

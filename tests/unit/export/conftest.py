@@ -10,6 +10,7 @@ from onnx import ModelProto
 
 from semseg_export.conversion import convert
 from semseg_export.weights.archive import Archive, read_archive
+from tests.support import made_once
 from tests.unit.export.archive_server import ArchiveServer, serve
 
 ROOT = Path(__file__).parents[3]
@@ -27,9 +28,11 @@ for file_format in ("pir", "legacy"):
 @pytest.fixture(scope="session")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the same narrow network twice: pir/ and legacy/."""
-    folder = tmp_path_factory.mktemp("networks")
-    subprocess.run([sys.executable, "-c", SAVE, str(folder)], cwd=ROOT, check=True, capture_output=True)
-    return folder
+
+    def make(folder: Path) -> None:
+        subprocess.run([sys.executable, "-c", SAVE, str(folder)], cwd=ROOT, check=True, capture_output=True)
+
+    return made_once(tmp_path_factory, "networks", make)
 
 
 @pytest.fixture(scope="session")
