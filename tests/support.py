@@ -94,6 +94,8 @@ def copied(exported: Path, folder: Path, versions: int = 1) -> Path:
         newest = max(int(version.name) for version in (repository / entry).iterdir() if version.is_dir())
         for number in {*range(1, versions + 1)} - {newest}:
             shutil.copytree(repository / entry / str(newest), repository / entry / str(number), dirs_exist_ok=True)
+            if (config := repository / entry / str(number) / "config.pbtxt").exists():  # it names its version
+                config.write_text(config.read_text().replace(f" versions: {newest}\n", f" versions: {number}\n"))
     manage_versions(repository, "use", DEMO, "1")
     return repository
 

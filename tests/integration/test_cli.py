@@ -118,10 +118,10 @@ def test_serving_takes_paddlexs_options(service: Service, tmp_path: Path) -> Non
 
 
 def test_models_are_listed_as_they_are_served_and_as_they_are_exported(
-    service: Service, repository: Path, tmp_path: Path
+    service: Service, full_repository: Path, tmp_path: Path
 ) -> None:
     served = semseg(tmp_path, "models", "--url", service.grpc, "--json")
-    exported = semseg(tmp_path, "models", "--model-repository", repository, "--json")
+    exported = semseg(tmp_path, "models", "--model-repository", full_repository, "--json")
     assert served.returncode == exported.returncode == 0
     assert json.loads(served.stdout) == json.loads(exported.stdout)
     by_name = {model["name"]: model for model in json.loads(served.stdout)}
