@@ -67,11 +67,11 @@ test: $(VENV)/.test $(VENV)/.openapi ## run all tests
 	@echo 'Tests of the export, and of the service under fire (three minutes)'
 	@$(MAKE) --no-print-directory --keep-going --output-sync=target -j 2 test-export test-under-fire
 	@echo 'All other tests (five minutes)'
-	@$(SERVE)/python -m pytest -n 2 --dist loadfile tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex \
+	@$(SERVE)/python -m pytest -n 3 --dist loadfile tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex \
 	    $(UNDER_FIRE:%=--ignore %)
 
 test-export:
-	@$(EXPORT)/python -m pytest tests/unit/export
+	@$(EXPORT)/python -m pytest -n 2 tests/unit/export
 
 # These look at the whole machine, or at a browser's own reports: nothing else of ours may serve at the same time.
 UNDER_FIRE = tests/integration/test_chaos.py tests/browser

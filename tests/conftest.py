@@ -56,7 +56,13 @@ def full_repository(repository: Path, weights: dict[str, Path], tmp_path_factory
 
 
 @pytest.fixture(scope="session")
-def service(full_repository: Path) -> Iterator[Service]:
+def service(repository: Path) -> Iterator[Service]:
+    with serving(repository, "--http-port=0", "--model", DEMO) as addresses:
+        yield Service(**addresses)
+
+
+@pytest.fixture(scope="session")
+def full_service(full_repository: Path) -> Iterator[Service]:
     models = (f"--model={name}" for name in (DEMO, *SEEDED))
     with serving(full_repository, "--http-port=0", *models) as addresses:
         yield Service(**addresses)

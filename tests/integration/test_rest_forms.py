@@ -132,9 +132,9 @@ def test_the_stages_are_timed(service: Service) -> None:
     assert float(stages["inference"]) > 1
 
 
-def test_another_model_is_chosen_by_name(service: Service) -> None:
-    answer = post(service.rest, json={"image": encoded(JPEG), "model": OTHER, "outputs": ["labelMap"]})
-    with Client(service.grpc) as client:
+def test_another_model_is_chosen_by_name(full_service: Service) -> None:
+    answer = post(full_service.rest, json={"image": encoded(JPEG), "model": OTHER, "outputs": ["labelMap"]})
+    with Client(full_service.grpc) as client:
         np.testing.assert_array_equal(label_map(answer), client.segment(STREET, OTHER, picture=False).label_map)
 
 
@@ -147,8 +147,8 @@ def test_a_model_that_is_not_served_is_422_with_those_that_are(service: Service)
     assert "secret" not in answer.text
 
 
-def test_models_tell_what_callers_need(service: Service) -> None:
-    result = requests.get(f"{service.rest}/models", timeout=10).json()["result"]
+def test_models_tell_what_callers_need(full_service: Service) -> None:
+    result = requests.get(f"{full_service.rest}/models", timeout=10).json()["result"]
     assert result["default"] == DEMO
     models = {model["name"]: model for model in result["models"]}
     assert set(models) == {DEMO, OTHER, "PP-LiteSeg-T-legacy"}

@@ -37,10 +37,10 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_served_label_map_is_paddles(
-    service: Service, weights: dict[str, Path], images: list[Path], model: str, tmp_path: Path
+    full_service: Service, weights: dict[str, Path], images: list[Path], model: str, tmp_path: Path
 ) -> None:
     in_export_environment("-m", "semseg_export.workers.reference", weights[model], *images, "--out", tmp_path)
-    with Client(service.grpc) as client:
+    with Client(full_service.grpc) as client:
         for image in images:
             expected = np.load(tmp_path / f"{image.stem}.npy")
             found = client.segment(image, model, picture=False).label_map
@@ -51,9 +51,9 @@ def test_the_served_label_map_is_paddles(
             assert equal >= 0.9999
 
 
-def test_a_raw_image_over_http_reaches_the_ensemble(service: Service) -> None:
+def test_a_raw_image_over_http_reaches_the_ensemble(full_service: Service) -> None:
     response = requests.post(
-        f"{service.http}/v2/models/{DEMO}/infer",
+        f"{full_service.http}/v2/models/{DEMO}/infer",
         data=STREET.read_bytes(),
         headers={"Inference-Header-Content-Length": "0"},
         timeout=60,
@@ -64,8 +64,8 @@ def test_a_raw_image_over_http_reaches_the_ensemble(service: Service) -> None:
     assert b'"picture"' in header
 
 
-def test_a_step_whose_output_nobody_asked_for_does_not_run(service: Service) -> None:
-    with grpc.InferenceServerClient(service.grpc) as triton, Client(service.grpc) as client:
+def test_a_step_whose_output_nobody_asked_for_does_not_run(full_service: Service) -> None:
+    with grpc.InferenceServerClient(full_service.grpc) as triton, Client(full_service.grpc) as client:
         drawn, _ = counts(triton, "draw")
         mapped, _ = counts(triton, "postprocess")
         client.segment(STREET, DEMO, picture=False)
@@ -73,9 +73,9 @@ def test_a_step_whose_output_nobody_asked_for_does_not_run(service: Service) -> 
         assert counts(triton, "postprocess")[0] == mapped + 1
 
 
-def test_eight_concurrent_requests_of_one_small_size_are_joined(service: Service) -> None:
+def test_eight_concurrent_requests_of_one_small_size_are_joined(full_service: Service) -> None:
     small = street(512, 256)
-    with grpc.InferenceServerClient(service.grpc) as triton, Client(service.grpc) as client:
+    with grpc.InferenceServerClient(full_service.grpc) as triton, Client(full_service.grpc) as client:
         expected = client.segment(small, "PP-LiteSeg-T").label_map
         before = counts(triton, "PP-LiteSeg-T_network")
         with ThreadPoolExecutor(8) as pool:
@@ -88,9 +88,9 @@ def test_eight_concurrent_requests_of_one_small_size_are_joined(service: Service
         np.testing.assert_array_equal(label_map, expected)
 
 
-def test_concurrent_requests_of_different_sizes_each_get_their_own_answer(service: Service) -> None:
+def test_concurrent_requests_of_different_sizes_each_get_their_own_answer(full_service: Service) -> None:
     files = [bytes(cv2.imencode(".png", scene(3_000_100 + each, 256 + 16 * (each % 4), 128)[0])[1]) for each in range(12)]
-    with Client(service.grpc) as client:
+    with Client(full_service.grpc) as client:
         alone = [client.segment(file, DEMO).label_map for file in files]
         with ThreadPoolExecutor(12) as pool:
             together = list(pool.map(lambda file: client.segment(file, DEMO).label_map, files))
@@ -98,8 +98,8 @@ def test_concurrent_requests_of_different_sizes_each_get_their_own_answer(servic
         np.testing.assert_array_equal(one, other)
 
 
-def test_each_model_says_where_it_came_from(service: Service, weights: dict[str, Path]) -> None:
-    with Client(service.grpc) as client:
+def test_each_model_says_where_it_came_from(full_service: Service, weights: dict[str, Path]) -> None:
+    with Client(full_service.grpc) as client:
         models = {model.name: model for model in client.models()}
     assert set(models) == set(MODELS)
     for name, model in models.items():
@@ -111,7 +111,7 @@ def test_each_model_says_where_it_came_from(service: Service, weights: dict[str,
         assert model.agreement >= 0.999
 
 
-def test_a_caller_that_does_not_wait_costs_the_server_nothing(service: Service) -> None:
+def test_a_caller_that_does_not_wait_costs_the_server_nothing(full_service: Service) -> None:
     """gRPC's own deadline cancels the call: with it, tritonserver 2.51 died at the twelfth."""
 
     def give_up(client: Client) -> bool:
@@ -121,7 +121,7 @@ def test_a_caller_that_does_not_wait_costs_the_server_nothing(service: Service) 
             return True
         return False
 
-    with Client(service.grpc) as client, ThreadPoolExecutor(8) as pool:
+    with Client(full_service.grpc) as client, ThreadPoolExecutor(8) as pool:
         client.segment(STREET, DEMO)
         assert any(pool.map(give_up, [client] * 48))
         assert client.segment(STREET, DEMO).picture

@@ -17,7 +17,7 @@ from semseg_client import Client, Segmentation
 from tests.support import DEMO, copied, export, manage_versions, street
 
 IMAGE = street(512, 256)
-CALLERS = 4
+CALLERS = 2
 ENOUGH = 200  # requests
 PATIENCE = 60  # s
 

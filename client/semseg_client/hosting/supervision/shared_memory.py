@@ -24,6 +24,7 @@ _NAME = re.compile(rf"\.?semseg_\d+_[0-9a-f]+_{_FOLDER}")
 _LITTER = "python_env_*"
 _TEMPORARY = Path("/tmp")  # noqa: S108
 _STARTING = 15.0  # s, within which it does so
+_PROGRAM = "tritonserver"
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second
 _FROM, _TO = "started", "up"  # files in the folder, whose times bound that
 
@@ -35,7 +36,7 @@ read -r p since until; read -r _
 [ -n "$p" ] && kill -9 -"$p" 2>/dev/null
 for each in /proc/[0-9]*/stat; do
     read -r pid name state rest 2>/dev/null <"$each" || continue
-    [ "$name" = "(tritonserver)" ] && [ "$state" != Z ] && [ "$pid" != "$p" ] || continue
+    [ "$name" = "({_PROGRAM})" ] && [ "$state" != Z ] && [ "$pid" != "$p" ] || continue
     set -- $rest
     [ "${{19}}" -ge "$since" ] && [ "${{19}}" -le "$until" ] && others=1
 done
@@ -196,7 +197,7 @@ def _another_started(since: int, until: int) -> bool:
     for file in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             name, _, rest = file.read_bytes().partition(b" ")[2].rpartition(b") ")
-            if name == b"(tritonserver" and not rest.startswith(b"Z") and since <= int(rest.split()[19]) <= until:
+            if name == f"({_PROGRAM}".encode() and not rest.startswith(b"Z") and since <= int(rest.split()[19]) <= until:
                 return True
     return False
 

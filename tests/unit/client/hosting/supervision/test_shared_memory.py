@@ -92,6 +92,7 @@ def test_the_folder_that_a_killed_server_left_goes_and_others_stay(tmp_path: Pat
     os.utime(temporary / "python_env_before", (long_ago, long_ago))
     (temporary / "python_env_full" / "python").write_bytes(b"x")
     monkeypatch.setattr(shared_memory, "_TEMPORARY", temporary)
+    monkeypatch.setattr(shared_memory, "_PROGRAM", "semseg_test")  # other tests run the real one
     memory = SharedMemory(root)
     memory.starting()
     (temporary / "python_env_ours").mkdir()
@@ -104,9 +105,10 @@ def test_a_folder_that_may_be_another_servers_stays(tmp_path: Path, monkeypatch:
     root, temporary = tmp_path / "shm", tmp_path / "tmp"
     for folder in (root, temporary):
         folder.mkdir()
-    program = tmp_path / "tritonserver"
+    program = tmp_path / "semseg_test"
     shutil.copy(str(shutil.which("sleep")), program)
     monkeypatch.setattr(shared_memory, "_TEMPORARY", temporary)
+    monkeypatch.setattr(shared_memory, "_PROGRAM", "semseg_test")  # other tests run the real one
     memory = SharedMemory(root)
     memory.starting()
     (temporary / "python_env_either").mkdir()
