@@ -35,10 +35,11 @@ class Window:
 
 
 class _Loop:
-    def __init__(self, bodies: Sequence[Any], clients: int, plan: Plan) -> None:
+    def __init__(self, bodies: Sequence[Any], clients: int, plan: Plan, clock: Callable[[], float]) -> None:
         self.bodies = bodies
         self.clients = clients
         self.plan = plan
+        self.clock = clock
         self.window = Window()
         self.answers: dict[int, Any] = {}
         self._lock = threading.Lock()
@@ -51,7 +52,7 @@ class _Loop:
             with self._lock:
                 body = self._next % len(self.bodies)
                 self._next += 1
-            start = time.perf_counter()
+            start = self.clock()
             try:
                 answer = call(self.bodies[body])
             except Exception as error:  # noqa: BLE001 - any failure of a rival is reported and ends its load
@@ -59,7 +60,7 @@ class _Loop:
                     self.window.failures.append(f"{type(error).__name__}: {error}"[:300])
                     self._closed = True
                 return
-            self._take(body, answer, start, time.perf_counter())
+            self._take(body, answer, start, self.clock())
 
     def _take(self, body: int, answer: Any, start: float, end: float) -> None:
         with self._lock:
@@ -79,12 +80,14 @@ class _Loop:
                 self._opened = end
 
 
-def closed_loop(calls: Sequence[Call], bodies: Sequence[Any], plan: Plan) -> tuple[Window, dict[int, Any]]:
+def closed_loop(
+    calls: Sequence[Call], bodies: Sequence[Any], plan: Plan, clock: Callable[[], float] = time.perf_counter
+) -> tuple[Window, dict[int, Any]]:
     """Load with one client for each of `calls`; also returns the first answer to each of `bodies`, by index.
 
     A failed request ends the load: a window with failures holds no figures to compare.
     """
-    loop = _Loop(bodies, len(calls), plan)
+    loop = _Loop(bodies, len(calls), plan, clock)
     threads = [threading.Thread(target=loop.run, args=[call], daemon=True) for call in calls]
     before = time.process_time()
     for thread in threads:

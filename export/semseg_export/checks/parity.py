@@ -52,12 +52,13 @@ class Agreement:
 
 
 def measure(
-    model: ModelProto, archive: Archive, workspace: Path, cpu_model: ModelProto | None = None, shapes: tuple[Shape, ...] = SHAPES
+    model: ModelProto, archive: Archive, workspace: Path, cpu_model: ModelProto | None = None, shapes: tuple[Shape, ...] = ()
 ) -> list[Agreement]:
-    """Compare `model` with Paddle on smooth random images of every one of `shapes`.
+    """Compare `model` with Paddle on smooth random images of every one of `shapes`, or of SHAPES.
 
     `cpu_model` is the same network laid out for the CPU. Raises ConversionError, and DisagreementError if it answers otherwise.
     """
+    shapes = shapes or SHAPES
     files = [workspace / f"pixels_{index}.npy" for index in range(len(shapes))]
     for seed, (file, shape) in enumerate(zip(files, shapes, strict=True)):
         np.save(file, smooth_pixels(seed, shape))

@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
+
 from bench.load import Call, Plan, closed_loop
 
 SERVICE = 0.005  # s
@@ -36,23 +38,34 @@ def test_as_many_requests_are_under_way_as_there_are_clients() -> None:
     assert sorted(under_way)[len(under_way) // 2] == 4
 
 
+class Clock:
+    """A server, and the time that passes only while it works."""
+
+    def __init__(self, first: float = SERVICE) -> None:
+        self.now, self._service = 0.0, first
+
+    def __call__(self) -> float:
+        return self.now
+
+    def serve(self, body: int) -> int:
+        self.now += self._service
+        self._service = SERVICE
+        return body
+
+
 def test_the_window_tells_what_a_server_does() -> None:
-    window, _ = closed_loop([served_in_turn()], [0], Plan(0.3, 3))
-    assert window.seconds >= 0.3
-    assert abs(sum(window.latencies) - window.seconds) < 0.1 * window.seconds  # the client is always waiting
-    assert min(window.latencies) >= SERVICE
-    assert window.first >= SERVICE
+    clock = Clock()
+    window, _ = closed_loop([clock.serve], [0], Plan(0.3, 3), clock)
+    assert window.seconds == pytest.approx(0.3)
+    assert window.latencies == pytest.approx([SERVICE] * 60)
+    assert window.first == SERVICE
 
 
-def test_first_answers_are_not_in_the_window() -> None:
-    slow = [True, True]
-
-    def call(_: int) -> None:
-        time.sleep(0.1 if slow and slow.pop() else SERVICE)
-
-    window, _ = closed_loop([call, call], [0], Plan(0.05, 4))
-    assert max(window.latencies) < 0.1
-    assert window.first >= 0.1
+def test_the_answer_before_the_window_is_not_in_it() -> None:
+    clock = Clock(first=0.1)
+    window, _ = closed_loop([clock.serve], [0], Plan(0.0, 4), clock)
+    assert window.latencies == pytest.approx([SERVICE] * 4)
+    assert window.first == 0.1
 
 
 def test_every_body_is_sent_and_its_first_answer_kept() -> None:
