@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,8 +63,8 @@ def test_what_is_under_way_forms_batches(service: Service) -> None:
     ):
         before = counted(triton)
         assert len(list(pipeline.predict([small] * 48))) == 48
-        after = counted(triton)
-    assert after[0] - before[0] == 48
+        while (after := counted(triton))[0] < before[0] + 48:  # Triton counts an inference just after its answer
+            time.sleep(0.05)
     assert after[1] - before[1] < 48
 
 

@@ -67,14 +67,14 @@ def test_every_form_of_request_gives_one_label_map(service: Service, street: Seg
         np.testing.assert_array_equal(label_map(answer), street.label_map)
 
 
-def test_options_mean_the_same_in_every_form(service: Service) -> None:
+def test_options_mean_the_same_in_every_form(full_service: Service) -> None:
     options = {"targetSize": "256", "outputs": "labelMap,classes", "model": OTHER, "logId": "mine"}
     in_json = {"image": encoded(JPEG), "targetSize": 256, "outputs": ["labelMap", "classes"], "model": OTHER, "logId": "mine"}
     answers = [
-        post(service.rest, json=in_json),
-        raw(service.rest, **options),
-        post(service.rest, files={"image": JPEG}, data=options),
-        post(service.rest, files={"image": JPEG}, data=options, params={"model": DEMO, "outputs": "png"}),
+        post(full_service.rest, json=in_json),
+        raw(full_service.rest, **options),
+        post(full_service.rest, files={"image": JPEG}, data=options),
+        post(full_service.rest, files={"image": JPEG}, data=options, params={"model": DEMO, "outputs": "png"}),
     ]
     assert {answer.text for answer in answers} == {answers[0].text}
     assert {answer.headers["X-Log-Id"] for answer in answers} == {"mine"}
@@ -138,8 +138,8 @@ def test_another_model_is_chosen_by_name(full_service: Service) -> None:
         np.testing.assert_array_equal(label_map(answer), client.segment(STREET, OTHER, picture=False).label_map)
 
 
-def test_a_model_that_is_not_served_is_422_with_those_that_are(service: Service) -> None:
-    answer = post(service.rest, json={"image": encoded(JPEG), "model": "secret"})
+def test_a_model_that_is_not_served_is_422_with_those_that_are(full_service: Service) -> None:
+    answer = post(full_service.rest, json={"image": encoded(JPEG), "model": "secret"})
     [mistake] = json.loads(answer.json()["errorMsg"])
     assert (answer.status_code, mistake["loc"]) == (422, "body.model")
     assert DEMO in mistake["msg"]

@@ -108,16 +108,16 @@ def assert_documented_files(folder: Path) -> None:
     assert len(pairs) == len({pair[0] for pair in pairs}) == len({pair[1:] for pair in pairs})
 
 
-def test_the_commands_in_front_of_a_server_that_runs(service: Service, folder: Path) -> None:
+def test_the_commands_in_front_of_a_server_that_runs(full_service: Service, folder: Path) -> None:
     """`--device` applies only to a server that the command starts; a running one already has its devices."""
-    assert shell(folder, PREDICT, SEMSEG_URL=service.grpc) == PRINTED
+    assert shell(folder, PREDICT, SEMSEG_URL=full_service.grpc) == PRINTED
     assert {each.name for each in folder.iterdir()} == {
         IMAGE,
         "model_repository",
     }  # nothing is saved without --save_path
     shell(folder, CONFIGURE)
-    assert shell(folder, PREDICT_BY_FILE, SEMSEG_URL=service.grpc) == PRINTED
-    assert shell(folder, f"{PREDICT} --save_path ./output", SEMSEG_URL=service.grpc) == PRINTED
+    assert shell(folder, PREDICT_BY_FILE, SEMSEG_URL=full_service.grpc) == PRINTED
+    assert shell(folder, f"{PREDICT} --save_path ./output", SEMSEG_URL=full_service.grpc) == PRINTED
     assert_documented_files(folder / "output")
 
 
