@@ -23,6 +23,7 @@ from tests.support import DEMO, Service, copied, encoded, processes_of, server_o
 
 CALLERS = 8
 PATIENCE = 30  # s
+PAUSE = 0.1  # s, between two requests of a caller: what heals needs the cores, too
 IMAGE = street(256, 128)
 
 
@@ -77,6 +78,7 @@ def callers(service: Service, expected: list[int]) -> Iterator[Calls]:
                 calls.answered(None if label_map(service) == expected else "wrong label map")
             except Exception as error:  # noqa: BLE001, PERF203 - every error is counted
                 calls.answered(repr(error))
+            time.sleep(PAUSE)
 
     def by_grpc() -> None:
         with Client(service.grpc) as client:
@@ -86,6 +88,7 @@ def callers(service: Service, expected: list[int]) -> Iterator[Calls]:
                     calls.answered(None if same else "wrong label map")
                 except Exception as error:  # noqa: BLE001, PERF203
                     calls.answered(repr(error))
+                time.sleep(PAUSE)
 
     threads = [threading.Thread(target=call) for call in [by_rest, by_grpc] * (CALLERS // 2)]
     for thread in threads:
