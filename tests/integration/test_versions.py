@@ -40,7 +40,7 @@ def load(client: Client) -> Iterator[Load]:
         while not over.is_set() or len(found.answers) + len(found.failures) < ENOUGH:
             try:
                 found.answers.append(client.segment(IMAGE, DEMO, picture=False))
-            except Exception as error:  # noqa: BLE001, PERF203 - every error is counted
+            except Exception as error:  # noqa: BLE001 - every error is counted
                 found.failures.append(repr(error))
             time.sleep(PAUSE)
 
