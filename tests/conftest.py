@@ -27,7 +27,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Path]) -> Path:
-    """The networks, exported."""
+    """A model repository with these networks exported."""
 
     def make(folder: Path) -> None:
         repository = bare_repository(folder / "model_repository")

@@ -108,7 +108,7 @@ def from_triton(error: InferenceServerException, url: str) -> SemsegError:
             return ModelNotFound(message)
         case "DEADLINE_EXCEEDED":
             return DeadlineExceeded(f"no answer from {url} in time")
-        case "UNAVAILABLE" if "maximum queue size" in message or "too many images wait" in message:
+        case "UNAVAILABLE" if "maximum queue size" in message or "too many images are waiting" in message:
             return Overloaded("the server's queue is full")
         case "UNAVAILABLE" if "timeout expired" in message:
             return DeadlineExceeded("the request waited too long in the server's queue")

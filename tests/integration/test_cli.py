@@ -1,4 +1,4 @@
-"""The command line against a running server: ours, and PaddleX's with `paddlex` replaced by `semseg`, as in its tutorial."""
+"""The command line against a running server: our commands, and the PaddleX tutorial's with `paddlex` replaced by `semseg`."""
 
 from __future__ import annotations
 

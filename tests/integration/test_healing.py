@@ -24,7 +24,7 @@ from tests.support import DEMO, STREET, Service, encoded, processes_of, server_o
 
 CALLERS = 8
 PATIENCE = 30  # s
-HEALED = 20  # s, within which a stage answers again even on a busy machine; alone it takes three
+HEALED = 20  # s, within which a stage answers again even on a busy machine; on an idle one it takes three
 
 
 @dataclass
@@ -67,7 +67,7 @@ def label_map(service: Service) -> list[int]:
 
 @contextmanager
 def callers(service: Service, expected: list[int]) -> Iterator[Calls]:
-    """Half of them call REST and half gRPC, until the block ends."""
+    """Half of the callers use REST and half gRPC, until the block ends."""
     calls, over = Calls(), threading.Event()
     shape = Client(service.grpc).segment(STREET).label_map.shape
     wanted = np.array(expected, np.uint8).reshape(shape)
@@ -157,7 +157,7 @@ def test_while_many_images_wait_callers_of_grpc_are_refused_before_anything_is_d
                 each.segment(STREET)
         assert label_map(service)
         deadline = time.monotonic() + PATIENCE
-        while busy.exists():  # no image waits
+        while busy.exists():  # removed once no image is waiting
             assert time.monotonic() < deadline
             time.sleep(0.05)
         client.segment(STREET)

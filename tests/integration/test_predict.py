@@ -205,7 +205,7 @@ def test_the_progress_is_shown_at_a_terminal_and_json_lines_go_elsewhere(service
         process = subprocess.Popen(command, cwd=tmp_path, env=settings, stdout=lines, stderr=its_end)
     os.close(its_end)
     shown = b""
-    with suppress(OSError):  # on Linux: the other end is closed
+    with suppress(OSError):  # on Linux, raised when the other end is closed
         while True:
             shown += os.read(terminal, 4096)
     os.close(terminal)
@@ -232,7 +232,7 @@ def test_every_image_is_reported_and_the_bad_ones_in_the_end(service: Service, t
         ([STREET, "--save-path", "file/out"], 1, "semseg: file/out cannot be written: Not a directory"),
         ([STREET, "--save-path", "/proc/nowhere"], 1, "semseg: /proc/nowhere cannot be written: No such file or directory"),
         ([STREET, STREET, "--save-path", "-"], 2, "'-' takes one image"),
-        ([STREET, "--model", "nothing"], 1, "semseg: no model named 'nothing' is served; there are: "),
+        ([STREET, "--model", "nothing"], 1, "semseg: no model named 'nothing' is served; the server has: "),
         ([STREET, "--pipeline", "file"], 1, "file, line 1: "),
     ],
 )

@@ -156,7 +156,7 @@ def _model(reading: Reading, shape: Section, folder: Path) -> tuple[str | Path, 
     if name is not None:
         name = plain_name(name)
         if not _MODEL_NAME.fullmatch(name):
-            told = f"{name!r} cannot name a model; a name has letters, digits, '.', '_' and '-'"
+            told = f"{name!r} is not a valid model name; use letters, digits, '.', '_' and '-'"
             reading.problem(reading.lines["model_name"], told)
     if weights is not None:
         found = _folder(weights, folder)

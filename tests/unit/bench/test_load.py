@@ -39,7 +39,7 @@ def test_as_many_requests_are_under_way_as_there_are_clients() -> None:
 def test_the_window_tells_what_a_server_does() -> None:
     window, _ = closed_loop([served_in_turn()], [0], Plan(0.3, 3))
     assert window.seconds >= 0.3
-    assert abs(sum(window.latencies) - window.seconds) < 0.1 * window.seconds  # the client is always waiting
+    assert abs(sum(window.latencies) - window.seconds) < 0.1 * window.seconds  # the client waits all the time
     assert min(window.latencies) >= SERVICE
     assert window.first >= SERVICE
 

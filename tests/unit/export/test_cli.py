@@ -100,7 +100,7 @@ def test_a_stopped_export_leaves_nothing(pir_folder: Path, tmp_path: Path, under
     [
         (["PP-LiteSeg"], "PaddleX has no network 'PP-LiteSeg'; did you mean PP-LiteSeg-"),
         (["PP-LiteSeg-Demo"], "pass WEIGHTS=demo/PP-LiteSeg-Demo"),
-        (["preprocess"], "cannot name a model"),
+        (["preprocess"], "is not a valid model name"),
         (["PP-LiteSeg-T", "--weights", "nowhere"], "there is no nowhere"),
         (["PP-LiteSeg-T", "--weights", ""], "cannot keep https://paddle-model-ecology"),
         (["fast", "--architecture", "PP-LiteSeg-T"], "cannot keep https://paddle-model-ecology"),

@@ -351,11 +351,11 @@ SHAPE = "shape, and the file has"
         (new(model_name="' '"), f"line 6: model_name is ' ', but {TEXT}"),
         (
             new(model_name="../secret"),
-            "line 6: '../secret' cannot name a model; a name has letters, digits, '.', '_' and '-'",
+            "line 6: '../secret' is not a valid model name; use letters, digits, '.', '_' and '-'",
         ),
         (
             B2.replace("PP-LiteSeg-T", "PP LiteSeg"),
-            "line 6: 'PP LiteSeg' cannot name a model; a name has letters, digits, '.', '_' and '-'",
+            "line 6: 'PP LiteSeg' is not a valid model name; use letters, digits, '.', '_' and '-'",
         ),
         (new(model_dir="7"), f"line 7: model_dir is 7, but {TEXT}"),
         (

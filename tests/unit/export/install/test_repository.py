@@ -258,5 +258,5 @@ def test_without_the_shared_preprocess_nothing_of_a_resizing_network_is_installe
 
 
 def test_a_name_that_the_contract_forbids_is_refused() -> None:
-    with pytest.raises(RepositoryError, match="cannot name a model"):
+    with pytest.raises(RepositoryError, match="is not a valid model name"):
         check_name("net_network")
