@@ -18,9 +18,9 @@ from ..runtime import Session
 from ..synthetic_images import Shape, smooth_pixels
 from ..weights.archive import Archive
 
-# After five halvings the 4 bins of PP-LiteSeg's pool divide 8x16 and 32x64 evenly, 11x14 and 10x13 not.
+# After five halvings, the 4 bins of PP-LiteSeg's pool divide 8x16 and 32x64 evenly, but not 11x14 and 10x13.
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512), (1, 1024, 2048))
-NEAR = 0.01  # of the logits' spread; rounding does not swap classes that are farther apart than this in Paddle
+NEAR = 0.01  # of the logits' spread; rounding cannot swap classes that are farther apart than this in Paddle
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Agreement:
     """How well the answers to one batch agree. `differing` counts pixels of another class, `classes` Paddle's classes.
 
     If Paddle's logits are available: `logits` is the largest absolute difference, `spread` Paddle's largest minus its smallest
-    logit, and `margin` the most that the exported network's class lies below Paddle's in Paddle's logits.
+    logit, and `margin` how far, at most, the exported network's class is below Paddle's in Paddle's logits.
     """
 
     batch: int
@@ -56,7 +56,7 @@ def measure(
 ) -> list[Agreement]:
     """Compare `model` with Paddle on smooth random images of every one of `shapes`.
 
-    `cpu_model` is the same network laid out for the CPU. Raises ConversionError, and DisagreementError if it answers otherwise.
+    `cpu_model` is the same network laid out for the CPU. Raises ConversionError, and DisagreementError if it answers differently.
     """
     files = [workspace / f"pixels_{index}.npy" for index in range(len(shapes))]
     for seed, (file, shape) in enumerate(zip(files, shapes, strict=True)):
@@ -67,7 +67,7 @@ def measure(
         [archive.program.parent, *files, "--out", answers, "--logits"],
         f"running {archive.program.name} with Paddle",
     )
-    # One session after the other: each keeps the memory of its largest image.
+    # One session at a time, because each keeps the memory of its largest image.
     ids = answers_of(model, (np.load(file) for file in files))
     if cpu_model is not None:
         require_same(ids, answers_of(cpu_model, (np.load(file) for file in files)))
@@ -82,13 +82,13 @@ def answers_of(model: ModelProto, images: Iterable[npt.NDArray[np.uint8]]) -> li
 
 
 def require_same(ids: list[npt.NDArray[np.uint8]], others: list[npt.NDArray[np.uint8]]) -> None:
-    """Raises DisagreementError unless the network gives the same ids when it is laid out for the CPU."""
+    """Raises DisagreementError unless the network laid out for the CPU gives the same ids."""
     for one, other in zip(ids, others, strict=True):
         if not np.array_equal(one, other):
             _, height, width = one.shape
             raise DisagreementError(
                 f"laid out for the CPU, the network changes the class of {(one != other).sum()} pixels of a {width}x{height}"
-                " image: nothing was installed. That is a defect of ONNX Runtime or of this export: report it"
+                " image: nothing was installed. This is a bug in ONNX Runtime or in this export: please report it"
             )
 
 
@@ -112,7 +112,7 @@ def _planes(logits: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]
 
 
 def largest_margin(logits: npt.NDArray[np.float32], ids: npt.NDArray[np.uint8], different: npt.NDArray[np.bool_]) -> float:
-    """The most that the logit of the class in `ids` lies below the highest one, among the pixels marked in `different`.
+    """How far, at most, the logit of the class in `ids` is below the highest one, among the pixels marked in `different`.
 
     `logits` is [N, C, H, W], the others are [N, H, W].
     """
@@ -141,6 +141,6 @@ def require(agreements: list[Agreement], threshold: float) -> None:
             )
         if not a.rounding:
             raise DisagreementError(
-                f"a pixel at {a.width}x{a.height} got a class that lies {a.margin:.3g} below Paddle's, of a spread of"
+                f"a pixel at {a.width}x{a.height} got a class whose logit is {a.margin:.3g} below Paddle's, of a spread of"
                 f" {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
             )

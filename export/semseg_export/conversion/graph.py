@@ -1,6 +1,6 @@
 """The served graph: `pixels` uint8 RGB [N, H, W, 3] in, `ids` uint8 [N, H, W] out.
 
-It moves a quarter of the bytes that the network as exported by Paddle would. Nothing reads its second input, `lane` int8
+It moves a quarter of the bytes that Paddle's own exported network would. Nothing reads its second input, `lane` int8
 [N, any]: Triton only batches requests whose inputs have equal shapes, so preprocess uses it to keep images apart that would
 take too much memory together. Opset and IR version stay those of the converted network, so that the ONNX Runtime of any
 current Triton reads the file.
@@ -63,7 +63,7 @@ def _entry(network: ModelProto) -> str:
 
 
 def _dims(value: ValueInfoProto) -> list[int | None]:
-    """None stands for any length."""
+    """None means any length."""
     return [dim.dim_value if dim.dim_value > 0 else None for dim in value.type.tensor_type.shape.dim]
 
 
@@ -100,7 +100,7 @@ def _class_count(network: ModelProto, logits: str) -> int:
     probe.graph.output.append(helper.make_tensor_value_info(logits, TensorProto.FLOAT, None))
     shape = Session(probe).run(np.zeros((1, 3, PROBE, PROBE), np.float32)).shape
     if len(shape) != 4 or shape[2:] != (PROBE, PROBE):
-        raise GraphError(f"the network's logits for a {PROBE}x{PROBE} image are {list(shape)}, not one a class and pixel")
+        raise GraphError(f"the network's logits for a {PROBE}x{PROBE} image are {list(shape)}, not one per class and pixel")
     return int(shape[1])
 
 
@@ -149,7 +149,7 @@ def _slimmed(model: ModelProto) -> ModelProto:
 
 
 def _leave_out_empty(model: ModelProto) -> None:
-    """Drop empty constants, which a Resize of older opsets has where newer ones leave an input out."""
+    """Drop empty constants. A Resize of older opsets has them where newer ones omit an input."""
     empty = {tensor.name for tensor in model.graph.initializer if 0 in tensor.dims}
     for node in model.graph.node:
         if node.op_type == "Resize":

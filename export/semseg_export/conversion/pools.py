@@ -93,7 +93,7 @@ class _Maker:
         return name
 
     def size(self, image: str, axis: int) -> str:
-        """The length of one axis, int64 scalar."""
+        """The length of one axis, as an int64 scalar."""
         shape = self.node("Shape", [image])
         return self.node("Gather", [shape, self.constant(axis)])
 

@@ -44,7 +44,7 @@ def network_config(
     config = read(present) if present is not None and present.is_file() else triton.ModelConfig()
     if not config.name:
         config.dynamic_batching.SetInParent()
-    if config.HasField("dynamic_batching") and not config.dynamic_batching.ByteSize():  # the owner has not set it
+    if config.HasField("dynamic_batching") and not config.dynamic_batching.ByteSize():  # unless the owner has set it
         config.dynamic_batching.CopyFrom(BATCHING)
     if PATTERN not in config.parameters:
         config.parameters[PATTERN].string_value = "0"
@@ -75,7 +75,7 @@ def preprocess_config(repository: Path, model: str, resize: str, version: int) -
 
 
 def ensemble_config(model: str, record: ModelRecord, version: int) -> triton.ModelConfig:
-    """The ensemble. postprocess and draw are siblings, so that Triton skips the one whose output nobody asked for.
+    """The ensemble. postprocess and draw are siblings, so that Triton skips the one whose output is not requested.
 
     The steps name no version. While a server changes versions it has both, and requests use whichever is there.
     """

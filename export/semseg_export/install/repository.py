@@ -44,7 +44,7 @@ def check_name(model: str) -> None:
 def install(repository: Path, model: str, network: Mapping[str, bytes], record: ModelRecord, placement: Placement = STAYS) -> int:
     """Install `network`, ONNX files by name, as a new version of `model` and serve it. Returns the version's number.
 
-    A running server never sees half a model: the new folders are renamed into place first, which changes nothing that is
+    A running server never sees half a model: the new folders are renamed into place first, which does not change what is
     served, and the configurations are replaced last. Raises RepositoryError.
     """
     with _changing(repository, f"install {model} into", create=True) as staging:
@@ -112,9 +112,9 @@ def versions(repository: Path, model: str) -> Versions:
     configs = [ensemble, *(read(repository / name / CONFIG) for name in _entries(model) if name in steps)]
     configured = {number for config in configs for number in config.version_policy.specific.versions or [0]}
     if len(configured) != 1 or not configured <= set(present):
-        # An export or a change of version was killed between two configurations.
+        # An export or a version change was killed between two configurations.
         there = f"make rollback MODEL={model} VERSION=... (there is {_listed(present)})" if present else "export it again"
-        raise RepositoryError(f"{model} in {repository} is half changed: {there}")
+        raise RepositoryError(f"{model} in {repository} was changed only in part: {there}")
     return Versions(configured.pop(), present)
 
 
@@ -140,7 +140,7 @@ def _listed(present: tuple[int, ...]) -> str:
 
 @contextmanager
 def _changing(repository: Path, doing: str, *, create: bool = False) -> Iterator[Path]:
-    """A folder to prepare what is then renamed into the repository. Raises RepositoryError for OSError."""
+    """A folder for preparing files before they are renamed into the repository. Turns OSError into RepositoryError."""
     try:
         if create:
             repository.mkdir(parents=True, exist_ok=True)

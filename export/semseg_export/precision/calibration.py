@@ -1,4 +1,4 @@
-"""The images that a network is quantised with, prepared as they will be when it is served.
+"""The images for quantising a network, prepared as they will be when it is served.
 
 Every fifth image is held out, to compare the quantised network with its original.
 """
@@ -35,7 +35,7 @@ class Images:
     files: tuple[Path, ...]
 
     def read(self, prepare: Prepare) -> Iterator[Pixels]:
-        """Pixels uint8 [1, H, W, 3] RGB. Raises CalibrationError at the first that cannot be read."""
+        """Pixels uint8 [1, H, W, 3] RGB. Raises CalibrationError at the first unreadable file."""
         for file in self.files:
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:

@@ -18,7 +18,7 @@ from . import description
 
 @dataclass(frozen=True)
 class Normalisation:
-    """`pixel * alpha + beta` a channel in float32, the form in which PaddleX computes it."""
+    """`pixel * alpha + beta` for each channel in float32, as PaddleX computes it."""
 
     alpha: tuple[float, float, float] = (1.0, 1.0, 1.0)
     beta: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -35,7 +35,7 @@ class Normalisation:
 class Archive:
     """A folder with a network: `program` is a PIR program (.json) or one of the older kind (.pdmodel).
 
-    `resize` is None where images are taken at their own size, as by all of PaddleX's official networks.
+    `resize` is None if images keep their size, as with all of PaddleX's official networks.
     """
 
     program: Path
@@ -45,7 +45,7 @@ class Archive:
 
 
 def read_archive(folder: Path) -> Archive:
-    """Raises WeightsError if a file is absent, DescriptionError if inference.yml asks for what cannot be served."""
+    """Raises WeightsError if a file is missing, DescriptionError if inference.yml requires something that cannot be served."""
     programs = [folder / program for program in PROGRAMS if (folder / program).is_file()]
     if not programs:
         raise WeightsError(f"{folder} holds neither {' nor '.join(PROGRAMS)}: export the network for inference first")

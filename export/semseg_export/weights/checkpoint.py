@@ -1,7 +1,7 @@
 """Trained weights, .pdparams, as Paddle saves them: a pickled dictionary of arrays, read so that it cannot run code.
 
-Nothing of numpy's own is handed to the pickle: `numpy.ndarray` over a buffer of bytes with a dtype of objects, or a dtype with
-a state of one's own, reads and writes memory at will. What a file may name stands in pickled.py, and only numbers come of it.
+The pickle never gets numpy's own classes: a `numpy.ndarray` over bytes with a dtype of objects, or a dtype with a made-up state,
+reads and writes memory at will. pickled.py lists what a file may name, and only numbers come of it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def read(file: Path) -> Values:
         raise UnpackError(f"{file.name} was refused: it {error}") from None
     except pickled.BROKEN as error:
         told = "a zip archive, as PyTorch saves weights" if zipfile.is_zipfile(file) else printable(str(error))
-        raise UnpackError(f"{file.name} is not a whole .pdparams of Paddle ({told}): get it again, or pass another") from error
+        raise UnpackError(
+            f"{file.name} is not a whole .pdparams file of Paddle ({told}): get it again, or pass another"
+        ) from error
     if not isinstance(content, dict):
         raise UnpackError(f"{file.name} holds a {type(content).__name__}, not parameters by name: pass the .pdparams of training")
     try:
@@ -59,7 +61,7 @@ def _array(name: str, value: Any) -> npt.NDArray[Any]:
 
 
 def _whole(arrays: dict[str, npt.NDArray[Any]], sliced: Any) -> dict[str, npt.NDArray[Any]]:
-    """With those parameters put together that Paddle slices because they are larger than a gigabyte."""
+    """Join the parameters that Paddle slices because they are larger than a gigabyte."""
     try:
         for name, how in sliced.items():
             parts = [arrays.pop(part) for part in how["slices"]]

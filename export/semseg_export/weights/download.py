@@ -1,4 +1,4 @@
-"""Downloads a file once: resumes broken transfers, keeps the file in a cache, records its SHA-256 and checks it ever after."""
+"""Downloads a file once: resumes broken transfers, caches the file, records its SHA-256 and checks it on every later use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGEST = 4 << 30  # bytes; the largest network has 0.3 GB
 
 
 class _BrokenOff(Exception):
-    """This attempt failed, the next may not."""
+    """This attempt failed, but the next one may succeed."""
 
 
 def fetch(url: str, cache: Path, step: Step, pauses: tuple[float, ...] = PAUSES) -> tuple[Path, str]:
@@ -86,13 +86,13 @@ def _download(url: str, part: Path, step: Step, pauses: tuple[float, ...]) -> No
             return
         time.sleep(pause)
     raise WeightsError(
-        f"{url} was not reached ({trouble}): check the network and run it again, it resumes where it stopped;"
+        f"{url} was not reached ({trouble}): check the network and run it again to resume the download;"
         " or pass a local archive with WEIGHTS= (--weights)"
     )
 
 
 def _attempt(url: str, part: Path, meter: Meter) -> str:
-    """Why the transfer broke off and may be tried again; "" when it is complete. Raises WeightsError."""
+    """Why the transfer broke off, if it may be tried again; "" when it is complete. Raises WeightsError."""
     try:
         _transfer(url, part, meter)
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
@@ -113,7 +113,7 @@ def _transfer(url: str, part: Path, meter: Meter) -> None:
     with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT) as response:
         if response.url.scheme == "http" and any(step.url.scheme == "https" for step in response.history):
             raise WeightsError(
-                f"{url} redirects from https:// to {response.url}, where anybody could change it: use another address"
+                f"{url} redirects from https:// to {response.url}, where anyone could change the file: use another address"
             )
         start = _start(response, part)
         if start == 0:
@@ -151,7 +151,7 @@ def _start(response: httpx.Response, part: Path) -> int:
 
 
 def _remember(response: httpx.Response, validator: Path) -> None:
-    """Keep the tag by which a later attempt knows that it gets the same file. Without one, it starts over."""
+    """Keep the tag that tells a later attempt that the file is still the same. Without a tag, it starts over."""
     tag = response.headers.get("ETag", "")
     stamp = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
     if stamp:

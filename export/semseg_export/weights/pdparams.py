@@ -23,7 +23,7 @@ REFUSAL = "refusal.txt"
 def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
     """The inference archive of the weights in `file`, written to `folder`.
 
-    Pixels are prepared as the files beside `file` tell. Raises WeightsError, DescriptionError, ConversionError.
+    The files beside `file` say how pixels are prepared. Raises WeightsError, DescriptionError, ConversionError.
     """
     zoo.network(architecture)
     if find_spec("paddleseg") is None:
@@ -55,7 +55,7 @@ def transforms(folder: Path) -> Any:
     try:
         return _inheriting(file)[section]["transforms"]
     except (KeyError, TypeError) as error:
-        raise DescriptionError(f"{file} has no {section}: transforms:, which say how pixels are prepared; add them") from error
+        raise DescriptionError(f"{file} has no {section}: transforms:, which tell how to prepare pixels; add them") from error
 
 
 def described_by(folder: Path) -> Path | None:
@@ -85,7 +85,7 @@ def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
             raise DescriptionError(f"{file} is its own {BASE}: name another")
         if not base.is_file():
             raise DescriptionError(
-                f"{file} is based on {base}, which is not there: put it there, or put the {DESCRIPTION} of the network"
+                f"{file} is based on {base}, which does not exist: create it, or put the {DESCRIPTION} of the network"
                 " beside its weights"
             )
         merged = _merged(merged, _inheriting(base, (*heirs, file.resolve())))
@@ -102,7 +102,7 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bases(file: Path, content: dict[str, Any]) -> list[Path]:
-    """The files it is based on; a later one overrides an earlier one."""
+    """The files that it is based on; a later one overrides an earlier one."""
     named = content.get(BASE) or []
     return [(file.parent / str(name)).resolve() for name in (named if isinstance(named, list) else [named])]
 

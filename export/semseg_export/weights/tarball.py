@@ -20,7 +20,7 @@ class _Refused(Exception):
 
 
 class _Bounded:
-    """The uncompressed archive. It stops at a header that is a memory bomb, and at headers without end."""
+    """The uncompressed archive. Reading stops at a header that is a memory bomb, and at endless headers."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
@@ -66,10 +66,10 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
     total = 0
     for member in archive:
         name = printable(member.name)
-        # Links have escaped Python's own filter (CVE-2025-4517 and others), and no network needs one.
+        # Links have escaped Python's own filter (CVE-2025-4517 and others), and no network needs them.
         if not member.isreg() and not member.isdir():
             raise _Refused(f"{name} is neither a file nor a folder")
-        if member.name.startswith("/"):  # which the data filter takes for a relative one
+        if member.name.startswith("/"):  # the data filter would treat it as relative
             raise tarfile.AbsolutePathError(member)
         key = str(Path(member.name))
         if member.isreg() and key in names:

@@ -28,9 +28,9 @@ Logits = npt.NDArray[np.float32]
 
 def predictor(archive: Archive) -> Callable[[Pixels], tuple[Pixels, Logits | None]]:
     """A function that runs Paddle Inference: RGB pixels uint8 [N, H, W, 3] to class ids uint8 [N, H, W] and, if the program
-    gives them, logits float32 [N, C, H, W].
+    returns them, logits float32 [N, C, H, W].
 
-    It runs without oneDNN, which rounds differently. If the network gives only logits, the argmax is taken here.
+    It runs without oneDNN, which rounds differently. If the program returns only logits, the function takes their argmax.
     """
     from paddle import inference
 
@@ -102,7 +102,9 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     archive = read_archive(given.weights)
-    with TemporaryDirectory(dir=given.out) as folder:  # in the caller's, so that it goes even if this process is killed
+    with TemporaryDirectory(
+        dir=given.out
+    ) as folder:  # in the caller's folder, so that it is removed even if this process is killed
         predict = predictor(with_logits(archive, Path(folder)) if given.logits else archive)
         for file in given.images:
             pixels = read_pixels(file)

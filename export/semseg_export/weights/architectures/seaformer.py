@@ -1,7 +1,7 @@
 """SeaFormer, which the paddleseg package lacks.
 
 Wan et al., SeaFormer: Squeeze-enhanced Axial Transformer for Mobile Semantic Segmentation, ICLR 2023, arXiv 2301.13156.
-Names of parameters are those of PaddleX's published weights, and widths are those that their shapes tell.
+Parameters are named as in PaddleX's published weights, whose shapes also gave the widths.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ POSITIONS = 16  # length of the learned position embeddings, stretched to the le
 
 @dataclass(frozen=True)
 class Size:
-    """One of the four sizes. The last stages are followed by attention, one entry of `keys` and `expansions` each.
+    """One of the four sizes. Attention follows the last stages, with one entry of `keys` and `expansions` for each.
 
     `stages` are the bottlenecks of the five stages, `depth` the attention blocks of a stage, `keys` the channels of a
     head's keys, `expansions` those of the blocks' feed-forward nets, `fused` the channels after each fusion.
@@ -124,7 +124,7 @@ class SeaFormer(nn.Layer):
 
 
 class Backbone(nn.Layer):
-    """Features of 1/8 of the image's height and width, full of detail, then those of each stage with attention."""
+    """Detailed features at 1/8 of the image's height and width, then those of each stage with attention."""
 
     def __init__(self, size: Size) -> None:
         super().__init__()
@@ -254,7 +254,7 @@ class PositionEmbedding(nn.Layer):
 
 
 class Fusion(nn.Layer):
-    """Details, weighted by what the context, coarser, says of them."""
+    """Details, weighted by the coarser context."""
 
     def __init__(self, local: int, context: int, out: int) -> None:
         super().__init__()

@@ -210,7 +210,7 @@ def test_a_change_that_was_killed_half_way_is_told_and_can_be_finished(tmp_path:
         (tmp_path / name / "config.pbtxt").write_bytes(older[name])
     for refused in (versions, prune):
         with pytest.raises(
-            RepositoryError, match=r"net in .* is half changed: make rollback MODEL=net VERSION=... \(there is 1, 2\)"
+            RepositoryError, match=r"net in .* was changed only in part: make rollback MODEL=net VERSION=... \(there is 1, 2\)"
         ):
             refused(tmp_path, "net")
     serve(tmp_path, "net", 2)
