@@ -75,7 +75,7 @@ def command(
     ] = 8.0,
     folder_sha256: Annotated[
         str | None,
-        typer.Option(metavar="HEX", help="Stored with the version; it tells a pipeline whether the folder has changed."),
+        typer.Option(metavar="HEX", help="SHA-256 of the weights' folder, stored so that a pipeline notices when it changes."),
     ] = None,
     precision: Annotated[
         Precision, typer.Option(help="int8 for CPUs, fp16 for GPUs; served as MODEL-int8, MODEL-fp16.")
@@ -88,7 +88,7 @@ def command(
     ] = False,
     device: Annotated[
         Device | None,
-        typer.Option(help="Default: where MODEL is served now, or the CPU if it is new. For fp16: the GPU."),
+        typer.Option(help="Where to serve it. Default: where MODEL is served now, or the CPU if new; for fp16, the GPU."),
     ] = None,
     accelerator: Annotated[Accelerator | None, typer.Option(help="Engine to use on the GPU. Needs --device gpu.")] = None,
 ) -> None:

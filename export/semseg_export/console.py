@@ -1,4 +1,4 @@
-"""Shows an export at a terminal: a spinner or a bar while a step runs, then a line with its time, and tables in between."""
+"""Shows an export in a terminal: a spinner or bar while a step runs, then a line with its time, and tables in between."""
 
 from __future__ import annotations
 

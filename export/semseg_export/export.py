@@ -40,10 +40,10 @@ class Reporter(Protocol):
     def note(self, text: str) -> None: ...
 
     def agreement(self, agreements: list[Agreement]) -> None:
-        """How closely the network agrees with Paddle."""
+        """Show how well the network agrees with Paddle."""
 
     def fidelity(self, fidelity: Fidelity, precision: str) -> None:
-        """How closely it agrees with itself in fp32."""
+        """Show how well it agrees with its fp32 version."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,9 @@ def _locate(model: str, request: Request, workspace: Path, reporter: Reporter) -
         weights = locate.find(model, request.weights, workspace, step, request.architecture)
         described = weights.described_by
         pixels = (
-            f"pixels prepared as in {described}" if described else "no inference.yml: pixels prepared as in PaddleX's own models"
+            f"pixels prepared as {described} says"
+            if described
+            else "no inference.yml: pixels prepared as for PaddleX's own networks"
         )
         step.done = f"{weights.source} (SHA-256 {weights.sha256[:12]}…), {pixels}"
     return weights
@@ -157,7 +159,7 @@ def _lower(
 
 
 def _served_file(name: str, files: dict[str, bytes], options: ExportOptions) -> str:
-    """The file that Triton will load. If the owner has chosen another one, use `model.onnx`: it takes as much memory."""
+    """The file that Triton will load. If the owner has configured another, use `model.onnx`: it takes as much memory."""
     present = options.repository / network_of(name) / CONFIG
     chosen = network_config(name, 1, files, options.placement, present).default_model_filename
     return chosen if chosen in files else ANY_DEVICE

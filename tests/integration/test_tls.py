@@ -76,7 +76,7 @@ def test_who_is_not_known_is_told_so(server: Server) -> None:
     for url, tls, told in (
         (server.url, Tls(server.tls.ca), "a certificate of the client's"),
         (server.url, Tls(server.tls.ca, stranger.certificate, stranger.key), "a certificate of the client's"),
-        (server.url.removeprefix("grpcs://"), None, "does it ask for TLS"),
+        (server.url.removeprefix("grpcs://"), None, "does it require TLS"),
         (server.url, Tls(server.stranger.certificate), "its certificate is not trusted here"),
         (server.url.replace("127.0.0.1", "127.0.0.2"), server.tls, "for another host"),
     ):

@@ -18,7 +18,7 @@ from ..paddle_process import run_module
 
 
 def measure(network: bytes, workspace: Path) -> Memory:
-    """Run `network`, a served graph in ONNX's format, in its own process, on the input that takes the most memory.
+    """Measure the most memory that `network`, a served graph in ONNX's format, can take, in a separate process.
 
     Raises ConversionError.
     """

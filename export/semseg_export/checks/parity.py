@@ -25,7 +25,7 @@ NEAR = 0.01  # of the logits' spread; rounding cannot swap classes that are fart
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well the answers to one batch agree. `differing` counts pixels of another class, `classes` Paddle's classes.
+    """How well the ids for one batch agree. `differing` counts pixels of another class, `classes` the classes that Paddle found.
 
     If Paddle's logits are available: `logits` is the largest absolute difference, `spread` Paddle's largest minus its smallest
     logit, and `margin` how far, at most, the exported network's class is below Paddle's in Paddle's logits.
@@ -42,7 +42,7 @@ class Agreement:
 
     @property
     def share(self) -> float:
-        """Equal pixels, 0 to 1."""
+        """The share of equal pixels, 0 to 1."""
         return 1 - self.differing / (self.batch * self.height * self.width)
 
     @property
@@ -54,7 +54,7 @@ class Agreement:
 def measure(
     model: ModelProto, archive: Archive, workspace: Path, cpu_model: ModelProto | None = None, shapes: tuple[Shape, ...] = SHAPES
 ) -> list[Agreement]:
-    """Compare `model` with Paddle on smooth random images of every one of `shapes`.
+    """Compare `model` with Paddle on smooth random images of each of `shapes`.
 
     `cpu_model` is the same network laid out for the CPU. Raises ConversionError, and DisagreementError if it answers differently.
     """
@@ -76,7 +76,7 @@ def measure(
 
 
 def answers_of(model: ModelProto, images: Iterable[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.uint8]]:
-    """The ids uint8 [N, H, W] of every one of `images`, uint8 [N, H, W, 3]."""
+    """The ids uint8 [N, H, W] of each of `images`, uint8 [N, H, W, 3]."""
     session = Session(model)
     return [session.run(pixels).copy() for pixels in images]  # ONNX Runtime's own array would keep its memory alive
 
@@ -128,7 +128,7 @@ def lowest(agreements: list[Agreement]) -> float:
 
 
 def require(agreements: list[Agreement], threshold: float) -> None:
-    """Raises DisagreementError if a batch has fewer equal pixels than `threshold`, 0 to 1, or one that is not a near-tie."""
+    """Raises DisagreementError if a batch's share of equal pixels is below `threshold`, or a differing one is not a near-tie."""
     if lowest(agreements) < threshold:
         raise DisagreementError(
             f"the exported network agrees with Paddle on only {lowest(agreements):.4%} of the pixels, less than"
@@ -137,10 +137,10 @@ def require(agreements: list[Agreement], threshold: float) -> None:
     for a in agreements:
         if a.logits is not None and not math.isfinite(a.logits):
             raise DisagreementError(
-                f"the exported network's logits at {a.width}x{a.height} are not finite numbers: nothing was installed"
+                f"the exported network's logits for a {a.width}x{a.height} image are not finite: nothing was installed"
             )
         if not a.rounding:
             raise DisagreementError(
-                f"a pixel at {a.width}x{a.height} got a class whose logit is {a.margin:.3g} below Paddle's, of a spread of"
-                f" {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
+                f"a pixel of a {a.width}x{a.height} image got a class whose logit is {a.margin:.3g} below Paddle's, of a spread"
+                f" of {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
             )

@@ -39,7 +39,7 @@ def _check(model: ModelProto, archive: Archive) -> None:
 def check_node(node: NodeProto) -> None:
     """Raises ConversionError if ONNX Runtime has no such operator or its epsilon is garbled."""
     if node.domain not in ("", "ai.onnx"):
-        raise ConversionError(f"the network needs {node.domain}.{node.op_type}, which is not an operator of ONNX")
+        raise ConversionError(f"the network needs {node.domain}.{node.op_type}, which is not a standard ONNX operator")
     for attribute in node.attribute:
         # Paddle2ONNX misreads a float that Paddle stored as a double (its issue 1646).
         if attribute.name == "epsilon" and not 1e-8 < attribute.f < 1e-2:

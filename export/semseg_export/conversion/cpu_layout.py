@@ -22,7 +22,7 @@ from .sparse_argmax import FACTORS, SIZES, SMALL
 from .sparse_argmax import decision as sparse_decision
 
 LAST = (0, 2, 3, 1)  # [N, C, H, W] to [N, H, W, C]
-SIZES_INPUT = 3  # of a Resize
+SIZES_INPUT = 3  # index of a Resize's sizes
 
 
 def laid_out(served: ModelProto) -> ModelProto | None:

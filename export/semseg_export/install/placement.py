@@ -1,7 +1,7 @@
 """Where a network runs: its device, accelerator and file in config.pbtxt.
 
 The accelerators' keys are those of NVIDIA's C++ backend (github.com/triton-inference-server/onnxruntime_backend, README.md).
-None of what is written for a GPU has been run on one.
+None of the GPU settings has been run on a GPU.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Placement:
 
     device: Device | None = None
     accelerator: Accelerator | None = None
-    half: bool = False  # float16: TensorRT must be told
+    half: bool = False  # float16, which TensorRT must know
 
     def apply(self, config: triton.ModelConfig, files: Collection[str]) -> None:
         """Write the placement into a network's configuration. `files` are the files of its version."""

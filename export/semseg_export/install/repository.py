@@ -1,8 +1,8 @@
-"""Installing models into the repository, and choosing the version that is served. docs/contract.md describes the layout.
+"""Installs models into the repository, and chooses the served version. docs/contract.md describes the layout.
 
 Version n of a model is in the folders `<MODEL>_network/n`, `<MODEL>/n` (a copy of the ensemble's configuration) and, if the
 model has a Resize, `<MODEL>_preprocess/n`. Only the config.pbtxt files say which version is served: replacing them installs
-a new version or goes back to an older one.
+a new version or returns to an older one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .placement import Placement
 
 @dataclass(frozen=True)
 class Versions:
-    """The versions of one model in a repository: the served one and all that are present."""
+    """The versions of one model in a repository: the served one and all present ones."""
 
     served: int
     present: tuple[int, ...]
@@ -76,7 +76,7 @@ def serve(repository: Path, model: str, version: int) -> None:
     with _changing(repository, f"change {model} in") as staging:
         present = _present(repository, model)
         if version not in present:
-            raise RepositoryError(f"{model} has no version {version} in {repository}; there is: {_listed(present)}")
+            raise RepositoryError(f"{model} has no version {version} in {repository}; available: {_listed(present)}")
         files = [file.name for file in (repository / network_of(model) / str(version)).iterdir()]
         configs = _configs(repository, model, read(repository / model / str(version) / CONFIG), version, files)
         for name, config in configs.items():
@@ -113,7 +113,7 @@ def versions(repository: Path, model: str) -> Versions:
     configured = {number for config in configs for number in config.version_policy.specific.versions or [0]}
     if len(configured) != 1 or not configured <= set(present):
         # An export or a version change was killed between two configurations.
-        there = f"make rollback MODEL={model} VERSION=... (there is {_listed(present)})" if present else "export it again"
+        there = f"make rollback MODEL={model} VERSION=... (available: {_listed(present)})" if present else "export it again"
         raise RepositoryError(f"{model} in {repository} was changed only in part: {there}")
     return Versions(configured.pop(), present)
 

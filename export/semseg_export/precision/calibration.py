@@ -23,13 +23,13 @@ Pixels = npt.NDArray[np.uint8]
 Prepare = Callable[[Pixels], Pixels]  # [H, W, 3]
 
 SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
-MOST = 200  # images; the ranges of a network's layers settle long before
+MOST = 200  # images; the ranges of a network's layers settle well before that
 HELD_OUT = 5  # every fifth
 
 
 @dataclass(frozen=True)
 class Images:
-    """Image files in a folder and its subfolders; `read` gives their pixels."""
+    """Image files in a folder and its subfolders; `read` returns their pixels."""
 
     folder: Path
     files: tuple[Path, ...]
@@ -62,7 +62,7 @@ def find(folder: Path) -> tuple[Images, Images]:
 
 
 def preparation(resize: Resize | None, repository: Path) -> Prepare:
-    """The network's own Resize, by the same code that serves it. Raises CalibrationError."""
+    """The network's own Resize, done by the code that serves it. Raises CalibrationError."""
     if resize is None:
         return lambda pixels: pixels
     code = repository / PREPROCESS / "1" / "resize.py"

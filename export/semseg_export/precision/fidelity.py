@@ -40,7 +40,7 @@ def measure(original: ModelProto, model: ModelProto, images: Images, cpu_model: 
 
 def compare(truth: list[npt.NDArray[np.uint8]], answers: list[npt.NDArray[np.uint8]]) -> Fidelity:
     """Compare class ids, uint8 arrays of equal shapes."""
-    counts = np.zeros((256, 256), np.int64)  # pixels of a class in float32 (row) and here (column)
+    counts = np.zeros((256, 256), np.int64)  # pixel counts by class in float32 (row) and here (column)
     for one, other in zip(truth, answers, strict=True):
         counts += np.bincount(one.ravel().astype(np.int64) * 256 + other.ravel(), minlength=counts.size).reshape(counts.shape)
     both, seen = counts.diagonal(), counts.sum(axis=1) > 0

@@ -1,8 +1,8 @@
-"""Turns a served graph into int8, with ONNX Runtime's static quantisation of convolutions and products with weights.
+"""Turns a served graph into int8, with ONNX Runtime's static quantisation of convolutions and matrix products with weights.
 
 Operators that only pass numbers on are quantised too; otherwise each would need a cast to float32 and back. All other operators,
-the upsampling and the argmax stay as they are. If all channels are normalised alike, the uint8 pixels themselves
-serve as the quantised input, and the normalisation disappears.
+the upsampling and the argmax stay as they are. If all channels are normalised alike, the uint8 pixels themselves serve as the
+quantised input, and the normalisation disappears.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ..errors import GraphError
 from ..runtime import FAILURES, line
 from .calibration import Pixels
 
-# Relu becomes part of its input's range and vanishes.
+# Relu is absorbed into its input's range and vanishes.
 OPERATORS = ("Conv", "Gemm", "MatMul", "Relu", "Concat", "MaxPool")
 
 
 @dataclass(frozen=True)
 class Grid:
-    """`tensor`, float32, equals `(pixels - zero_point) * scale` of the uint8 tensor `pixels`, within half a grey level."""
+    """The float32 `tensor` equals `(pixels - zero_point) * scale` of the uint8 tensor `pixels`, to within half a grey level."""
 
     tensor: str
     pixels: str
@@ -42,7 +42,7 @@ class Grid:
 def quantised(served: ModelProto, images: Iterable[Pixels], workspace: Path) -> ModelProto:
     """`served` with int8 weights, one scale per channel, and uint8 tensors whose ranges are measured on `images`.
 
-    Raises GraphError if ONNX Runtime fails on the network, and whatever `images` raises.
+    Raises GraphError if ONNX Runtime fails on the network; errors of `images` pass through.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 

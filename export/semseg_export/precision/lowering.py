@@ -21,7 +21,7 @@ from .int8 import quantised
 
 @dataclass(frozen=True)
 class Lowered:
-    """A network in lower precision, how faithful it is, and what it was calibrated with. int8 also has a layout for the CPU."""
+    """A network in lower precision, how faithful it is, and what it was calibrated with. int8 also has a version for the CPU."""
 
     model: ModelProto
     cpu_model: ModelProto | None

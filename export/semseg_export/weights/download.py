@@ -23,9 +23,9 @@ class _BrokenOff(Exception):
 
 
 def fetch(url: str, cache: Path, step: Step, pauses: tuple[float, ...] = PAUSES) -> tuple[Path, str]:
-    """The file behind `url`, kept in `cache`, and its SHA-256. Raises WeightsError.
+    """The file at `url`, kept in `cache`, and its SHA-256. Raises WeightsError.
 
-    Beside the file are `.sha256` (in the format of sha256sum), `.lock` and, during the transfer, `.part`.
+    The files beside it end in `.sha256` (in the format of sha256sum), `.lock` and, during the transfer, `.part`.
     """
     file = cache / _file_name(url)
     part, record = _beside(file, ".part"), _beside(file, ".sha256")
@@ -50,7 +50,7 @@ def forget(file: Path) -> None:
 
 
 def _file_name(url: str) -> str:
-    """A readable name that is unique for the address."""
+    """A readable name that is unique to the address."""
     last = re.sub(r"[^A-Za-z0-9._-]", "_", url.partition("?")[0].rstrip("/").rpartition("/")[2])
     return f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{last}"
 
@@ -98,14 +98,14 @@ def _attempt(url: str, part: Path, meter: Meter) -> str:
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         raise WeightsError(f"{url} cannot be downloaded: {error}; use http:// or https://") from error
     except httpx.TooManyRedirects as error:
-        raise WeightsError(f"{url} redirects without end: check it") from error
+        raise WeightsError(f"{url} redirects too many times: check the address") from error
     except (_BrokenOff, httpx.TransportError) as error:
         return str(error) or type(error).__name__
     return ""
 
 
 def _transfer(url: str, part: Path, meter: Meter) -> None:
-    """Append to `part`. Start over if the server's file has changed, or if it cannot send the rest."""
+    """Append to `part`. Start over if the file has changed on the server, or if the server cannot send the rest."""
     validator = _beside(part, ".validator")
     headers = {"Accept-Encoding": "identity"}
     if part.exists() and validator.exists():
@@ -132,7 +132,7 @@ def _transfer(url: str, part: Path, meter: Meter) -> None:
 
 
 def _start(response: httpx.Response, part: Path) -> int:
-    """Where in the file the body begins. Raises _BrokenOff if another attempt may help, or else WeightsError."""
+    """Where in the file the response's body begins. Raises _BrokenOff if another attempt may help, otherwise WeightsError."""
     status = f"{response.status_code} {response.reason_phrase}".rstrip()
     if response.status_code == 200:
         return 0
@@ -145,9 +145,7 @@ def _start(response: httpx.Response, part: Path) -> int:
         raise _BrokenOff(f"{status} for the rest of the file")
     if response.status_code == 429 or response.status_code >= 500:
         raise _BrokenOff(status)
-    raise WeightsError(
-        f"{response.url} answered {status}: check the address, or pass weights of your own with WEIGHTS= (--weights)"
-    )
+    raise WeightsError(f"{response.url} answered {status}: check the address, or pass your own weights with WEIGHTS= (--weights)")
 
 
 def _remember(response: httpx.Response, validator: Path) -> None:

@@ -30,7 +30,7 @@ class Weights:
 
 
 def find(model: str, given: str | None, workspace: Path, step: Step, architecture: str | None = None) -> Weights:
-    """The weights that `given` names, placed in `workspace` as an inference archive. Raises ExportError.
+    """The weights that `given` names, as an inference archive, unpacked or built in `workspace` if necessary. Raises ExportError.
 
     `architecture` is the one of the eighteen networks that trained (.pdparams) or official weights belong to; default: `model`.
     """
@@ -83,7 +83,7 @@ def _public(url: str) -> str:
 
 
 def _network_folder(folder: Path) -> Path:
-    """The folder of the network: `folder` or one in it. Raises WeightsError."""
+    """The network's folder: `folder` or a folder in it. Raises WeightsError."""
     found = network_folder(folder)
     if found is None:
         names = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"

@@ -1,4 +1,4 @@
-"""Trained weights (.pdparams) to an inference archive, as PaddleX exports it."""
+"""Turns trained weights (.pdparams) into an inference archive, as PaddleX's export does."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def transforms(folder: Path) -> Any:
 
 
 def described_by(folder: Path) -> Path | None:
-    """The file in `folder` that says how pixels are prepared: its inference.yml, or else the configuration of a training.
+    """The file in `folder` that says how pixels are prepared: its inference.yml, or else a training configuration.
 
     Raises DescriptionError if there are several configurations.
     """
@@ -77,7 +77,7 @@ def described_by(folder: Path) -> Path | None:
 
 
 def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """A training's configuration merged over the one that it is based on, as PaddleSeg merges them."""
+    """A training configuration merged over its base, as PaddleSeg merges them."""
     content = _mapping(file)
     merged: dict[str, Any] = {}
     for base in _bases(file, content):

@@ -27,7 +27,7 @@ class Refused(Exception):
 
 
 class Kind:
-    """Stands in for numpy.dtype: kind, size and byte order of a number."""
+    """A stand-in for numpy.dtype: the kind, size and byte order of a number."""
 
     def __init__(self, code: str, *_: bool) -> None:
         if not re.fullmatch("[biufc][0-9]{1,2}", code):
@@ -41,7 +41,7 @@ class Kind:
 
 
 class Array:
-    """Stands in for numpy.ndarray. `values` is an array of numbers of any shape, empty until `__setstate__`."""
+    """A stand-in for numpy.ndarray. `values` is an array of numbers of any shape, empty until `__setstate__`."""
 
     values: npt.NDArray[Any] = np.zeros(0, bool)
 

@@ -1,4 +1,4 @@
-"""Unpacks tar archives that may come from strangers: plain files and folders only, inside the folder, within bounds."""
+"""Unpacks tar archives that may come from strangers: only plain files and folders, inside the target folder, up to a limit."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import IO, Any
 
 from ..errors import UnpackError, WeightsError, printable
 
-LARGEST = 4 << 30  # bytes of all files; those of the largest network are 0.3 GB
+LARGEST = 4 << 30  # bytes of all files; the largest network has 0.3 GB
 FILES = 10_000
-HEADER = 1 << 20  # bytes that tarfile may read at once: 16 KiB of a file, but a header whole
+HEADER = 1 << 20  # bytes that tarfile may read at once: it reads a file in blocks of 16 KiB, but a header whole
 
 
 class _Refused(Exception):
@@ -73,7 +73,7 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
             raise tarfile.AbsolutePathError(member)
         key = str(Path(member.name))
         if member.isreg() and key in names:
-            raise _Refused(f"{name} is in it twice")
+            raise _Refused(f"{name} is in the archive twice")
         names.add(key)
         total += member.size
         if member.size < 0 or total > LARGEST or len(names) > FILES:

@@ -26,7 +26,7 @@ PROBES = ((128, 256), (256, 256))  # two small sizes: they show what grows with 
 
 
 def measured(network: Path) -> Memory:
-    session = Session(network)  # the file itself, as a server does, and nothing else in memory
+    session = Session(network)  # from the file, as in a server, with nothing else in memory
     random = np.random.default_rng(0)
     peaks = []
     for height, width in SIZES:

@@ -20,7 +20,7 @@ class Architecture:
 
 
 def architecture(name: str) -> Architecture:
-    """Raises WeightsError if `name` is none of the eighteen."""
+    """Raises WeightsError if `name` is not one of the eighteen."""
     family = zoo.network(name).family
     if family == "PP-LiteSeg":
         return Architecture(ppliteseg.build, "seg_heads.0.conv_out")

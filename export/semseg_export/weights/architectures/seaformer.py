@@ -102,7 +102,7 @@ def build(name: str, classes: int) -> nn.Layer:
 
 
 class SeaFormer(nn.Layer):
-    """Images float32 [N, 3, H, W] to a list of one: logits float32 [N, classes, H, W], as paddleseg's networks answer."""
+    """Like paddleseg's networks, maps images float32 [N, 3, H, W] to a list of one: logits float32 [N, classes, H, W]."""
 
     def __init__(self, size: Size, classes: int) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ def _conv_norm(channels: int, out: int, kernel: int = 1, stride: int = 1, groups
 
 
 def _stage(channels: int, bottlenecks: tuple[Bottleneck, ...], stem: bool) -> nn.Sequential:
-    """MobileNetV2's bottlenecks, behind a convolution of stride 2 in the first stage."""
+    """MobileNetV2's bottlenecks, after a convolution of stride 2 in the first stage."""
     stage = nn.Sequential()
     if stem:
         stage.add_sublayer("stem_block", nn.Sequential(_conv_norm(3, channels, 3, stride=2), nn.ReLU()))
@@ -248,7 +248,7 @@ class PositionEmbedding(nn.Layer):
         self.pos_embed = self.create_parameter([1, channels, POSITIONS], default_initializer=nn.initializer.Normal())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add to x [N, C, L]."""
+        """Add the embedding to x [N, C, L]."""
         stretched = functional.interpolate(self.pos_embed, shape(x)[2:], mode="linear", align_corners=False, data_format="NCW")
         return x + stretched
 

@@ -17,8 +17,8 @@ GIB = 2**30
 
 
 def attention() -> ModelProto:
-    """A graph with a softmax over all pairs of 8x8 patches: at two megapixels, 2^15 squared or 4 GiB. At the sizes run, the peak
-    alone does not show it."""
+    """A graph with a softmax over all pairs of 8x8 patches: at two megapixels, 2^15 squared floats or 4 GiB. At the
+    measured sizes, the peak alone does not show it."""
     constants = {"patches": [-1, 64], "one": [1]}
     nodes = [
         helper.make_node("Cast", ["pixels"], ["floats"], to=TensorProto.FLOAT),

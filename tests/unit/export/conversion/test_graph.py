@@ -19,7 +19,7 @@ def pointwise(
     size: tuple[int | None, ...] = (None, 3, None, None),
     stride: int = 1,
 ) -> ModelProto:
-    """A network of one 1x1 convolution; `tail` is what follows its logits."""
+    """A network of one 1x1 convolution; `tail` names the operators after its logits."""
     weight = np.random.default_rng(0).normal(size=(classes, 3, 1, 1)).astype(np.float32)
     makers = {
         "ArgMax": lambda source, out: helper.make_node("ArgMax", [source], [out], axis=axis, keepdims=0),
