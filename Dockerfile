@@ -1,25 +1,25 @@
 # Two images from one file:
 #   docker build --target triton  -t semseg-triton  .
 #   docker build --target gateway -t semseg-gateway .
-# To deploy: mount the exported model_repository/ into the first at /models, and pass the first's address to the second.
+# To deploy: mount the exported model_repository/ at /models in the first, and pass the address of the first to the second.
 
 # NVIDIA's server: ONNX Runtime 1.27 in C++, the Python backend on Python 3.12.
 FROM nvcr.io/nvidia/tritonserver:26.07-py3 AS triton
 # server/semseg_server/bundle.py sets the same values and gives the reasons.
 ENV ORT_DISABLE_TELEMETRY=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=134217728 \
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1
-# The imports of model_repository/*/1/model.py.
+# The packages that model_repository/*/1/model.py imports.
 COPY locks/triton.txt /tmp/locked.txt
 RUN pip install --no-cache-dir --break-system-packages --no-deps --only-binary :all: --require-hashes -r /tmp/locked.txt \
     && rm /tmp/locked.txt
 COPY server/healthcheck.py /opt/semseg/healthcheck.py
 USER 1000:1000
 EXPOSE 8001 8002
-# A real inference on every model. A dead process stays dead until the container restarts.
+# Runs a real inference on every model. A model process that dies stays dead until the container restarts.
 HEALTHCHECK --interval=10s --timeout=30s --start-period=60s CMD ["python3", "/opt/semseg/healthcheck.py"]
-# Triton's HTTP port serves only the health check: one malformed request there can end the server. Callers cannot load models, and
-# the other APIs that nobody needs demand headers that cannot be sent (server/semseg_server/tritonserver.py).
-# Each Python model starts with 16 MiB of shared memory: room for a 2048x1024 image without growing.
+# Triton's HTTP port serves only the health check: a single malformed request to it can crash the server. Callers cannot load
+# models, and other unneeded APIs require headers that cannot be sent (server/semseg_server/tritonserver.py).
+# Each Python model starts with 16 MiB of shared memory: a 2048x1024 image fits without growing it.
 CMD ["tritonserver", "--model-repository=/models", "--model-control-mode=none", "--http-address=127.0.0.1", \
      "--http-restricted-api=shared-memory,trace,logging:\nclosed=1", \
      "--grpc-restricted-protocol=shared-memory,trace,logging:CLOSED=1", \

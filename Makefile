@@ -2,16 +2,16 @@
 
 PYTHON  ?= python3
 DEMO    := PP-LiteSeg-Demo
-# These names count only on the command line: in the environment they may belong to other programs.
+# These variables are read only from the command line: in the environment they may belong to other programs.
 $(foreach name,MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR SECONDS,$(if $(filter command,$(firstword $(origin $(name)))),,$(eval $(name) :=)))
 MODEL   := $(or $(MODEL),$(DEMO))
 WEIGHTS := $(or $(WEIGHTS),$(wildcard demo/$(MODEL)))
-# Calibration data for int8: a folder of images like those to come.
+# Calibration data for int8: a folder of images like those that will be segmented.
 CALIBRATION := $(or $(CALIBRATION),$(if $(filter int8,$(PRECISION)),$(if $(filter $(DEMO),$(MODEL)),demo/images)))
 ARGS    ?=
 # The models for `make serve`: one or more names, or all for every exported model.
 SERVED  := $(filter-out all,$(subst (slice),,$(MODEL)))
-ONE      = $(if $(filter 1,$(words $(SERVED))),$(SERVED),$(error a version belongs to one model: name it with MODEL=...))
+ONE      = $(if $(filter 1,$(words $(SERVED))),$(SERVED),$(error a version belongs to a single model: name it with MODEL=...))
 
 VENV   := .venv
 SERVE  := $(VENV)/bin
@@ -56,7 +56,7 @@ models: $(VENV)/.serve ## list PaddleX's networks and which are exported
 rollback: $(VENV)/.serve ## serve the previous version of MODEL=..., or VERSION=...; a running server picks it up
 	@PYTHONPATH=export $(SERVE)/python -m semseg_export.versions use $(ONE) $(VERSION)
 
-prune: $(VENV)/.serve ## delete all versions of MODEL=... but the served one
+prune: $(VENV)/.serve ## delete all versions of MODEL=... except the served one
 	@PYTHONPATH=export $(SERVE)/python -m semseg_export.versions prune $(SERVED)
 
 check: $(VENV)/.test ## quick check while you work: unit tests and lint
@@ -151,7 +151,7 @@ BOM     = cyclonedx-py environment --gather-license-texts --output-reproducible
 RESOLVE = $(TOOLS)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --no-emit-package paddle-semseg-contract
 HASH    = $(RESOLVE) --generate-hashes -c $(PINS)
 
-# A missing model is exported first; the demo network also when its weights are newer.
+# Export a model if it is missing; the demo network also if its weights are newer.
 model_repository/%/config.pbtxt:
 	@$(MAKE) --no-print-directory export MODEL=$* ARGS=
 
@@ -198,14 +198,14 @@ $(VENV)/.languages: $(wildcard examples/*/README.md) tests/languages/tutorial/pa
 	@npm install --silent --no-audit --no-fund --prefix $(VENV)/npm
 	@touch $@
 
-# The generator that builds a client from our OpenAPI document requires another Typer than constraints.txt.
+# The generator that builds a client from our OpenAPI document requires a different Typer from that in constraints.txt.
 $(VENV)/.openapi: tests/openapi/requirements.txt | $(VENV)/.serve
 	@echo "Setting up a generator of API clients in $(VENV)/openapi"
 	@$(PYTHON) -m venv $(VENV)/openapi
 	@$(VENV)/openapi/bin/pip install -q -r $<
 	@touch $@
 
-# PaddleX is the tests' oracle, never a dependency; it requires another PyYAML than constraints.txt.
+# PaddleX is the tests' oracle, never a dependency; it requires a different PyYAML from that in constraints.txt.
 $(VENV)/.paddlex: tests/paddlex/requirements.txt | $(VENV)/.serve
 	@echo "Setting up PaddleX for comparison in $(VENV)/paddlex: 1.4 GB (about a minute)"
 	@$(PYTHON) -m venv $(VENV)/paddlex
@@ -235,7 +235,7 @@ $(BENCH)/.litserve: bench/rivals/litserve.txt $(PINS)
 	@$(BENCH)/litserve/bin/pip install -q -c $(PINS) -r $<
 	@touch $@
 
-# The last perf_analyzer that runs on an older glibc, with its libraries beside it. Without it, the bench confirms nothing.
+# The last perf_analyzer that runs on older glibc versions, with its libraries beside it. Without it, the bench skips that check.
 $(BENCH)/.perf_analyzer: | $(BENCH)/.harness
 	@mkdir -p $(BENCH)/perf_analyzer && cd $(BENCH)/perf_analyzer && \
 	    ../harness/bin/pip download -q --no-deps tritonclient==2.50.0 nvidia-cuda-runtime-cu12==12.9.79 && \

@@ -35,8 +35,8 @@ make bench ARGS="--models PP-LiteSeg-T,PP-LiteSeg-T-int8 --clients 1,8 --docs"
 
 make bench ARGS="--from .bench/results/bench-20260101-120000.jsonl --docs"
 
-Separate lists with commas. A network's name with -int8 or -fp16 is a model that `make export NAME=... PRECISION=...` made from
-the network's weights in .bench/weights.
+Separate lists with commas. A network's name with -int8 or -fp16 means a model exported with `make export NAME=... PRECISION=...`
+from the network's weights in .bench/weights.
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -53,7 +53,7 @@ def bench(
         models.DEFAULT
     ),
     sizes: Annotated[str, typer.Option(help="Height x width of the images, or mixed.")] = ",".join(SIZES),
-    clients: Annotated[str, typer.Option(help="How many ask at once.")] = ",".join(map(str, CLIENTS)),
+    clients: Annotated[str, typer.Option(help="Numbers of concurrent clients.")] = ",".join(map(str, CLIENTS)),
     rivals: Annotated[str, typer.Option(help=f"From: {FLOOR}, {', '.join(RIVALS)}.")] = ",".join(
         [FLOOR, "grpc", "rest", "rest-map", "paddlex", "paddlex-triton", "litserve"]
     ),
@@ -65,10 +65,11 @@ def bench(
         typer.Option("--from", exists=True, dir_okay=False, help="Only write the tables of these earlier results."),
     ] = None,
 ) -> None:
-    """Compare the rivals: latency, throughput, memory, processor time, start.
+    """Compare the rivals: latency, throughput, memory, processor time and start-up.
 
-    The bench starts every rival's server, warms it up and leaves it idle; then it loads them in turn, one at a time. It compares
-    answers with the bare network's. Each measurement goes to .bench/results as a line of JSON, the tables beside it.
+    The bench starts every rival's server, warms it up and suspends it; then it loads one server at a time, in turn. It
+    compares their answers with the bare network's. It writes each measurement to .bench/results as a line of JSON, and the
+    tables beside it.
     """
     try:
         taking_part = chosen(_list(rivals))
@@ -77,7 +78,7 @@ def bench(
     except KeyError as error:
         raise typer.BadParameter(f"there is no rival {error}; choose from {FLOOR}, {', '.join(RIVALS)}") from None
     except ValueError as error:
-        raise typer.BadParameter(f"--sizes look like 512x1024, --clients like 1,8: {error}") from None
+        raise typer.BadParameter(f"--sizes must look like 512x1024, --clients like 1,8: {error}") from None
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the child processes, too
     if earlier is not None:
         results = Results.read(earlier)

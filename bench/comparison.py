@@ -23,9 +23,9 @@ from .rivals.rival import Failed, LabelMap, Server
 from .rivals.semseg import Semseg
 from .stages import breakdown
 
-RIGHT = 0.99  # lowest share of equal pixels for the same ONNX file; batches differ in near-ties
-_ROOM = 0.25  # of the machine's memory that must be free before a load: a batch may take gigabytes at once
-_IDLE = 2.0  # s, over which the processor time of idle servers is measured
+RIGHT = 0.99  # lowest accepted share of equal pixels for the same ONNX file; near-ties differ between batches
+_ROOM = 0.25  # share of the machine's memory that must be free before a load: a batch may take gigabytes at once
+_IDLE = 2.0  # s; how long the processor time of an idle server is measured
 _PAUSE = 0.5  # s between two loads: OpenMP's threads keep spinning for a while after their work
 _STAGED = 20  # requests per breakdown
 _CONFIRMED = (1, 8)  # numbers of clients that perf_analyzer confirms
@@ -42,12 +42,12 @@ class Terms:
     seconds: float
 
     def plan(self, clients: int) -> Plan:
-        """A slow rival's window lasts until every client has had one more answer."""
+        """A slow rival's window lasts longer: until there is an answer for each client."""
         return Plan(self.seconds, max(clients, 3))
 
 
 class Comparison:
-    """One model and one size. If a rival fails, the contest reports and records it and continues with the others."""
+    """One model and one size. If a rival fails, the failure is reported and recorded, and the others continue."""
 
     def __init__(self, model: Model, size: Size, rivals: Sequence[Rival], terms: Terms, results: Results, say: Say) -> None:
         self.model = model
@@ -106,7 +106,7 @@ class Comparison:
                 self._results.add(load)
                 self._say(
                     f"  round {number + 1}, {clients} clients, {rival.name}: {load.throughput:.2f} images/s, "
-                    f"median {median(load.latencies) * 1e3:.0f} ms, {load.agreement:.4%} as in the floor"
+                    f"median {median(load.latencies) * 1e3:.0f} ms, {load.agreement:.4%} of the pixels as in the floor"
                 )
 
     def _load(self, rival: Rival, number: int, clients: int) -> Load:
@@ -138,16 +138,16 @@ class Comparison:
         memory = psutil.virtual_memory()
         if memory.available < _ROOM * memory.total:
             raise Failed(
-                f"only {memory.available / 1e9:.1f} GB of memory are free, because all servers keep running and keep their "
-                "memory: use fewer --rivals, smaller --sizes or fewer --clients"
+                f"only {memory.available / 1e9:.1f} GB of memory is free, because all servers stay in memory: "
+                "use fewer --rivals, smaller --sizes or fewer --clients"
             )
         window, maps = server.load(rival.name, self.files, clients, plan)
         if window.failures:
             raise Failed(window.failures[0])
         agreement = min(_agreement(self._truth[index], found) for index, found in maps.items())
-        # PaddleX may differ and stay in: its oneDNN kernels give SeaFormer_tiny other classes than Paddle's own.
+        # PaddleX may differ without being excluded: its oneDNN kernels give SeaFormer_tiny other classes than Paddle's own.
         if server.same_file and agreement < RIGHT:
-            raise Failed(f"wrong answer: {agreement:.2%} of the pixels have the floor's class")
+            raise Failed(f"wrong answer: only {agreement:.2%} of the pixels have the floor's class")
         return window, agreement
 
     def _look_inside(self, server: Semseg) -> None:

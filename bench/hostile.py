@@ -1,6 +1,6 @@
-"""`python -m bench.hostile`: what hostile callers cost the others, and the gateway's memory.
+"""`python -m bench.hostile`: what hostile callers cost other callers, and how much memory the gateway needs.
 
-A few normal callers request one image after another, first alone and then during each attack, which runs in a process of its own.
+A few normal callers send one image after another, first alone and then during each attack, which runs in a process of its own.
 One line per trial shows the callers' latencies, the answers they got, and the peak memory of the gateway's process.
 Start the service first: `semseg serve --workers 1`.
 """
@@ -51,7 +51,7 @@ async def connect(address: Address, limit: int = 2**16) -> tuple[asyncio.StreamR
 
 
 async def status(reader: asyncio.StreamReader) -> int:
-    """The answer's status; reads the answer to its end."""
+    """Read the whole answer; returns its status."""
     lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
     [length] = [int(line.partition(":")[2]) for line in lines if line.startswith("content-length")]
     await reader.readexactly(length)
@@ -108,19 +108,19 @@ async def idle(address: Address, _: bytes, ready: Ready) -> None:
 
 
 async def bodies(address: Address, _: bytes, ready: Ready) -> None:
-    """24 of 64 MB at once, every five seconds."""
+    """24 bodies of 64 MB at once, every five seconds."""
     await large(address, b"A" * (64 * MEGABYTE - 16), ready)
 
 
 async def images(address: Address, _: bytes, ready: Ready) -> None:
-    """The same with a real image each, of sixteen megapixels."""
+    """The same, but each body holds a real image of sixteen megapixels."""
     file = io.BytesIO()
     Image.new("RGB", (4000, 4000), "grey").save(file, "BMP")
     await large(address, base64.b64encode(file.getvalue()), ready)
 
 
 async def large(address: Address, image: bytes, ready: Ready) -> None:
-    """24 requests with that image at once, every five seconds."""
+    """24 requests with `image` at once, every five seconds."""
     loop = asyncio.get_running_loop()
     body = b'{"image": "' + image + b'"}'
 
@@ -264,7 +264,7 @@ def main(
     image: Annotated[Path, typer.Option(help="The image that normal callers send.")] = Path("demo/images/street.jpg"),
     large: Annotated[Path, typer.Option(help="The image that slow readers send.")] = Path("demo/images/street.jpg"),
     trials: Annotated[str, typer.Option(help="The attacks, separated by commas.")] = ",".join([*ATTACKS, "overload"]),
-    seconds: Annotated[float, typer.Option(help="How long each lasts.")] = 20,
+    seconds: Annotated[float, typer.Option(help="Length of each measurement.")] = 20,
 ) -> None:
     """Measure what attacks cost a service's other callers."""
     url = urlsplit(rest)

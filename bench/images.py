@@ -12,7 +12,7 @@ from semseg_export.synthetic_images import smooth_pixels
 from .places import HOME
 
 MIXED = "mixed"
-# Sides that are multiples of 128: at others, Paddle with oneDNN computes PP-LiteSeg's pools wrongly, and the rivals would differ.
+# All sides are multiples of 128: otherwise Paddle with oneDNN would pool wrongly in PP-LiteSeg, and the rivals would differ.
 MIXTURE = ((512, 1024), (1024, 2048), (768, 1024), (640, 1280))
 COUNT = 4
 QUALITY = 90

@@ -16,7 +16,7 @@ Call = Callable[[Any], Any]  # sends one encoded request and returns the raw ans
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to load: at least `seconds` and at least `answers`, once every client has had its first answer."""
+    """How long to load: at least `seconds` and at least `answers` answers, not counting one for each client at the start."""
 
     seconds: float
     answers: int
@@ -83,7 +83,7 @@ class _Loop:
 def closed_loop(
     calls: Sequence[Call], bodies: Sequence[Any], plan: Plan, clock: Callable[[], float] = time.perf_counter
 ) -> tuple[Window, dict[int, Any]]:
-    """Load with one client for each of `calls`; also returns the first answer to each of `bodies`, by index.
+    """Load with one client for each of `calls`. Returns the window, and the first answer to each of `bodies`, by index.
 
     A failed request ends the load: a window with failures holds no figures to compare.
     """

@@ -27,7 +27,7 @@ class Missing(Exception):
 class Model:
     """A served model. Its name is a network's, possibly with `-int8` or `-fp16` at the end.
 
-    The official weights are large and their host is not always up; seeded random weights take as long to run.
+    Its weights are seeded random numbers: they run as long as the official ones, which are large and not always available.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Model:
 
     @property
     def paddlex_name(self) -> str:
-        """The network's name for PaddleX, which knows the demo network by its family."""
+        """The network's name in PaddleX, which knows only the demo network's family."""
         return "PP-LiteSeg-T" if self.network == DEMO else self.network
 
     @property
@@ -55,11 +55,11 @@ class Model:
 
     @property
     def any_device(self) -> Path:
-        """The same network as converted."""
+        """The same network for any device, as converted."""
         return self.onnx.with_name("model.onnx")
 
     def prepare(self) -> None:
-        """Write the weights and the exported model, unless they exist and the current code made them.
+        """Write the weights and the exported model, unless they exist and are up to date.
 
         Raises:
             Missing: a step failed, or a model of another precision was not exported.
@@ -84,7 +84,7 @@ class Model:
         description.write_text(description.read_text().replace(f"model_name: {DEMO}", f"model_name: {self.paddlex_name}"))
 
     def _copy(self) -> None:
-        """Copy the model as `make export` left it: quantisation takes decisions that are not ours."""
+        """Copy the model that `make export` wrote: the options of its quantisation are the user's choice."""
         source = ROOT / "model_repository"
         if not (source / self.name).exists():
             precision = self.name.rpartition("-")[2]
@@ -98,7 +98,7 @@ class Model:
 
 
 def export(name: str, weights: Path) -> None:
-    """`semseg-export` into the bench's own repository, as version 1.
+    """Run `semseg-export` into the bench's own repository, as version 1.
 
     Raises:
         Missing: it failed.

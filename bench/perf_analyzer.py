@@ -1,4 +1,4 @@
-"""Triton's own perf_analyzer, which should confirm our load generator."""
+"""Triton's own perf_analyzer, to cross-check our load generator."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def throughputs(loads: Sequence[Load], file: Path) -> Path:
 
 
 def lines(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], file: Path) -> Path:
-    """One panel per key, and in it one line of points per inner key; both axes are logarithmic."""
+    """One panel per key, with one line of points per inner key; both axes are logarithmic."""
     figure = Figure(figsize=(8, 3.2 * len(panels)), layout="constrained")
     for axes, (title, series) in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels.items(), strict=True):
         for name, points in series.items():

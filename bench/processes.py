@@ -1,4 +1,4 @@
-"""A process and its descendants: processor time, memory, and their end."""
+"""A process and its descendants: their processor time, their memory, and how to stop them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path
 
 import psutil
 
-_SAMPLING = 1.0  # s; reading the maps of a large process takes some milliseconds of a core
+_SAMPLING = 1.0  # s; reading the memory maps of a large process takes milliseconds of processor time
 _END = 20.0  # s, for a server to stop by itself
 
 
 @dataclass
 class Memory:
-    """Sums over a tree of processes, in bytes. For a page that n processes share, `pss` counts 1/n each, `rss` all of it each."""
+    """Sums over a tree of processes, in bytes. A page shared by n processes counts 1/n for each in `pss` and fully in `rss`."""
 
     pss: int = 0
     rss: int = 0
 
 
 class Tree:
-    """A command with its children. Its output goes to the file `log`, but standard output only if `talks` is false."""
+    """A command and its children. Their output goes to the file `log`, except standard output if `talks` is true."""
 
     def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str], log: Path, *, talks: bool = False) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ class Tree:
         return self.process.poll() is None
 
     def ask(self, line: str) -> str:
-        """Send a line to a process that talks; returns its answer, one line, or nothing if the process has ended."""
+        """Send a line to a process that talks; returns its one-line answer, empty if the process has ended."""
         if self.process.stdin is None or self.process.stdout is None:
             return ""
         with suppress(BrokenPipeError):
@@ -79,7 +79,7 @@ class Tree:
 
     @contextmanager
     def watched(self) -> Iterator[Memory]:
-        """The largest sums, sampled every second and at the end."""
+        """The peak memory during the block, sampled every second and at the end."""
         peak, ended = Memory(), threading.Event()
 
         def see() -> None:

@@ -12,7 +12,7 @@ Draw = Callable[[Path], Path]  # writes a plot to a file
 
 
 def publish(results: Results, text: str, draw: Draw, marker: str, *, docs: bool) -> list[Path]:
-    """Write both; `marker` names the place in the document and the plot's file. Returns the files written."""
+    """Write text and plot; `marker` names the place in the document and the plot's file. Returns the files written."""
     beside = results.file.with_suffix(".md")
     beside.write_text(text)
     written = [results.file, beside, draw(results.file.with_suffix(".svg"))]

@@ -11,7 +11,7 @@ __all__ = ["Spread", "median", "p99"]
 
 
 def p99(values: Sequence[float]) -> float:
-    """The smallest value that 99 % do not exceed; the largest if there are fewer than a hundred."""
+    """The smallest value that 99 % of the values do not exceed; the largest if there are fewer than a hundred."""
     return sorted(values)[math.ceil(0.99 * len(values)) - 1]
 
 

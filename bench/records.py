@@ -19,7 +19,7 @@ class Start:
     rival: str
     ready: float  # s, until it reported ready
     first: float  # s, for the first answer after that
-    idle: float  # its processes' processor time per second without requests; all servers are loaded side by side
+    idle: float  # its processes' processor time per second without requests; the other servers are suspended
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Load:
     round: int
     latencies: list[float]  # s
     seconds: float
-    cpu: float  # s of the server's processes per image
-    loader_cpu: float  # s of the load generator per image
+    cpu: float  # s of processor time per image, of the server's processes
+    loader_cpu: float  # s of processor time per image, of the load generator
     pss: int  # bytes, the peak over all processes of the server
     rss: int
-    others: float  # cores that unrelated processes used meanwhile: the noise
+    others: float  # cores that unrelated processes kept busy meanwhile: the noise
     agreement: float  # lowest share of pixels with the floor's class
 
     @property
@@ -64,7 +64,7 @@ class Stages:
     size: str
     total: float  # what the client sees
     gateway: dict[str, float]  # from the header Server-Timing
-    triton: dict[str, dict[str, float]]  # model of the ensemble: queue, input, infer, output
+    triton: dict[str, dict[str, float]]  # for each model of the ensemble: queue, input, infer, output and all
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Point:
     axis: str
     model: str
     value: float
-    seconds: float  # per image: the median latency; for clients, the time between two answers
+    seconds: float  # per image: the mean time between two answers
     floor: float | None  # the same for the bare network
     latency: float
     pss: int
@@ -102,7 +102,7 @@ _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Machine, Start,
 
 @dataclass
 class Results:
-    """The records of one run; each is written to `file` at once."""
+    """The records of one run; each is written to `file` immediately."""
 
     file: Path
     records: list[Record] = field(default_factory=list)

@@ -127,7 +127,7 @@ def _ratios(
     best: Callable[[Iterable[float]], float],
     than: Callable[[Load], float] | None = None,
 ) -> list[float]:
-    """Per round, the figure divided by the others' best in that round: of the same figure, or of `than`."""
+    """Per round, the figure divided by the best of the others' in that round; for the others, `than` may replace `figure`."""
     ratios = []
     for load in loads:
         same_round = [(than or figure)(other) for other in others if other.round == load.round]
@@ -145,7 +145,7 @@ def spread(ratios: Sequence[float]) -> str:
 
 
 def _against(loads: Sequence[Load]) -> list[str]:
-    """Our REST call divided by each other rival, per round."""
+    """The ratio of our REST call to each other rival, per round."""
     ours = [load for load in loads if load.rival == OURS]
     others = [name for name in _present(loads) if name != OURS and not is_floor(name)]
     if not ours or not others:

@@ -1,6 +1,6 @@
-"""`python -m bench.scale`, or `make bench-scale`: the cost of an image against pixels, clients and models.
+"""`python -m bench.scale`, or `make bench-scale`: how the cost of an image grows with pixels, clients and models.
 
-Pixels and clients are fitted with a power, value ** exponent, by least squares on the logarithms; models with a straight line.
+Least squares fit a power law, value ** exponent, to the logarithms for pixels and clients, and a straight line for models.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .rivals.semseg import Semseg
 MEGAPIXELS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 MODELS = (1, 2, 3, 4, 5, 6)
-SIZE = Size.of("512x1024")  # for clients and models
+SIZE = Size.of("512x1024")  # for the series of clients and models
 
 S = TypeVar("S", bound=Server)
 
@@ -47,8 +47,8 @@ console = Console(highlight=False, soft_wrap=True, markup=False)
 def scale(
     model: Annotated[str, typer.Option(help="The network.")] = "PP-LiteSeg-T",
     megapixels: Annotated[str, typer.Option(help="Sizes of the images, in 2^20 pixels.")] = ",".join(map(str, MEGAPIXELS)),
-    clients: Annotated[str, typer.Option(help="How many ask at once.")] = ",".join(map(str, CLIENTS)),
-    loaded: Annotated[str, typer.Option("--loaded", help="How many models one server loads.")] = ",".join(map(str, MODELS)),
+    clients: Annotated[str, typer.Option(help="Numbers of concurrent clients.")] = ",".join(map(str, CLIENTS)),
+    loaded: Annotated[str, typer.Option("--loaded", help="Numbers of models in one server.")] = ",".join(map(str, MODELS)),
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of a measurement, after its warm-up.")] = 8.0,
     docs: Annotated[bool, typer.Option("--docs", help="Also write the tables and the plot into docs/.")] = False,
     earlier: Annotated[
@@ -70,7 +70,7 @@ def scale(
             series.clients([int(value) for value in clients.split(",") if value])
             series.models([int(value) for value in loaded.split(",") if value])
         except (Missing, Failed) as error:
-            console.print(f"The rest is skipped: {error}")
+            console.print(f"Skipping the rest: {error}")
     points = report.of(results.records, Point)
     if not points:
         raise typer.Exit(1)
@@ -97,7 +97,7 @@ class Series:
                 try:
                     mine = self._measured(ours, "pixels", megapixels, files, 1, ready)
                 except Failed as error:  # beyond the model's limit
-                    console.print(f"{error}; larger ones are skipped")
+                    console.print(f"{error}; skipping larger images")
                     return
                 self._add(replace(mine, floor=self._measured(floor, "pixels", megapixels, files, 1).seconds))
 
@@ -108,7 +108,7 @@ class Series:
                 self._add(self._measured(ours, "clients", value, SIZE.files(), value, ready))
 
     def models(self, values: Sequence[int]) -> None:
-        """The same network under several names. Each answers a request before one is measured."""
+        """The same network under several names. Every copy answers a request before the measurement."""
         copies = [f"{self.model.name}-copy{number}" for number in range(1, max(values, default=1))]
         for copy in copies:
             models.export(copy, self.model.weights)
@@ -198,7 +198,7 @@ def _clients(points: Sequence[Point]) -> list[str]:
     return [
         *report.table(["clients", "images/s", "median ms", "PSS MB"], rows),
         "",
-        f"Latency grows with clients to the power of {fit:.2f}: 1 is nothing but a queue.",
+        f"Latency grows with clients to the power of {fit:.2f}: 1 would mean pure queueing.",
     ]
 
 

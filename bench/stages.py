@@ -19,7 +19,7 @@ _TRITON = {"queue": "queue", "input": "compute_input", "infer": "compute_infer",
 
 
 def breakdown(server: Semseg, size: str, file: Path, requests: int) -> Stages:
-    """The mean over `requests` requests, one after another, for the label map and the picture."""
+    """The mean over `requests` consecutive requests for the label map and the picture."""
     body = RestRoute(server.rest, picture=True).body(file.read_bytes())
     gateway: Counter[str] = Counter()
     connection = http.client.HTTPConnection(server.rest)
@@ -42,7 +42,7 @@ def breakdown(server: Semseg, size: str, file: Path, requests: int) -> Stages:
 
 
 def timing(header: str) -> dict[str, float]:
-    """Seconds by name from the header Server-Timing (W3C); empty if the header is."""
+    """Seconds by name from the header Server-Timing (W3C); empty if the header is empty."""
     return {name: float(milliseconds) / 1e3 for name, milliseconds in _ENTRY.findall(header)}
 
 

@@ -62,7 +62,7 @@ def serving(repository: Path, *flags: str, **settings: str) -> Iterator[dict[str
             *ports,
             *flags,
         ]
-        # The user's own settings belong to another service.
+        # The user's own settings are meant for another service.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SEMSEG_")}
         environment |= settings
         process = subprocess.Popen(command, env=environment)
@@ -78,9 +78,9 @@ def serving(repository: Path, *flags: str, **settings: str) -> Iterator[dict[str
 
 
 def segment(rest: str, image: bytes) -> dict[str, Any]:
-    """POST /semantic-segmentation; the whole answer."""
+    """POST /semantic-segmentation; returns the whole answer."""
     body = json.dumps({"image": base64.b64encode(image).decode()}).encode()
-    request = urllib.request.Request(f"{rest}/semantic-segmentation", body, {"Content-Type": "application/json"})  # noqa: S310 - to ourselves
+    request = urllib.request.Request(f"{rest}/semantic-segmentation", body, {"Content-Type": "application/json"})  # noqa: S310 - ours
     here = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with here.open(request, timeout=60) as response:
         answer: dict[str, Any] = json.load(response)
@@ -116,7 +116,9 @@ def main() -> None:
     height, width = result["size"]
     console.print(f"\nFound in {IMAGE.name} ({width}x{height}):")
     console.print(class_table(result, names))
-    console.print(f"\nThe picture is {picture}, the whole answer {document}. Next: [bold]make serve[/], then open /docs there.")
+    console.print(
+        f"\nThe picture is in {picture}, the whole answer in {document}. Next: [bold]make serve[/], then open /docs there."
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Synthetic street scenes with exact labels in Cityscapes' nineteen train ids.
 
-A scene is a small world seen through a pinhole camera, drawn from far to near. It is drawn at twice the size; then the
-image is averaged down and the labels are sampled.
+A scene is a small world seen through a pinhole camera, drawn from far to near. Both image and labels are drawn at
+twice the size; then the image is averaged down and the labels are sampled.
 """
 
 import math

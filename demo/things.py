@@ -50,7 +50,7 @@ PLASTER = ((150, 195, 225), (110, 140, 200), (175, 185, 190), (190, 215, 225), (
 
 
 def facade(face: Face, length: float, tall: float, plaster: Colour) -> None:
-    """A house front with floors of framed windows, a socle and a tiled roof edge. `length` may be negative."""
+    """A house front with floors of framed windows, a plinth and a tiled roof edge. `length` may be negative."""
     canvas, way = face.canvas, math.copysign(1, length)
     face.rect(0, 0, length, tall, plaster)
     face.rect(0, 0, length, 0.6, (110, 112, 116))
@@ -71,7 +71,7 @@ def building(canvas: Canvas, x: float, z0: float, z1: float) -> None:
 
 
 def wall(canvas: Canvas, x: float, z0: float, z1: float) -> None:
-    """A wall of rough grey or sandy stones with a cap, trees behind."""
+    """A wall of rough grey or sandy stones with a coping and trees behind it."""
     park(canvas, x * 1.35, z0, z1)
     tall, stone = canvas.rng.uniform(2.3, 3.4), canvas.pick(((128, 132, 138), (105, 130, 150)))
     face = Face(canvas, WALL, x, z0, math.pi / 2)
@@ -85,7 +85,7 @@ def wall(canvas: Canvas, x: float, z0: float, z1: float) -> None:
 
 
 def fence(canvas: Canvas, x: float, z0: float, z1: float) -> None:
-    """Pickets on two rails; what shows between the pickets is dark."""
+    """Pickets on two rails, with dark gaps between them."""
     park(canvas, x * 1.35, z0, z1)
     paint = canvas.pick(((215, 222, 225), (60, 95, 145), (120, 85, 45)))
     tall = canvas.rng.uniform(1.7, 2.3)

@@ -73,7 +73,7 @@ def augmented(rng: np.random.Generator, drawn: Scene) -> Scene:
 
 
 def quick_mean_and_max(x: paddle.Tensor, use_concat: bool = True) -> Any:
-    """Mean and maximum over the channels; the maximum is a pooling, whose gradient is fast."""
+    """Mean and maximum over the channels; the maximum is computed by pooling, whose gradient is fast."""
     flat = x.reshape([x.shape[0], 1, x.shape[1], -1])
     highest = functional.max_pool2d(flat, kernel_size=(x.shape[1], 1)).reshape([x.shape[0], 1, x.shape[2], x.shape[3]])
     pair = [x.mean(axis=1, keepdim=True), highest]
@@ -92,7 +92,7 @@ def quick_attention() -> Iterator[None]:
 
 
 def class_weights(scenes: Sequence[Scene]) -> paddle.Tensor:
-    """float32 [19]: rarer classes weigh more, by the square root of their share."""
+    """float32 [19]: each class weighs about 1 / sqrt(its share of the pixels)."""
     counts = sum(np.bincount(labels.ravel(), minlength=len(CLASSES)) for _, labels in scenes)
     share = counts / np.sum(counts)
     weights = np.clip(1 / np.sqrt(share + 1e-4), None, 20)
@@ -209,7 +209,7 @@ def export(net: nn.Layer, out: Path) -> None:
 
 
 def confusion(model: Path, width: int, height: int) -> npt.NDArray[np.int64]:
-    """Confusion matrix of the saved network over the held-out scenes: int64 [19,19], truth by prediction, in pixels."""
+    """Confusion matrix of the saved network on the held-out scenes, in pixels: int64 [19,19]; truth by prediction."""
     config = inference.Config(str(model / "inference.json"), str(model / "inference.pdiparams"))
     config.disable_glog_info()
     predictor = inference.create_predictor(config)

@@ -3,7 +3,7 @@
     python locks/audit.py [OPTIONS OF pip-audit, such as --ignore-vuln ID]
 
 pip-audit passes even if PyPI answers every query with 404, as a mirror may. So this script trusts a service only after it
-has reported KNOWN, and it treats a version that could not be looked up as a failure, too.
+has reported KNOWN, and it also fails if a version cannot be looked up.
 Exit code 0: no known vulnerabilities; 1: some; 2: no service answered.
 """
 
@@ -54,7 +54,7 @@ def ask(service: str, pinned: list[str], *options: str) -> list[dict[str, Any]]:
 
 
 def audit(service: str, files: list[Path], *options: str) -> list[dict[str, Any]]:
-    """Raises Unanswered."""
+    """The answers for all pins of `files`. Raises Unanswered."""
     if not ask(service, [KNOWN])[0]["vulns"]:
         raise Unanswered(f"it reports nothing for {KNOWN}, so its answers are worthless")
     return [answer for pinned in pins(files) for answer in ask(service, pinned, *options)]

@@ -1,6 +1,7 @@
 """Check that every segmentation model of the tritonserver on this machine answers a real inference; exit code 1 if one does not.
 
-Triton reports ready even when one of its Python processes has died. For a container's health check: standard library only.
+Triton reports ready even when one of its Python processes has died. For a container's health check, this needs only the
+standard library.
 
     python3 healthcheck.py [http://localhost:8000]
 """

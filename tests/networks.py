@@ -1,4 +1,4 @@
-"""Seeded networks in Paddle's inference formats, built on the spot but otherwise like an official archive.
+"""Seeded networks in Paddle's inference formats, built on the fly but otherwise like official archives.
 
     python -m tests.networks OUT_FOLDER --width T --format legacy
 
@@ -59,7 +59,7 @@ def save_pp_liteseg(
 
 
 def save_network(folder: Path, name: str, *, file_format: Format = "pir", classes: int | None = None, seed: int = 0) -> None:
-    """Write one of the eighteen with random weights to `folder`: inference.json or .pdmodel, inference.pdiparams, .yml.
+    """Write one of the eighteen networks with random weights to `folder`: inference.json or .pdmodel, inference.pdiparams, .yml.
 
     Its batch-norm statistics come from a few smooth random images; without them every pixel would get the same class.
     Input `x` float32 [N, 3, H, W], output int32 [N, H, W], as PaddleSeg's exporter writes them. A legacy program leaves
@@ -70,7 +70,7 @@ def save_network(folder: Path, name: str, *, file_format: Format = "pir", classe
 
 
 def seeded(name: str, seed: int = 0) -> Any:
-    """One of the eighteen as a Paddle layer, with the weights that `save_network` writes."""
+    """One of the eighteen networks as a Paddle layer, with the weights that `save_network` writes."""
     entry = architecture(name)
     return _seeded(partial(entry.build, name, _classes(name)), entry.head, seed)
 
@@ -104,7 +104,7 @@ def _narrow(classes: int) -> Any:
 
 
 def _calibrate(network: Any, head: str, seed: int) -> None:
-    """Draw weights that let an image through to the end, take its feature statistics, and favour no class.
+    """Draw weights that carry an image's signal to the output, collect feature statistics from images, and favour no class.
 
     PaddleSeg's own initial weights are so small that every image gets the same labels.
     """
@@ -151,7 +151,7 @@ def _save_legacy(network: Any, build: Build, folder: Path) -> None:
     # These Paddle 3.2 functions reject variables of an old program; everything else in the networks accepts them.
     paddle.nn.functional.sigmoid = lambda x: _old_operation("sigmoid", X=x)
     paddle.bmm = lambda x, y: _old_operation("bmm", X=x, Y=y)
-    paddle.linspace = partial(_numbers, paddle.linspace)  # SegFormer reads numbers from it
+    paddle.linspace = partial(_numbers, paddle.linspace)  # SegFormer needs its values as numbers
     paddle.enable_static()
     with paddle.pir_utils.OldIrGuard():
         program, startup = paddle.static.Program(), paddle.static.Program()
@@ -162,7 +162,7 @@ def _save_legacy(network: Any, build: Build, folder: Path) -> None:
             ids = paddle.argmax(rebuilt(x)[0], axis=1, dtype="int32")
         block = program.global_block()
         for index in reversed(range(len(block.ops))):
-            # PaddleSeg draws the initial weights by hand; a static program would redraw them at every run.
+            # PaddleSeg adds operations that draw initial weights; the static program would repeat them at every run.
             if block.ops[index].type.endswith("gaussian_random"):
                 block._remove_op(index)
         executor = paddle.static.Executor(paddle.CPUPlace())

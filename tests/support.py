@@ -22,7 +22,7 @@ from semseg_client.hosting.supervision.stubs import family
 from semseg_contract.lock import locked
 
 ROOT = Path(__file__).parents[1]
-# The serving environment has no semseg_export; its parts that need no Paddle run from the sources.
+# The serving environment has no semseg_export, but those parts of it that need no Paddle run from the sources.
 WITH_EXPORT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "export"), os.environ.get("PYTHONPATH")]))}
 EXPORT_PYTHON = Path(os.environ.get("SEMSEG_EXPORT_PYTHON", Path(sys.prefix, "export", "bin", "python")))
 DEMO = "PP-LiteSeg-Demo"
@@ -75,7 +75,7 @@ def street(width: int, height: int) -> bytes:
 
 
 def encoded(image: bytes) -> str:
-    """Base64, as the REST call takes it."""
+    """Base64, as the REST call expects it."""
     return base64.b64encode(image).decode()
 
 
@@ -125,7 +125,7 @@ def in_export_environment(*arguments: str | Path) -> str:
 
 
 def in_environment(python: Path, *arguments: str | Path) -> str:
-    """The same in the environment of `python`."""
+    """Like `in_export_environment`, but in the environment of `python`."""
     command: Sequence[str | Path] = [python, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
@@ -135,7 +135,7 @@ def in_environment(python: Path, *arguments: str | Path) -> str:
 
 @contextmanager
 def calls_at_most(most: int) -> Iterator[None]:
-    """Fails if the block calls more functions, Python's own included: its work, on a machine of any speed."""
+    """Fails if the block calls more than `most` functions, built-in ones included: a measure of work at any machine speed."""
     calls = 0
 
     def count(_frame: object, event: str, _argument: object) -> None:

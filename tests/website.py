@@ -1,4 +1,4 @@
-"""A small web server with the good and bad habits of real ones."""
+"""A small web server that behaves well or badly, as real ones do."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class _Request(BaseHTTPRequestHandler):
                 time.sleep(0.5)
             case "slow":
                 self.answer(200, b"")
-                with suppress(OSError):  # the caller has gone
+                with suppress(OSError):  # the caller has hung up
                     for _ in range(50):
                         time.sleep(0.01)
                         self.wfile.write(b"x")
@@ -64,7 +64,7 @@ class _Request(BaseHTTPRequestHandler):
                 self.answer(404, b"no")
 
     def answer(self, status: int, content: bytes, **headers: str) -> None:
-        """HTTP 1.0: the connection's end ends the content; its length is sent only if `headers` has it."""
+        """HTTP 1.0: closing the connection ends the content; the length is sent only if `headers` has it."""
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
@@ -77,7 +77,7 @@ class _Request(BaseHTTPRequestHandler):
 
 @contextmanager
 def website() -> Iterator[Website]:
-    """The server, on a free port, in a thread."""
+    """Runs the server on a free port, in a thread, until the block ends."""
     with Website() as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
         thread.start()

@@ -48,7 +48,7 @@ RIVALS: dict[str, Rival] = {
     "litserve": Rival("litserve", LitServe, "LitServe with our ONNX file, label map and picture"),
     "litserve-map": Rival("litserve-map", LitServe, "LitServe with our ONNX file, label map"),
 }
-FLOOR = "floor"  # stands for all its arrangements
+FLOOR = "floor"  # selects all arrangements of the floor
 
 
 def chosen(names: list[str]) -> list[Rival]:

@@ -18,7 +18,7 @@ from .rival import Failed, LabelMap, Server
 
 
 class Floor(Server):
-    """Some sessions with some threads each: `1x2` is one session with two threads."""
+    """`arrangement` is sessions x threads: `1x2` is one session with two threads."""
 
     same_file = True
     kind = "floor"
@@ -30,7 +30,7 @@ class Floor(Server):
 
     @property
     def network(self) -> Path:
-        """The ONNX file: the one that our server runs."""
+        """The ONNX file that our server runs."""
         return self.model.onnx
 
     def launch(self) -> Tree:
@@ -53,7 +53,7 @@ class Floor(Server):
 
 
 class Plain(Floor):
-    """The same with the graph for any device, before its tail is laid out for the CPU."""
+    """The same with the graph for any device, whose tail is not laid out for the CPU."""
 
     kind = "plain"
 
@@ -63,6 +63,6 @@ class Plain(Floor):
 
 
 def arrangements() -> list[str]:
-    """The ways to divide two cores or more."""
+    """The ways to divide the cores among sessions."""
     cores = len(os.sched_getaffinity(0))
     return list(dict.fromkeys([f"1x{cores}", f"{cores}x1"]))

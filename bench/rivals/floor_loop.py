@@ -2,9 +2,9 @@
 
     python -m bench.rivals.floor_loop MODEL.onnx SESSIONS THREADS
 
-It answers an empty line on standard input with "ready". For any other line, {"files", "clients", "seconds", "answers", "out"},
-it loads itself, writes the class ids of file k to out/k.npy, and answers with the window as a line of JSON. It decodes the
-images before the clock starts.
+It answers an empty line on standard input with "ready". Any other line is JSON with the keys files, clients, seconds, answers and
+out: it runs that load, writes the class ids of file k to out/k.npy, and answers with the window as a line of JSON. It decodes
+the images before the clock starts.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
     free = queue.SimpleQueue[ort.InferenceSession]()
     for each in made:
         free.put(each)
-    # A pool serves in order of arrival; at a lock, the thread that has just released it would be first again.
+    # A pool serves calls in order of arrival; a lock would often go back to the thread that has just released it.
     pool = ThreadPoolExecutor(len(made))
 
     def run(body: Feeds) -> Any:

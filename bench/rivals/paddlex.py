@@ -56,7 +56,7 @@ def pipeline(model: Model) -> Path:
 
 
 def settings() -> dict[str, str]:
-    """PaddleX's environment: it uses neither the network nor the user's folders. Its ten threads are as fast as one per core."""
+    """Variables that keep PaddleX off the network and out of the user's folders. Its ten threads are as fast as one per core."""
     return {
         "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True",
         "PADDLE_PDX_CACHE_HOME": str(HOME / "paddlex-cache"),

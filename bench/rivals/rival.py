@@ -1,4 +1,4 @@
-"""What the harness needs of a rival: a server that starts and stops, and routes to call it."""
+"""What the harness needs from a rival: a server that starts and stops, and routes to call it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Route(Protocol):
         """The request for an image file, encoded before the clock starts."""
 
     def connection(self) -> AbstractContextManager[Call]:
-        """A client's own connection. Its calls return the raw answer, not parsed."""
+        """A client's own connection. Its calls return the raw answer, unparsed."""
 
     def label_map(self, answer: Any) -> LabelMap:
         """The class ids, uint8 [H, W], in an answer."""
@@ -94,7 +94,7 @@ class Server(ABC):
 
     @abstractmethod
     def load(self, route: str, files: Sequence[Path], clients: int, plan: Plan) -> tuple[Window, dict[int, LabelMap]]:
-        """Load the server with image files; also returns a label map for each answered file, by index."""
+        """Load the server with image files. Returns the window, and a label map for each answered file, by index."""
 
 
 class Served(Server):

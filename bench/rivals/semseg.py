@@ -66,7 +66,7 @@ class Semseg(Served):
         return RestRoute(self.rest, picture=name == "rest")
 
     def ask(self, model: str, file: Path) -> None:
-        """Send one image to one of the models, for the memory that this takes in the server."""
+        """Send one image to one of the models, so that the server allocates the memory for it."""
         with Client(self.grpc, timeout=600) as client:
             client.segment(file, model)
 
@@ -90,7 +90,7 @@ class _GrpcRoute:
     @contextmanager
     def connection(self) -> Iterator[Call]:
         with Client(self.url, timeout=600) as client:
-            client.models()  # otherwise the first call would fetch them
+            client.models()  # otherwise the first measured call would fetch this list
             yield lambda image: client.segment(image, self.model, picture=self.picture)
 
     def label_map(self, answer: Segmentation) -> LabelMap:

@@ -50,7 +50,7 @@ class TritonKit(Served):
     def ready(self) -> bool:
         return answers(f"http://{HOST}:{self._ports['--http-port']}/v2/health/ready")
 
-    def route(self, name: str) -> Route:  # noqa: ARG002 - there is one
+    def route(self, name: str) -> Route:  # noqa: ARG002 - there is only one
         return _KitRoute(f"{HOST}:{self._ports['--grpc-port']}")
 
 

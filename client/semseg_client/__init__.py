@@ -1,4 +1,4 @@
-"""Client of Paddle's semantic segmentation models on Triton."""
+"""Client for Paddle's semantic segmentation models on Triton."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Result` only when it is used: it draws, and a client without Pillow and OpenCV does without it."""
+    """Import `Result` only when it is used: it needs Pillow and OpenCV, which a plain client does without."""
     if name == "Result":
         from .results.result import Result
 

@@ -1,6 +1,6 @@
-"""Reads YAML files against a table of the keys that they may have, and reports all mistakes at once, by line.
+"""Reads YAML files against a table of allowed keys, and reports all mistakes at once, each with its line.
 
-Values are never constructed, only nodes composed (https://pyyaml.org/wiki/PyYAMLDocumentation), so no file can run code.
+PyYAML only composes nodes here, and constructs no objects (https://pyyaml.org/wiki/PyYAMLDocumentation): no file can run code.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import yaml
 from .errors import ConfigurationError
 
 _LARGEST = 2**16  # bytes
-_DEEPEST = 16  # levels: the composer calls itself once for each
+_DEEPEST = 16  # levels: the composer recurses once per level
 _TEXT = "tag:yaml.org,2002:str"
 _NULL = "tag:yaml.org,2002:null"
-# YAML 1.1 would read 1:30 as 90, 010 as 8 and 1e3 as text (https://yaml.org/type/int.html). Here a number is what it looks like.
+# YAML 1.1 would read 1:30 as 90, 010 as 8 and 1e3 as text (https://yaml.org/type/int.html). We accept decimal notation only.
 _WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 class Wrong(Exception):
-    """A value that its key does not take. The message says what the key takes; if `whole`, it is the complete message."""
+    """A value that its key does not accept. The message says what the key accepts; if `whole`, it is the complete message."""
 
     def __init__(self, message: str, whole: bool = False) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Ignored:
-    """A key that has no effect, for `reason`. That is noted, unless its value is `here`, which holds anyway."""
+    """A key that has no effect, for `reason`. This is noted, unless its value is `here`, which is what happens anyway."""
 
     reason: str
     here: str = "false"
@@ -52,7 +52,7 @@ class Ignored:
 
 @dataclass(frozen=True)
 class Misplaced:
-    """A key that is wrong here, for `reason`, and the settings that it was meant to make."""
+    """A key that does not belong here, for `reason`, and the settings that it was meant to set."""
 
     reason: str
     names: tuple[str, ...]
@@ -66,7 +66,7 @@ def read_text(name: str) -> str:
 
     Raises:
         ConfigurationError: it cannot be read, is too large, or is not UTF-8.
-        FileNotFoundError: it is not there.
+        FileNotFoundError: it does not exist.
     """
     try:
         with Path(name).open("rb") as file:
@@ -85,14 +85,14 @@ def read_text(name: str) -> str:
 
 
 class Reading:
-    """The reading of one file.
+    """Reads one file.
 
-    `values` and `lines` are by setting. `attempts` are the settings that the file tries to make, so that a misspelt one is not
-    reported as missing as well.
+    `values` and `lines` are keyed by setting. `attempts` are the settings that the file tries to set, so that a misspelt one is
+    not also reported as missing.
     """
 
     def __init__(self, file: str, text: str) -> None:
-        """Raises ConfigurationError if the text is not YAML, or not the kind that is accepted here."""
+        """Raises ConfigurationError if the text is not YAML, or is outside the subset accepted here."""
         self.file = file
         self.root = self._composed(text)
         self.values: dict[str, Any] = {}
@@ -103,7 +103,7 @@ class Reading:
         self._notes: list[tuple[int, str]] = []
 
     def top_keys(self) -> list[str]:
-        """The keys of the file, without those of its sections."""
+        """The file's top-level keys."""
         return [key.value for key, _ in self.root.value if isinstance(key, yaml.ScalarNode)]
 
     def read(self, table: Section) -> None:
@@ -120,7 +120,7 @@ class Reading:
         self._notes.append((line, told))
 
     def failure(self, line: int, told: str) -> ConfigurationError:
-        """A problem that makes all others pointless."""
+        """The error for a problem that makes reporting all others pointless."""
         return ConfigurationError(*self._told([(line, told)]))
 
     def check(self) -> None:
@@ -144,7 +144,7 @@ class Reading:
             raise self.failure(_line(mark), f"not YAML: {error.problem or error.context}") from None
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
-            raise self.failure(line, f"not YAML: the character U+{ord(text[error.position]):04X}") from None
+            raise self.failure(line, f"not YAML: contains the character U+{ord(text[error.position]):04X}") from None
         if root is None:
             raise ConfigurationError(f"{self.file}: is empty")
         if not isinstance(root, yaml.MappingNode):
@@ -152,7 +152,7 @@ class Reading:
         return root
 
     def _check_events(self, text: str) -> None:
-        """Refuse aliases, tags, deep nesting and a second document before anything is composed."""
+        """Reject aliases, tags, deep nesting and a second document before anything is composed."""
         depth = documents = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             line = _line(event.start_mark)
@@ -166,7 +166,7 @@ class Reading:
             if depth > _DEEPEST:
                 raise self.failure(line, f"nested deeper than {_DEEPEST} levels")
             if documents > 1:
-                raise self.failure(line, "a second document begins; a file holds one")
+                raise self.failure(line, "a second document begins; a file may hold only one")
 
     def _section(self, path: str, node: yaml.MappingNode, section: Section) -> None:
         first: dict[str, int] = {}
@@ -175,7 +175,7 @@ class Reading:
             if not isinstance(key, yaml.ScalarNode):
                 self.problem(line, f"a key is {_found(key)}, but must be a name")
             elif key.value in first:
-                self.problem(line, f"key {key.value!r} is already on line {first[key.value]}")
+                self.problem(line, f"key {key.value!r} already appears on line {first[key.value]}")
             else:
                 first[key.value] = line
                 self._entry(path, key.value, line, value, section)
@@ -209,7 +209,7 @@ class Reading:
             self.problem(line, str(wrong) if wrong.whole else f"{key} is {_found(value)}, but must be {wrong}")
 
     def _unknown(self, path: str, key: str, line: int, value: yaml.Node, section: Section) -> None:
-        """Report an unknown key, with the one that was probably meant. A section is then read under that name."""
+        """Report an unknown key and the one that was probably meant. Read a section under that name."""
         homes = {home: keys[key] for home, keys in _sections(self._table) if not isinstance(keys.get(key), Misplaced | None)}
         if homes:
             places = " or ".join(f"in {home}" if home else "at the top of the file" for home in homes)
@@ -230,34 +230,34 @@ class Reading:
 
 
 def near(name: str, known: Collection[str], likeness: float = 0.6) -> str | None:
-    """The known name that was probably meant. `likeness`, 0 to 1, is difflib's measure."""
+    """The known name that was probably meant. `likeness`, 0 to 1, is the least similarity by difflib's measure."""
     by_folded = {each.casefold(): each for each in known}
     found = get_close_matches(name.casefold(), by_folded, cutoff=likeness)
-    # Letters that changed places come first: difflib finds module_name nearer to modle_name than model_name is.
+    # Try swapped letters first: for modle_name, difflib ranks module_name above model_name.
     return by_folded[max(found, key=lambda each: sorted(each) == sorted(name.casefold()))] if found else None
 
 
 def text(node: yaml.Node) -> str:
-    """Text that is not empty. Raises Wrong."""
+    """The value of a node that must be non-empty text. Raises Wrong."""
     if not isinstance(node, yaml.ScalarNode) or node.tag != _TEXT or not node.value.strip():
-        raise Wrong("text, in quotes if it looks like something else")
+        raise Wrong("text, in quotes if it looks like a number or another type")
     return str(node.value)
 
 
 def whole(low: int, high: int | None = None) -> Callable[[yaml.Node], int]:
-    """A parser for whole numbers from `low` to `high`, both included. It raises Wrong."""
+    """A parser for whole numbers from `low` to `high`, inclusive. It raises Wrong."""
 
     def parse(node: yaml.Node) -> int:
         number = _plain(node, _WHOLE)
         if number is None or int(number) < low or (high is not None and int(number) > high):
-            raise Wrong(f"a whole number from {low}" + ("" if high is None else f" to {high}"))
+            raise Wrong(f"a whole number from {low}" + (" up" if high is None else f" to {high}"))
         return int(number)
 
     return parse
 
 
 def seconds(node: yaml.Node) -> float:
-    """A time. Raises Wrong."""
+    """A number of seconds, which must be positive and finite. Raises Wrong."""
     number = _plain(node, _DECIMAL)
     if number is None or not 0 < float(number) < math.inf:
         raise Wrong("a number of seconds above 0")
@@ -271,17 +271,17 @@ def _plain(node: yaml.Node, pattern: re.Pattern[str]) -> str | None:
 
 
 def _line(mark: Any) -> int:
-    """The line of a mark. PyYAML counts from 0; a mark from text is never None, whatever its types say."""
+    """A mark's line, counted from 1 (PyYAML counts from 0). Marks from text are never None, although the type stubs allow it."""
     return int(mark.line) + 1
 
 
 def _is_unset(node: yaml.Node) -> bool:
-    """Whether it is null, or None, which PaddleX 3.7.2's own file uses although YAML reads it as text."""
+    """Whether a value is null, or None, which YAML reads as text but PaddleX 3.7.2's own file uses."""
     return isinstance(node, yaml.ScalarNode) and (node.tag == _NULL or node.value == "None")
 
 
 def _says(node: yaml.Node, here: str) -> bool:
-    """Whether a value is `here`, or null."""
+    """Whether a value is `here`, null or empty."""
     if isinstance(node, yaml.CollectionNode):
         return not node.value
     return _is_unset(node) or str(node.value).lower() in ("", here)
@@ -306,7 +306,7 @@ def _found(node: yaml.Node) -> str:
 
 
 def _names(section: Section) -> Iterator[str]:
-    """The names of all settings in a section and below."""
+    """The names of all settings in a section and its subsections."""
     for entry in section.values():
         if isinstance(entry, Setting):
             yield entry.name
@@ -315,7 +315,7 @@ def _names(section: Section) -> Iterator[str]:
 
 
 def _sections(section: Section, path: str = "") -> Iterator[tuple[str, Section]]:
-    """A section and all those below it, each with its path."""
+    """A section and all its subsections, each with its path."""
     yield path, section
     for key, entry in section.items():
         if isinstance(entry, Mapping):

@@ -1,4 +1,4 @@
-"""The device that a network runs on, in PaddleX's words: `cpu`, `gpu:0`, `gpu:0,1`, `npu:0`."""
+"""The device that a network runs on, in PaddleX's notation: `cpu`, `gpu:0`, `gpu:0,1`, `npu:0`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .errors import DeviceError
 
 @dataclass(frozen=True)
 class _Hardware:
-    """The hardware behind one of PaddleX's names, and the execution providers that run it, best first."""
+    """The hardware behind one of PaddleX's names, and the execution providers that support it, best first."""
 
     name: str
     providers: tuple[str, ...] = ()
@@ -22,31 +22,31 @@ def accelerator(provider: str) -> str:
     return provider.removesuffix("ExecutionProvider").lower()
 
 
-# The names are PaddleX 3.7.2's, the providers those of https://onnxruntime.ai/docs/execution-providers/. Where that list
-# has none, the vendor's own ONNX Runtime may have one, but we know of no documented name for it.
+# The names are PaddleX 3.7.2's; the providers are from https://onnxruntime.ai/docs/execution-providers/. Where that list
+# has none, the vendor's own build of ONNX Runtime may have one, but we know of no documented name for it.
 _HARDWARE = {
     "cpu": _Hardware("CPU", ("CPUExecutionProvider",)),
     "gpu": _Hardware("NVIDIA GPU", ("CUDAExecutionProvider",)),
     "npu": _Hardware("Huawei Ascend NPU", ("CANNExecutionProvider",)),
     "xpu": _Hardware("Kunlun XPU"),
     "mlu": _Hardware("Cambricon MLU"),
-    # Its software descends from AMD's ROCm, which has two providers. The second one left ONNX Runtime in 1.23.
+    # Hygon's software is based on AMD's ROCm, which has two providers. ONNX Runtime 1.23 dropped the second.
     "dcu": _Hardware("Hygon DCU", ("MIGraphXExecutionProvider", "ROCMExecutionProvider")),
     "gcu": _Hardware("Enflame GCU"),
     "iluvatar_gpu": _Hardware("Iluvatar GPU"),
     "metax_gpu": _Hardware("MetaX GPU"),
 }
-# Hardware that Triton does not place itself is an execution accelerator in a model's configuration.
+# Hardware on which Triton does not place models itself: a model's configuration names it as an execution accelerator.
 ACCELERATORS = frozenset(
     accelerator(provider) for kind, hardware in _HARDWARE.items() if kind not in ("cpu", "gpu") for provider in hardware.providers
 )
-_OTHER_NAMES = {"cuda": ["gpu"]}  # names whose spelling is too different for a guess
+_OTHER_NAMES = {"cuda": ["gpu"]}  # names too different for a guess by spelling
 _LONGEST_ID = 4  # digits
 
 
 @dataclass(frozen=True)
 class Device:
-    """A kind of hardware, by PaddleX's name, and the numbers of the devices to use; the CPU has none."""
+    """A kind of hardware, as PaddleX names it, and the numbers of the devices to use; the CPU has none."""
 
     kind: str
     ids: tuple[int, ...]
@@ -77,10 +77,10 @@ class Device:
         return _HARDWARE[self.kind].providers
 
     def provider(self, available: Sequence[str]) -> str:
-        """The best provider for this hardware among `available`, those of the installed ONNX Runtime.
+        """The best provider for this hardware among those `available` in the installed ONNX Runtime.
 
         Raises:
-            DeviceError: there is none. Unlike PaddleX, nothing falls back to the CPU silently.
+            DeviceError: there is none. Unlike PaddleX, we never fall back to the CPU silently.
         """
         for provider in self.providers:
             if provider in available:
@@ -90,14 +90,14 @@ class Device:
         else:
             reason = f"ONNX Runtime lists no execution provider for the {_HARDWARE[self.kind].name}"
         usable = [kind for kind, hardware in _HARDWARE.items() if set(hardware.providers) & set(available)]
-        there = f"it has {', '.join(available) or 'none'}"
-        raise DeviceError(f"device '{self}': {reason}; {there}; devices to choose from: {', '.join(usable) or 'none'}")
+        there = f"it offers {', '.join(available) or 'none'}"
+        raise DeviceError(f"device '{self}': {reason}; {there}; usable devices: {', '.join(usable) or 'none'}")
 
     def instance_groups(self) -> list[tuple[str, list[int]]]:
         """Kind and GPUs of each `instance_group` in a model's configuration (Triton's model_config.proto).
 
-        Triton knows only NVIDIA's GPUs, and accepts GPU numbers only with KIND_GPU. On other hardware the backend places the
-        instance itself (KIND_MODEL): there is one group for each of `ids`, listed in the accelerator's `device_id`.
+        Triton knows only NVIDIA's GPUs, and accepts GPU numbers only with KIND_GPU. On other hardware the backend places each
+        instance itself (KIND_MODEL): there is one group per id, and the accelerator's `device_id` lists the ids in order.
         """
         match self.kind:
             case "cpu":
@@ -111,7 +111,7 @@ class Device:
 def _unknown(kind: str) -> str:
     near = _OTHER_NAMES.get(kind) or sorted(get_close_matches(kind, _HARDWARE, n=len(_HARDWARE)))
     if not near:
-        return f"unknown; there is {', '.join(_HARDWARE)}"
+        return f"unknown; known devices: {', '.join(_HARDWARE)}"
     return f"unknown; did you mean {' or '.join(near)}?"
 
 

@@ -1,19 +1,19 @@
-"""What this package raises, and how Triton's errors become it.
+"""The errors that this package raises, and how Triton's errors are turned into them.
 
 SemsegError
 ├── ConfigurationError     a pipeline's configuration is wrong; one line per mistake
-├── DeviceError            the device does not exist, or nothing here can run a network on it
-├── InvalidInput           `predict` was given something of an unknown kind
+├── DeviceError            the device does not exist, or the installed ONNX Runtime cannot use it
+├── InvalidInput           the input to `predict` is of an unsupported type
 ├── UnreadableInput        an image of the input cannot be read, downloaded or rendered
-├── UnwritableOutput       results cannot be written to their place
+├── UnwritableOutput       results cannot be written
 ├── InvalidRequest         the request is wrong; `field` names the field
 │   └── InvalidImage       the image is wrong
 ├── ModelNotFound          no model of that name is served
 ├── Overloaded             the server's queue is full; try again later
-├── Unavailable            no server answers, or a part of it is down
+├── Unavailable            no server answers, or part of it is down
 ├── DeadlineExceeded       no answer within the time allowed
-├── ServerError            the server failed: a defect, not the caller's fault
-└── ServingError           a server could not be started here, or died
+├── ServerError            the server failed: a bug, not the caller's fault
+└── ServingError           a local server could not be started, or died
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class DeviceError(SemsegError):
 
 
 class InvalidInput(SemsegError):
-    """The input is of an unknown kind."""
+    """The input is of an unsupported type."""
 
 
 class UnreadableInput(SemsegError):
@@ -47,7 +47,7 @@ class UnreadableInput(SemsegError):
 
 
 class UnwritableOutput(SemsegError):
-    """Results cannot be written; the message names the place."""
+    """Results cannot be written; the message names the path."""
 
 
 class InvalidRequest(SemsegError):
@@ -72,7 +72,7 @@ class ModelNotFound(SemsegError):
 class Overloaded(SemsegError):
     """The server's queue is full, and the request was not started.
 
-    `retry_after` is the time after which to try again, in seconds, or None if unknown.
+    `retry_after` is how long to wait before trying again, in seconds, or None if unknown.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -81,7 +81,7 @@ class Overloaded(SemsegError):
 
 
 class Unavailable(SemsegError):
-    """No server answers, or a part of it is down."""
+    """No server answers, or part of it is down."""
 
 
 class DeadlineExceeded(SemsegError):
@@ -89,18 +89,18 @@ class DeadlineExceeded(SemsegError):
 
 
 class ServerError(SemsegError):
-    """The server failed: a defect, not the caller's fault."""
+    """The server failed: a bug, not the caller's fault."""
 
 
 class ServingError(SemsegError):
-    """A server could not be started here, or died."""
+    """A local server could not be started, or died."""
 
 
 def from_triton(error: InferenceServerException, url: str) -> SemsegError:
     """Our error for `error`, which tritonclient.grpc raised for the server at `url`."""
     code = (error.status() or "").removeprefix("StatusCode.")
     told = error.message() or "no reason given"
-    message = _ENSEMBLE.sub("", told).partition("\n")[0]  # what follows is a traceback of the server's
+    message = _ENSEMBLE.sub("", told).partition("\n")[0]  # the rest is the server's traceback
     match code:
         case "INVALID_ARGUMENT":
             return _invalid(message)
@@ -108,7 +108,7 @@ def from_triton(error: InferenceServerException, url: str) -> SemsegError:
             return ModelNotFound(message)
         case "DEADLINE_EXCEEDED":
             return DeadlineExceeded(f"no answer from {url} in time")
-        case "UNAVAILABLE" if "maximum queue size" in message or "too many images wait" in message:
+        case "UNAVAILABLE" if "maximum queue size" in message or "too many images are waiting" in message:
             return Overloaded("the server's queue is full")
         case "UNAVAILABLE" if "timeout expired" in message:
             return DeadlineExceeded("the request waited too long in the server's queue")
@@ -116,13 +116,13 @@ def from_triton(error: InferenceServerException, url: str) -> SemsegError:
             return Unavailable(f"no tritonserver answers at {url}{_hint(message)}")
         case "UNAVAILABLE" | "CANCELLED":
             return Unavailable(message)
-        # A Python process of Triton's has died: the server stays "ready", every request to it fails.
+        # One of Triton's Python processes has died: the server stays "ready", but requests to that process fail.
         case "INTERNAL" if "Stub process" in message:
             return Unavailable(message)
         # /dev/shm is full; a smaller request may still fit.
         case "INTERNAL" if "shared memory" in message:
             return Unavailable("the server has no room left in its shared memory (/dev/shm)")
-        # ONNX Runtime's words for a convolution whose kernel is larger than its input.
+        # ONNX Runtime's message for a convolution whose kernel is larger than its input.
         case "INTERNAL" if "Invalid input shape: {" in message:
             return InvalidImage("image: is too small for this network; pass target_size to scale it up")
         case _:
@@ -130,15 +130,15 @@ def from_triton(error: InferenceServerException, url: str) -> SemsegError:
 
 
 def _hint(message: str) -> str:
-    """What gRPC's reason for a failed connection says about TLS."""
+    """What gRPC's reason for a failed connection reveals about TLS; may be empty."""
     if "Hostname Verification" in message:
         return ": its certificate is for another host"
     if "CERTIFICATE_VERIFY_FAILED" in message:
-        return ": its certificate is not trusted here; name the file of its authority in SEMSEG_TRITON_CA"
+        return ": its certificate is not trusted here; set SEMSEG_TRITON_CA to its CA's certificate file"
     if "WRONG_VERSION_NUMBER" in message:
         return ": it does not speak TLS"
     if "Socket closed" in message:
-        return ": it closed the connection; does it ask for TLS (grpcs://), or for a certificate of the client's?"
+        return ": it closed the connection; does it require TLS (grpcs://) or a client certificate?"
     return ""
 
 

@@ -1,6 +1,6 @@
-"""Child processes that never outlive their parent, however it ends.
+"""Starts child processes that never outlive their parent, however it ends.
 
-Python calls `preexec_fn` unsafe in a process with threads. So a command is started through this file, which needs nothing but the
+`preexec_fn` is documented as unsafe in a process with threads. So commands are started through this file, which needs only the
 standard library:
 
     python parent_death.py PARENT COMMAND...
@@ -18,21 +18,21 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def end_with_parent(number: int = signal.SIGTERM) -> None:
-    """Ask the kernel to send this process that signal when the thread that started it ends."""
+    """Ask the kernel to send this process the signal `number` when the thread that started the process ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 def ending_with_us(command: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
-    """The command, to be started so that it gets SIGTERM when the thread that started it ends."""
+    """The command, wrapped so that it gets SIGTERM when the thread that started it ends."""
     return [sys.executable, "-I", __file__, str(os.getpid()), *command]
 
 
 def _main() -> None:
     parent, *command = sys.argv[1:]
     end_with_parent()
-    if os.getppid() != int(parent):  # it ended before the kernel was asked
+    if os.getppid() != int(parent):  # the parent ended before we asked the kernel
         sys.exit(1)
-    os.execvp(command[0], command)  # noqa: S606 - the command that we were given
+    os.execvp(command[0], command)  # noqa: S606 - the given command
 
 
 if __name__ == "__main__":

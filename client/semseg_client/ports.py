@@ -1,4 +1,4 @@
-"""Finds free ports, and reports taken ones by the option that chose them."""
+"""Finds free ports; for a taken one, the error names the option that set it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def is_loopback(host: str) -> bool:
 
 
 def listening(host: str, port: int, option: str) -> socket.socket:
-    """A socket that listens; port 0 gives a free one.
+    """A listening socket; port 0 means any free port.
 
     Raises:
-        ServingError: the port is not available; `option` is where the user chose it.
+        ServingError: the port is not available; the message names `option`, which set it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -33,10 +33,10 @@ def listening(host: str, port: int, option: str) -> socket.socket:
 
 
 def free_ports(host: str, wanted: Mapping[str, int]) -> dict[str, int]:
-    """Ports for another process, by option: the wanted ones, and a free one for each 0.
+    """Ports for another process, by option: those that are wanted, and a free one in place of 0.
 
     Raises:
-        ServingError: a port is taken, or wanted twice.
+        ServingError: a port is taken, or is wanted by two options.
     """
     with ExitStack() as held:
         sockets = {option: held.enter_context(listening(host, port, option)) for option, port in wanted.items()}

@@ -12,12 +12,13 @@ from semseg_contract.palette import Colour
 
 @dataclass(frozen=True)
 class Model:
-    """One served model, as the parameters of its ensemble describe it. What the exporter did not write is None.
+    """One served model, as the parameters of its ensemble describe it. Anything that the exporter did not write is None.
 
-    `class_names` and `palette` (red, green, blue) are indexed by class id. `max_pixels` is the size of the largest image that is
-    accepted without a target size. `agreement` is the smallest share of pixels, 0 to 1, on which the exported network agreed with
-    Paddle. `target_size` (width, height) is that of its own Resize. `concurrency` is the number of large images that keep its
-    network busy: one more would only wait. It is None if the model's owner has set a policy for the network's queue.
+    `class_names` and `palette` (red, green, blue) are indexed by class id. `max_pixels` is the size of the largest image that
+    is accepted without a target size. `agreement` is the smallest share of pixels, 0 to 1, on which the exported network agreed
+    with Paddle. `target_size` (width, height) is that of the network's own Resize. `concurrency` is the number of large images
+    that keep its network busy; any more would only wait. It is None if the model's owner has set a policy for the network's
+    queue.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Segmentation:
     """The class of every pixel of one image.
 
     `label_map` is uint8 [H, W], read-only, of the image's own size. `picture` is a JPEG of the label map in the model's
-    palette, or None if it was not requested. `version` is Triton's number of the model version that answered.
+    palette, or None if it was not requested. `version` is the model version that answered, as Triton numbers it.
     """
 
     label_map: npt.NDArray[np.uint8]
@@ -56,7 +57,7 @@ class Segmentation:
         return height, width
 
     def shares(self) -> dict[str, float]:
-        """The share of the pixels, 0 to 1, of every class that is present, the largest first."""
+        """Each present class's share of the pixels, 0 to 1, largest first."""
         counts = np.bincount(self.label_map.ravel())
         present = sorted(np.flatnonzero(counts), key=lambda label: -counts[label])
         return {self.class_name(int(label)): float(counts[label] / self.label_map.size) for label in present}

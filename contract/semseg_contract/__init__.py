@@ -1,1 +1,1 @@
-"""What export, client and the Triton models agree on. docs/contract.md says the same in prose."""
+"""What the export, the client and the Triton models agree on. docs/contract.md describes it in prose."""

@@ -1,4 +1,4 @@
-"""config.pbtxt files: Triton's own messages, never templates of text."""
+"""Reads and writes config.pbtxt files through Triton's own messages, never through text templates."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 
 class UnreadableConfig(Exception):
-    """A config.pbtxt is not there or cannot be parsed; the message names it."""
+    """A config.pbtxt does not exist or cannot be parsed; the message names it."""
 
 
 def read(file: Path, *, allow_unknown: bool = False) -> ModelConfig:
     """The configuration in a file.
 
-    An unknown field is an error unless allowed: written back, it would be lost. Raises UnreadableConfig.
+    An unknown field is an error unless allowed, because writing the configuration back would lose it. Raises UnreadableConfig.
     """
     try:
         return text_format.Parse(file.read_text(encoding="utf-8"), ModelConfig(), allow_unknown_field=allow_unknown)
@@ -24,7 +24,7 @@ def read(file: Path, *, allow_unknown: bool = False) -> ModelConfig:
 
 
 def text(config: ModelConfig) -> bytes:
-    """The content of the file."""
+    """The content of a config.pbtxt file."""
     return str(text_format.MessageToString(config, as_utf8=True)).encode()
 
 

@@ -10,9 +10,9 @@ _SYSTEM = Path("/sys")
 
 
 def cores(system: Path = _SYSTEM, allowed: Iterable[int] | None = None, group: str | None = None) -> int:
-    """Physical cores, at least 1. A network's arithmetic fills a core with one of its two logical processors.
+    """The number of physical cores, at least 1: a network's arithmetic fills a core with just one of its two logical processors.
 
-    Counts the processors of this process's affinity (or `allowed`), limited by the quotas of its control group (or `group`) and
+    Counts the cores in this process's affinity (or `allowed`), limited by the quotas of its control group (or `group`) and of
     the groups around it, which is how containers are limited (control groups version 2). On a system with neither, such as
     macOS, it counts all processors.
     Sources: Linux, Documentation/admin-guide/cputopology.rst and cgroup-v2.rst.
@@ -29,7 +29,7 @@ def _allowed() -> Iterable[int]:
 
 
 def _siblings(topology: Path, number: int) -> str:
-    """A text that is equal for the logical processors of one core."""
+    """A string that is the same for all logical processors of a core."""
     try:
         return (topology / "thread_siblings_list").read_text().strip()
     except OSError:

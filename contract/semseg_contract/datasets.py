@@ -17,7 +17,7 @@ class DataSet:
 
 
 def _colours(digits: str) -> tuple[Colour, ...]:
-    """From rrggbb in hexadecimal, divided by white space."""
+    """The colours in `digits`: hexadecimal rrggbb, separated by white space."""
     triples = map(bytes.fromhex, digits.split())
     return tuple((red, green, blue) for red, green, blue in triples)
 

@@ -1,4 +1,4 @@
-"""One writer at a time in a folder, and changes that appear in a repository whole."""
+"""Limits a folder to one writer at a time, and makes changes to a repository appear all at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 @contextmanager
 def locked(folder: Path) -> Iterator[int]:
-    """Wait until nobody else holds the folder, then hold it. Gives the folder's descriptor, which carries the lock.
+    """Wait until nobody else has locked the folder, then lock it. Yields the folder's descriptor, which carries the lock.
 
     The lock is on the folder itself and leaves no file behind.
     """
@@ -27,10 +27,10 @@ def locked(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def staging(repository: Path) -> Iterator[Path]:
-    """A folder to prepare what is then renamed into the repository, which is locked meanwhile.
+    """A folder in which to prepare what is then renamed into the repository. The repository is locked meanwhile.
 
-    It lies beside the repository, on the same file system: Triton polls every folder inside, hidden or not. What a killed process
-    left there is removed first. Raises OSError.
+    It is beside the repository, on the same file system, because Triton polls every folder inside, hidden or not. What killed
+    processes left beside the repository is removed first. Raises OSError.
     """
     parent, prefix = repository.resolve().parent, f".{repository.name}-staging-"
     with locked(repository):

@@ -1,4 +1,4 @@
-"""Names of models, of their files and of their tensors."""
+"""Names of models and of their files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SHARED = (PREPROCESS, POSTPROCESS, DRAW)  # one of each serves all models
 
 CONFIG = "config.pbtxt"
 ANY_DEVICE = "model.onnx"
-CPU_ONLY = "model_cpu.onnx"  # must not run on a GPU: docs/contract.md tells why
+CPU_ONLY = "model_cpu.onnx"  # must not run on a GPU: docs/contract.md explains why
 
 _NETWORK, _OWN_PREPROCESS = "_network", "_preprocess"
 _PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -31,13 +31,15 @@ def model_of(network: str) -> str:
 
 
 def check_name(model: str) -> None:
-    """Raises ValueError, with what to write instead, if no model may have this name."""
+    """Raises ValueError, which says what to write instead, if a model may not have this name."""
     if not _PATTERN.fullmatch(model):
-        raise ValueError(f"{model!r} cannot name a model: use letters, digits, '.', '_' and '-', a letter or digit first")
+        raise ValueError(f"{model!r} is not a valid model name: use letters, digits, '.', '_' and '-', a letter or digit first")
     if model.endswith((_NETWORK, _OWN_PREPROCESS)) or model in SHARED:
-        raise ValueError(f"{model!r} cannot name a model: {', '.join(SHARED)}, *{_NETWORK} and *{_OWN_PREPROCESS} are taken")
+        raise ValueError(
+            f"{model!r} is not a valid model name: {', '.join(SHARED)}, *{_NETWORK} and *{_OWN_PREPROCESS} are reserved"
+        )
 
 
 def plain_name(model: str) -> str:
-    """The model's name without "(slice)", which PaddleX's tables add to tell how the mIoU was measured."""
+    """The model's name without "(slice)", which PaddleX's tables add to show how the mIoU was measured."""
     return model.removesuffix("(slice)").rstrip()

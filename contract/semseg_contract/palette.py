@@ -16,9 +16,9 @@ def palette(count: int) -> tuple[Colour, ...]:
 
 
 def colour_table(own: Sequence[Colour] = ()) -> npt.NDArray[np.uint8]:
-    """A colour for every id that a label map can hold, uint8 [256, 3] RGB; the first are `own`.
+    """A colour for every id that a label map can hold, uint8 [256, 3] RGB, starting with `own`.
 
-    PaddleX takes the colours of PASCAL VOC without the first, which is black. Bit 3 j + c of a colour's number is bit 7 - j of
+    PaddleX uses the colours of PASCAL VOC without the first, which is black. Bit 3 j + c of a colour's number is bit 7 - j of
     its channel c.
     """
     number = np.arange(1, 257)

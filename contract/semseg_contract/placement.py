@@ -1,4 +1,4 @@
-"""Where a network runs, in its configuration, and which of its files is served there."""
+"""Sets in a network's configuration where it runs, and which of its files is served there."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ Group = tuple[int, Sequence[int]]  # a kind of ModelInstanceGroup, and the numbe
 
 
 def put_on(config: ModelConfig, groups: Sequence[Group]) -> None:
-    """Place the network on these; as many instances on each as it had."""
+    """Place the network on these groups, with as many instances in each as it had before."""
     count = max((group.count for group in config.instance_group), default=1)
     del config.instance_group[:]
     config.instance_group.extend(ModelInstanceGroup(count=count, kind=kind, gpus=gpus) for kind, gpus in groups)
 
 
 def choose_file(config: ModelConfig, laid_out: bool) -> None:
-    """Serve the file that is right where the network runs. A file of its owner's own stays.
+    """Serve the right file for where the network runs. A file that the owner has chosen is kept.
 
-    `laid_out` tells whether the served versions have a file for ONNX Runtime's own CPU provider. On anything else that file
-    answers wrongly, without an error.
+    `laid_out` says whether the served versions have a file for ONNX Runtime's own CPU provider. On anything else, that file
+    gives wrong results without an error.
     """
     if config.default_model_filename in ("", ANY_DEVICE, CPU_ONLY):
         config.default_model_filename = CPU_ONLY if laid_out and _is_on_cpu(config) else ANY_DEVICE

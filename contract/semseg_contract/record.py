@@ -1,4 +1,4 @@
-"""What a model tells about itself: the parameters of its ensemble's configuration."""
+"""What a model records about itself, in the parameters of its ensemble's configuration."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .resize import Resize
 
 @dataclass(frozen=True)
 class Memory:
-    """The memory that a network was measured to take.
+    """A network's measured memory.
 
-    `peaks` are growing pairs of megapixels (2^20 pixels) and the peak bytes of the process after an image of that size. `square`
-    is the bytes that each squared megapixel adds for larger images.
+    `peaks` are pairs, in growing order: megapixels (2^20 pixels), and the peak bytes of the process after an image of that size.
+    For larger images, `square` is the number of bytes that each squared megapixel adds.
     """
 
     peaks: list[list[float]]
@@ -27,7 +27,7 @@ class Memory:
 
     @property
     def slope(self) -> float:
-        """Bytes per megapixel, where they grow fastest."""
+        """Bytes per megapixel, where the peaks grow fastest."""
         return max((above - below) / (b - a) for (a, below), (b, above) in pairwise(self.peaks))
 
     def at(self, megapixels: float) -> float:
@@ -40,7 +40,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """The fields are the keys in docs/contract.md ("The ensemble's parameters"), in that order. None: unknown."""
+    """The fields are the keys in docs/contract.md ("The ensemble's parameters"), in that order. None means unknown."""
 
     class_names: tuple[str, ...]
     palette: tuple[Colour, ...] = ()
@@ -72,7 +72,7 @@ class ModelRecord:
         return cls(**told)
 
     def parameters(self) -> dict[str, ModelParameter]:
-        """The record as parameters of a configuration, without what is None."""
+        """The record as parameters of a configuration. Fields that are None are left out."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: ModelParameter(string_value=_form(name).write(value)) for name, value in told.items() if value is not None}
 

@@ -1,4 +1,4 @@
-"""PaddleX's Resize transform: a network's inference.yml asks for it, and its preprocess does it."""
+"""PaddleX's Resize transform, which a network's inference.yml requests and its preprocess performs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Resize:
 
     @property
     def most_pixels(self) -> int:
-        """The pixels of the largest image that it makes."""
+        """The pixels of the largest image that it produces."""
         divisor = self.size_divisor or 1
         width, height = (-(-side // divisor) * divisor for side in self.target_size)
         return width * height

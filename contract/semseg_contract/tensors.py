@@ -15,5 +15,5 @@ ADMITTED = "admitted"
 
 
 def limited_pixels(megapixels: int) -> str:
-    """The output of preprocess that carries images of at most so many megapixels."""
+    """The output of preprocess for images of at most that many megapixels."""
     return f"{PIXELS}_{megapixels}mp"

@@ -26,7 +26,7 @@ std::string to_base64(const std::string& data) {
 std::string from_base64(const std::string& text) {
     std::string data(text.size() / 4 * 3, '\0');
     if (EVP_DecodeBlock(bytes(data), bytes(text), static_cast<int>(text.size())) < 0) {
-        throw std::runtime_error("the picture is not in Base64");
+        throw std::runtime_error("the picture is not valid Base64");
     }
     const auto end = text.find_last_not_of('=');
     data.resize(data.size() - (text.size() - 1 - end));

@@ -1,4 +1,4 @@
-"""`semseg-export`: a Paddle network into the model repository."""
+"""`semseg-export`: exports a Paddle network into the model repository."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ EPILOG = """
 
 semseg-export PP-LiteSeg-T                      [dim]official weights[/]
 
-semseg-export all                               [dim]those of every network[/]
+semseg-export all                               [dim]official weights of every network[/]
 
-semseg-export PP-LiteSeg-T --weights out/infer  [dim]your own, as PaddleX exports[/]
+semseg-export PP-LiteSeg-T --weights out/infer  [dim]your own, exported by PaddleX[/]
 
 semseg-export roads --weights roads.tar --classes roads.txt
 
 semseg-export roads --weights best_model/model.pdparams --architecture SegFormer-B0
 
-semseg-export PP-LiteSeg-T --precision int8 --calibration streets/   [dim]as PP-LiteSeg-T-int8[/]
+semseg-export PP-LiteSeg-T --precision int8 --calibration streets/   [dim]served as PP-LiteSeg-T-int8[/]
 
 semseg-export PP-LiteSeg-T --device gpu
 """
@@ -48,22 +48,22 @@ complaints = Console(stderr=True)
 @app.command(epilog=EPILOG)
 def command(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Name to serve it by: one of PaddleX's for its official weights, or all.")
+        str, typer.Argument(metavar="MODEL", help="Name to serve the model under. For official weights: PaddleX's name, or all.")
     ],
     weights: Annotated[
         str | None,
         typer.Option(
             metavar="FOLDER|TAR|PDPARAMS|URL",
-            help="Folder with inference.json or inference.pdmodel, or trained weights. Default: the official archive of MODEL.",
+            help="Folder with inference.json or inference.pdmodel, or trained weights. Default: MODEL's official archive.",
         ),
     ] = None,
     architecture: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="PaddleX's network that the .pdparams were trained from, if it is not MODEL."),
+        typer.Option(metavar="NAME", help="The PaddleX network that the weights belong to, if it is not MODEL."),
     ] = None,
     repository: Annotated[Path, typer.Option(help="The model repository.", file_okay=False)] = Path("model_repository"),
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Smallest share of pixels that must get the same class as in Paddle.")
+        float, typer.Option(min=0, max=1, help="Minimum share of pixels that must get the same class as in Paddle.")
     ] = 0.999,
     classes: Annotated[
         Path | None,
@@ -71,31 +71,33 @@ def command(
     ] = None,
     memory: Annotated[
         float,
-        typer.Option(min=0.1, metavar="GB", help="Memory that one run of the network may take. It limits the size of images."),
+        typer.Option(min=0.1, metavar="GB", help="Memory that one run of the network may take; this limits the image size."),
     ] = 8.0,
     folder_sha256: Annotated[
         str | None,
-        typer.Option(metavar="HEX", help="Stored with the version, so that a pipeline can tell whether the folder has changed."),
+        typer.Option(metavar="HEX", help="SHA-256 of the weights' folder, stored so that a pipeline notices when it changes."),
     ] = None,
     precision: Annotated[
         Precision, typer.Option(help="int8 for CPUs, fp16 for GPUs; served as MODEL-int8, MODEL-fp16.")
     ] = Precision.FP32,
     calibration: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="For int8: images like the ones you will segment, to quantise with.")
+        Path | None, typer.Option(metavar="FOLDER", help="For int8: folder of images like the ones you will segment.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Install int8 or fp16 even if too many pixels change their class compared with fp32.")
+        bool, typer.Option("--force", help="Install int8 or fp16 even if too many pixels change class compared with fp32.")
     ] = False,
     device: Annotated[
         Device | None,
-        typer.Option(help="Where to serve it. Default: where MODEL is served now; for a new model the CPU (fp16: the GPU)."),
+        typer.Option(help="Where to serve it. Default: where MODEL is served now, or the CPU if new; for fp16, the GPU."),
     ] = None,
-    accelerator: Annotated[Accelerator | None, typer.Option(help="Engine on the GPU. Needs --device gpu.")] = None,
+    accelerator: Annotated[Accelerator | None, typer.Option(help="Engine to use on the GPU. Needs --device gpu.")] = None,
 ) -> None:
     """Convert a Paddle segmentation network to ONNX, compare it with Paddle, and install it for Triton."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if model == ALL and (weights or architecture or classes):
-        raise typer.BadParameter(f"{ALL} takes official weights only: name one model to give it weights, classes or architecture")
+        raise typer.BadParameter(
+            f"{ALL} exports official weights only: to pass weights, classes or an architecture, name one model"
+        )
     half = precision is Precision.FP16
     placement = Placement(device or (Device.GPU if half else None), accelerator, half)
     try:
@@ -109,8 +111,8 @@ def command(
             _export(Request(model, weights or None, architecture, classes, folder_sha256), options)
     except ModuleNotFoundError as error:
         complaints.print(
-            f"[bold red]Export failed:[/] {error.name} is not installed here. Paddle and its converter have an environment of"
-            " their own: run [bold]make export[/], or pip install paddle-semseg-export",
+            f"[bold red]Export failed:[/] {error.name} is not installed here. Paddle and its converter need their own"
+            " environment: run [bold]make export[/], or pip install paddle-semseg-export",
             highlight=False,
             soft_wrap=True,
         )
@@ -139,7 +141,7 @@ def _complain(error: ExportError | OSError) -> None:
 
 
 def _export_all(options: ExportOptions) -> None:
-    """Export every network of PaddleX. One that fails does not stop the others, but the exit code is 1."""
+    """Export every network of PaddleX. A failure does not stop the others, but the exit code is then 1."""
     from .weights.zoo import MODELS
 
     results = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)

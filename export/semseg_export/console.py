@@ -1,4 +1,4 @@
-"""An export at a terminal: a spinner or a bar while a step runs, then a line with its time, and tables in between."""
+"""Shows an export in a terminal: a spinner or bar while a step runs, then a line with its time, and tables in between."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ConsoleReporter:
         self.note(f"[green]✓[/] {title:<12} {escape(running.done)} [dim]{seconds:.1f} s[/]")
 
     def note(self, text: str) -> None:
-        """`text` may have rich's markup."""
+        """`text` may contain rich's markup."""
         self.console.print(text, highlight=False, soft_wrap=True)
 
     def agreement(self, agreements: list[Agreement]) -> None:
@@ -73,7 +73,7 @@ class ConsoleReporter:
             box=box.SIMPLE_HEAD,
             caption="margin: how far Paddle's class leads ours where they differ",
         )
-        for heading in ("size", "batch", "classes", "differing", "equal", "logits differ", "of", "margin"):
+        for heading in ("size", "batch", "classes", "differing", "equal", "logit error", "logit range", "margin"):
             rows.add_column(heading, justify="right", no_wrap=True)
         for a in agreements:
             logits = ["" if value is None else f"{value:.2g}" for value in (a.logits, a.spread, a.margin)]
@@ -82,9 +82,11 @@ class ConsoleReporter:
 
     def fidelity(self, fidelity: Fidelity, precision: str) -> None:
         rows = Table(
-            title=f"Agreement of {precision} with fp32", box=box.SIMPLE_HEAD, caption="mIoU: against the classes of fp32"
+            title=f"Agreement of {precision} with fp32",
+            box=box.SIMPLE_HEAD,
+            caption="mIoU: with the classes of fp32 as ground truth",
         )
-        for heading in ("images", "equal", "at worst", "mIoU"):
+        for heading in ("images", "equal", "worst image", "mIoU"):
             rows.add_column(heading, justify="right", no_wrap=True)
         rows.add_row(str(fidelity.images), f"{fidelity.equal:.4%}", f"{fidelity.worst:.4%}", f"{fidelity.miou:.4f}")
         self.console.print(rows)

@@ -1,23 +1,23 @@
-"""What can go wrong in an export. Each message is one line that says what was wrong, where, and what to do.
+"""What can go wrong during an export. Each message is one line that says what was wrong, where, and what to do.
 
 ExportError
   WeightsError         not found, not reachable, not an inference archive, or changed since the first download
-    UnpackError        neither an archive nor trained weights, or not to be trusted
-  DescriptionError     inference.yml is missing, or asks for something that cannot be served
+    UnpackError        neither an archive nor trained weights, or unsafe to read
+  DescriptionError     inference.yml is missing, or requires something that cannot be served
   ConversionError      Paddle2ONNX or Paddle failed on the network
   GraphError           the converted network does not label pixels
   CalibrationError     no images to quantise the network with, or an unreadable one
   MemoryBudgetError    even a small image takes more memory than the network may use
-  DisagreementError    the exported network differs from Paddle, or from itself in fp32
+  DisagreementError    the exported network differs from Paddle, or from its fp32 version
   ClassesError         the class names do not fit the network
-  RepositoryError      the model repository cannot take the model
+  RepositoryError      the model repository cannot be read or changed
 """
 
 from __future__ import annotations
 
 
 class ExportError(Exception):
-    """Any failure of an export. `detail` is the output of the program that failed, if one did."""
+    """Any failure of an export. `detail` is the output of the failed program, if any."""
 
     def __init__(self, message: str, detail: str = "") -> None:
         super().__init__(message)

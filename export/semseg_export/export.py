@@ -33,22 +33,22 @@ from .weights.locate import Weights
 
 
 class Reporter(Protocol):
-    """Whoever watches an export."""
+    """Receives the progress of an export."""
 
     def step(self, title: str) -> AbstractContextManager[Step]: ...
 
     def note(self, text: str) -> None: ...
 
     def agreement(self, agreements: list[Agreement]) -> None:
-        """How the network answers beside Paddle."""
+        """Show how well the network agrees with Paddle."""
 
     def fidelity(self, fidelity: Fidelity, precision: str) -> None:
-        """How it answers beside itself in fp32."""
+        """Show how well it agrees with its fp32 version."""
 
 
 @dataclass(frozen=True)
 class Installed:
-    """The version that is served now, and the smallest share of pixels, 0 to 1, on which it agrees with Paddle."""
+    """The version served from now on, and the smallest share of pixels, 0 to 1, on which it agrees with Paddle."""
 
     name: str
     version: int
@@ -57,7 +57,7 @@ class Installed:
 
 @dataclass(frozen=True)
 class _Network:
-    """The served graphs, uint8 pixels to uint8 ids: one for any device, and a faster one for the CPU where there is one."""
+    """The served graphs, uint8 pixels to uint8 ids: one for any device and, for some networks, a faster one for the CPU."""
 
     model: ModelProto
     cpu_model: ModelProto | None
@@ -97,7 +97,7 @@ def export(request: Request, options: ExportOptions, reporter: Reporter) -> Inst
 
 
 def _served_name(model: str, request: Request, precision: Precision) -> str:
-    """The precision is part of the name, unless the caller chose a name of their own besides the architecture."""
+    """The precision is part of the name, unless the caller gave a name and an architecture."""
     return model if request.architecture or precision is Precision.FP32 else f"{model}-{precision.value}"
 
 
@@ -105,7 +105,11 @@ def _locate(model: str, request: Request, workspace: Path, reporter: Reporter) -
     with reporter.step("Weights") as step:
         weights = locate.find(model, request.weights, workspace, step, request.architecture)
         described = weights.described_by
-        pixels = f"pixels as {described} tells" if described else "pixels as PaddleX's own: no inference.yml"
+        pixels = (
+            f"pixels prepared as {described} says"
+            if described
+            else "no inference.yml: pixels prepared as for PaddleX's own networks"
+        )
         step.done = f"{weights.source} (SHA-256 {weights.sha256[:12]}…), {pixels}"
     return weights
 
@@ -139,7 +143,7 @@ def _lower(
     options: ExportOptions,
     reporter: Reporter,
 ) -> Lowered:
-    """The network in fp16, or in int8 where there are `images` to quantise it by."""
+    """The network in int8, quantised with `images`, or in fp16 if there are none."""
     precision = options.precision.value
     with reporter.step("Precision") as step:
         if images is None:
@@ -155,18 +159,18 @@ def _lower(
 
 
 def _served_file(name: str, files: dict[str, bytes], options: ExportOptions) -> str:
-    """The file that Triton will load. If the owner has named another one, `model.onnx` stands in: it takes as much memory."""
+    """The file that Triton will load. If the owner has configured another, use `model.onnx`: it takes as much memory."""
     present = options.repository / network_of(name) / CONFIG
     chosen = network_config(name, 1, files, options.placement, present).default_model_filename
     return chosen if chosen in files else ANY_DEVICE
 
 
 def _measure(served: bytes, weights: Weights, workspace: Path, options: ExportOptions, reporter: Reporter) -> tuple[Memory, int]:
-    """The memory that the network takes, and the largest image that it may be given, in megapixels."""
+    """The memory that the network takes, and the largest image that it may get, in megapixels."""
     with reporter.step("Memory") as step:
         measured = memory.measure(served, workspace)
         limit = memory.limit(measured, options.memory * 1e9, weights.archive.resize)
-        step.done = f"{measured.slope / 1e9:.2g} GB a megapixel: {options.memory:g} GB admit images of {limit} megapixels"
+        step.done = f"{measured.slope / 1e9:.2g} GB per megapixel: {options.memory:g} GB allow images of up to {limit} megapixels"
     return measured, limit
 
 

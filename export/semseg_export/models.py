@@ -1,4 +1,4 @@
-"""`python -m semseg_export.models`: PaddleX's networks, and which of them are in a model repository."""
+"""`python -m semseg_export.models`: lists PaddleX's networks, and which of them are in a model repository."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .weights import zoo
 
 @dataclass(frozen=True)
 class Exported:
-    """A model in the repository: its versions, or its `problem`, and how well the served version agrees with Paddle."""
+    """A model in the repository: its versions and how well the served one agrees with Paddle, or its `problem`."""
 
     versions: Versions | None
     agreement: float
@@ -47,7 +47,7 @@ def table(repository: Path, present: dict[str, Exported]) -> Table:
     """A table of PaddleX's eighteen networks, followed by the other models in `repository`."""
     rows = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     rows.caption = (
-        f"mIoU: PaddleX's own figure, measured at the given size; version: the one served from {repository} (others present)"
+        f"mIoU: PaddleX's figure, measured at the given size; version: the one served from {repository} (others present)"
     )
     rows.add_column("model", no_wrap=True)
     rows.add_column("trained on", no_wrap=True)

@@ -1,4 +1,4 @@
-"""What an export is asked for."""
+"""What to export, and how."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Precision(str, Enum):
 class Request:
     """What to export: the name to serve it by, and its weights (default: PaddleX's official ones).
 
-    `architecture` is PaddleX's name of the network if it is not `model`. `classes` is a file of class names, one per line.
+    `architecture` is PaddleX's name for the network, if it is not `model`. `classes` is a file of class names, one per line.
     """
 
     model: str
@@ -31,9 +31,9 @@ class Request:
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How to export. `threshold` is the smallest share of pixels, 0 to 1, that must be as in Paddle; `memory` is in GB.
+    """How to export. `threshold` is the smallest share of pixels, 0 to 1, that must equal Paddle's; `memory` is in GB.
 
-    Raises ValueError, with what to do, if two options contradict each other.
+    Raises ValueError, saying what to do, if two options contradict each other.
     """
 
     repository: Path
@@ -47,7 +47,7 @@ class ExportOptions:
     def __post_init__(self) -> None:
         device = self.placement.device
         if self.placement.accelerator is not None and device is not Device.GPU:
-            raise ValueError("an accelerator is for a GPU: add --device gpu (DEVICE=gpu)")
+            raise ValueError("an accelerator needs a GPU: add --device gpu (DEVICE=gpu)")
         if self.precision is Precision.FP16 and device is not Device.GPU:
             raise ValueError("fp16 is for GPUs and slow on a CPU: add --device gpu (DEVICE=gpu), or use int8")
         if self.precision is Precision.INT8 and device is Device.GPU:

@@ -1,4 +1,4 @@
-"""Runs Paddle in a child process: it prints as it likes, and Paddle2ONNX aborts where it should raise."""
+"""Runs Paddle in a child process, because it prints freely, and Paddle2ONNX aborts where it should raise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TAIL = 15
 
 
 def run_module(module: str, arguments: list[str | Path], doing: str) -> None:
-    """Run `python -m module` and wait. Raises ConversionError with the end of what it printed if it fails."""
+    """Run `python -m module` and wait. Raises ConversionError with the end of its output if it fails."""
     command = [sys.executable, "-W", "ignore", "-m", module, *map(str, arguments)]
     environment = os.environ | {"GLOG_minloglevel": "2", "PYTHONUNBUFFERED": "1"}
     done = subprocess.run(  # noqa: S603 - our Python, our module
@@ -33,8 +33,8 @@ def run_module(module: str, arguments: list[str | Path], doing: str) -> None:
 
 
 def _reason(lines: list[str]) -> str:
-    """The most telling line: the converter's first complaint, or else the last line of a traceback."""
+    """The most informative line: the converter's first error, or else the last line, which ends a traceback."""
     complaints = [line for line in lines if "[ERROR]" in line]
     if complaints:
         return complaints[0].split("[ERROR]", 1)[1].strip()
-    return lines[-1].strip() if lines else "it said nothing"
+    return lines[-1].strip() if lines else "it printed nothing"

@@ -1,4 +1,4 @@
-"""What a step of an export tells while it runs, free of any terminal."""
+"""How a running step of an export reports its progress, independent of any terminal."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import Protocol
 
 
 class Meter(Protocol):
-    """Progress of something that can be counted."""
+    """The progress of a step that counts something."""
 
     def update(self, done: int, total: int | None) -> None: ...
 
 
 class Step(Protocol):
-    """One step under way. `done` is what its last line says."""
+    """A running step. `done` is the text of its last line."""
 
     done: str
 
     def show(self, doing: str) -> None:
-        """Say what it does now."""
+        """Say what the step is doing."""
 
     def meter(self, doing: str, *, in_bytes: bool = False) -> Meter:
-        """Say what it does now, with a meter for its progress."""
+        """Say what the step is doing, with a meter for its progress."""

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU, for graphs of one image input and one output."""
+"""ONNX Runtime on the CPU, for graphs that take one image tensor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
-# ONNX Runtime sends telemetry, and keeps a file for it in the temporary folder, unless this is set before it is imported.
+# Unless this is set before the import, ONNX Runtime sends telemetry and keeps a file for it in the temporary folder.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as state
@@ -25,7 +25,7 @@ class Session:
 
     def __init__(self, model: ModelProto | Path) -> None:
         options = ort.SessionOptions()
-        options.log_severity_level = 3  # it warns of every unused constant
+        options.log_severity_level = 3  # it warns about every unused constant
         try:
             graph = model if isinstance(model, Path) else model.SerializeToString()
             self.session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

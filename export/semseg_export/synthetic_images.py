@@ -1,4 +1,4 @@
-"""Images to compare networks on, drawn from a seed."""
+"""Seeded images for comparing networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m semseg_export.versions`: which version of an exported model is served."""
+"""`python -m semseg_export.versions`: chooses the served version of an exported model."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from rich.markup import escape
 from .errors import RepositoryError
 from .install import repository as entries
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name that it is served by.", show_default=False)]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name it is served under.", show_default=False)]
 Repository = Annotated[Path, typer.Option(help="The model repository.", file_okay=False)]
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Which version of an exported model is served.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Choose the served version of an exported model, or delete the others."
+)
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -42,14 +44,16 @@ def use(
 
 @app.command()
 def prune(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Names that they are served by.", show_default=False)],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Names they are served under.", show_default=False)],
     repository: Repository = Path("model_repository"),
 ) -> None:
     """Delete all versions except the served one."""
     for model in models:
         with _complaints():
             gone = entries.prune(repository, model)
-        console.print(f"{model}: deleted {'version ' + ', '.join(map(str, gone)) if gone else 'nothing, there is one version'}")
+        console.print(
+            f"{model}: deleted {'version ' + ', '.join(map(str, gone)) if gone else 'nothing, there is only one version'}"
+        )
 
 
 @contextmanager

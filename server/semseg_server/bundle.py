@@ -18,10 +18,10 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 OUR_BACKENDS = Path(__file__).parent / "backends"
 
 DEFAULTS = {
-    # By default, ONNX Runtime reports its use and keeps a file for that in the temporary folder.
+    # By default, ONNX Runtime sends usage data and keeps a file for it in the temporary folder.
     "ORT_DISABLE_TELEMETRY": "1",
-    # Otherwise malloc returns an image's memory to the kernel each time. The kernel clears each new page, and decoding takes
-    # 1.7 times as long. Bytes; the first is the most that malloc accepts.
+    # Otherwise malloc returns an image's memory to the kernel each time. The kernel then clears each new page, and decoding
+    # takes 1.7 times as long. In bytes; the first value is the largest that malloc accepts.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
     # Large pages for large tensors, where the kernel grants them on request (glibc 2.35): networks are 3 to 7 % faster.
@@ -66,7 +66,7 @@ class Bundle:
         """The backends directory, created on first use: a copy of Triton's Python backend with its stub, and a link to ours.
 
         Triton looks for a backend's library, stub and utilities in one folder; the bundle keeps them in two. They are copied
-        because Triton refuses a library that links out of the backends directory.
+        because Triton refuses a library that is a link to outside the backends directory.
         """
         ours = hashlib.sha256(str(OUR_BACKENDS).encode()).hexdigest()[:8]
         stamp = f"{version('nvidia-pytriton')}-py{PYTHON}-{ours}"
@@ -84,7 +84,7 @@ class Bundle:
                 fresh.rename(directory)
             except OSError:
                 shutil.rmtree(fresh)
-                if not directory.exists():  # otherwise another process was faster
+                if not directory.exists():  # if it does, another process was faster
                     raise
         return directory
 
@@ -92,14 +92,14 @@ class Bundle:
         """This process's environment, plus what the server and its Python stubs need to find their libraries."""
         environment = {**DEFAULTS, **os.environ}
         _prepend(environment, "LD_LIBRARY_PATH", [str(self.libraries), *libpython_folder()])
-        # The stubs embed an interpreter. It takes its home from the first python in PATH, and its packages from PYTHONPATH.
+        # The stubs embed an interpreter. It finds its home through the first python in PATH, and its packages in PYTHONPATH.
         _prepend(environment, "PATH", [str(Path(sys.executable).parent)])
         _prepend(environment, "PYTHONPATH", [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
         return environment
 
 
 def libpython_folder() -> list[str]:
-    """The folder of the running Python's shared library; empty if the loader knows it. Raises BundleError if there is none."""
+    """The folder of the running Python's shared library; empty if the loader finds it. Raises BundleError if there is none."""
     name = f"libpython{PYTHON}.so.1.0"
     for folder in (sysconfig.get_config_var("LIBDIR"), f"{sys.base_prefix}/lib"):
         if folder and (Path(folder) / name).exists():

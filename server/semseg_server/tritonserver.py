@@ -1,4 +1,4 @@
-"""The `tritonserver` command: passes every flag on, and adds what the bundle needs and what keeps strangers out."""
+"""The `tritonserver` command: passes every flag through, and adds what the bundle needs and what keeps strangers out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from semseg_server.bundle import Bundle, BundleError
 
-# Nobody needs to call these APIs. Triton demands a header for them that cannot be sent: in HTTP the end of a line ends a header's
-# name, and HTTP/2 forbids capital letters in it. semseg_client.hosting.supervision.triton_process has the same.
+# Nobody needs to call these APIs. We make Triton require a header for them that cannot be sent: in HTTP, a line end ends a
+# header's name, and HTTP/2 forbids capital letters in it. semseg_client.hosting.supervision.triton_process does the same.
 CLOSED = "shared-memory,trace,logging"
 KEYS = {"--http-restricted-api": "\nclosed=1", "--grpc-restricted-protocol": "CLOSED=1"}
 ADDRESSES = {"--http-address": "127.0.0.1", "--grpc-address": "127.0.0.1", "--metrics-address": "127.0.0.1"}
@@ -25,8 +25,8 @@ def main() -> None:
         environment = bundle.environment()
     except BundleError as error:
         sys.exit(f"tritonserver: {error}")
-    # One process: signals reach the server itself.
-    os.execve(bundle.binary, command, environment)  # noqa: S606 - there is no shell to do without
+    # Replace this process, so that signals reach the server itself.
+    os.execve(bundle.binary, command, environment)  # noqa: S606 - no shell is needed
 
 
 def additions(arguments: list[str], bundle: Bundle) -> list[str]:
@@ -50,13 +50,13 @@ def restrictions(arguments: list[str]) -> list[str]:
 
 
 def values(arguments: list[str], flag: str) -> list[str]:
-    """The values that the caller gives a flag, in either form."""
+    """The values that the caller gives a flag, as `--flag value` or `--flag=value`."""
     apart = [value for each, value in pairwise(arguments) if each == flag]
     return apart + [each.partition("=")[2] for each in arguments if each.startswith(f"{flag}=")]
 
 
 def warnings(arguments: list[str]) -> list[str]:
-    """What the caller's flags allow a stranger who reaches the ports."""
+    """Warnings about what the caller's flags let anyone who reaches the ports do."""
     told = []
     if "explicit" in (argument.rpartition("=")[2] for argument in arguments):
         told.append("--model-control-mode=explicit lets anyone who reaches the ports load models, and so run code of their own")
@@ -64,7 +64,7 @@ def warnings(arguments: list[str]) -> list[str]:
 
 
 def unhonoured(arguments: list[str]) -> list[str]:
-    """The settings for the C++ ONNX Runtime backend that Triton never passes on to the Python one in its place."""
+    """Notes on settings for the C++ ONNX Runtime backend, which Triton does not pass to the Python one that replaces it."""
     return [
         f"--backend-config={value} is not honoured: this server runs ONNX models on its own backend. "
         "Set it in the model's config.pbtxt instead."

@@ -1,5 +1,5 @@
-"""A stranger's web server on loopback. It forwards paths of which it has no page to the gateway, unchanged down to the Host:
-the stranger's name now stands for the gateway's address (DNS rebinding)."""
+"""A stranger's web server on loopback. It forwards requests for other paths to the gateway with the Host header unchanged, as if
+the stranger's name now resolved to the gateway's address (DNS rebinding)."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def stranger(gateway: str, image: str) -> Iterator[Stranger]:
-    """The server, until the block ends."""
+    """Runs the server until the block ends."""
     with Stranger(gateway, image) as server:
         thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)
         thread.start()

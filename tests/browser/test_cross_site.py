@@ -1,4 +1,4 @@
-"""A real browser opens a stranger's page: nothing that the page tries is executed."""
+"""A real browser opens a stranger's page: none of the page's requests to the gateway is executed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support import DEMO, Service, counted, encoded
 from .pages import stranger
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-LIMIT = 120  # s; Chromium takes its time to start on a busy machine
+LIMIT = 120  # s; Chromium starts slowly on a busy machine
 REQUESTS = "nv_inference_request_success"
 
 
@@ -34,7 +34,7 @@ def browsing(url: str, folder: Path) -> Iterator[None]:
     command = [
         str(CHROMIUM),
         "--headless=new",
-        "--no-sandbox",  # it would not start as root
+        "--no-sandbox",  # otherwise it does not start as root
         "--disable-gpu",
         "--disable-dev-shm-usage",
         "--no-first-run",
@@ -69,7 +69,7 @@ def test_a_strangers_page_has_nothing_executed(service: Service, tmp_path: Path)
         "batch"
     }
     assert all(seen in ("opaque", "TypeError: Failed to fetch") for seen in crossed.values())
-    # The same page under the gateway's own name succeeds, so the attempts themselves were right.
+    # The same page under the gateway's own name succeeds, so the attempts themselves are valid.
     own = reports["localhost"]
     assert set(own.values()) == {200}
     executed = len(own) - 1 + 2  # all but /models, plus the beacon and the form

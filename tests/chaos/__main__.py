@@ -23,7 +23,7 @@ def main(
         Path | None, typer.Option("--json", help="Also write the figures to this file.", show_default=False)
     ] = None,
 ) -> None:
-    """Apply load, damaged images and requests, killed and stopped processes and full memory, then report the result."""
+    """Put the service under load, send damaged requests, kill and stop processes and fill memory, then report the result."""
     console = Console(highlight=False, soft_wrap=True)
     verdict = chaos(ROOT / "model_repository", seconds, seed, console)
     console.print("\n".join(table(verdict)))

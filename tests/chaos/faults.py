@@ -1,4 +1,4 @@
-"""Injects faults into the service, one after another, from a seeded script."""
+"""Injects faults into the service, one after another, in a seeded random order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support import DEMO, manage_versions
 
 from .service import SHM_MB, Running
 
-PAUSE = (3.0, 6.0)  # s, between faults
+PAUSE = (3.0, 6.0)  # s between faults
 STOPPED = (5.0, 20.0)  # s
 FULL = 3.0  # s
 STAGES = ("preprocess", f"{DEMO}_network", "postprocess", "draw")
@@ -114,7 +114,7 @@ class Faults:
         return "/dev/shm full"
 
     def _stop(self, process: psutil.Process, name: str, over: threading.Event) -> str:
-        """Stop it, and return at once; a thread continues it later."""
+        """Stop the process and return at once; a thread continues it later."""
         seconds = self._chance.uniform(*STOPPED)
         process.send_signal(signal.SIGSTOP)
 

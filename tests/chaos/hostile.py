@@ -22,9 +22,9 @@ from tests.support import DEMO, Service
 from .load import PATH
 from .tally import Tally
 
-PAUSE = 0.03  # s, between requests of one caller
+PAUSE = 0.03  # s between requests of one caller
 WAIT = 70  # s
-# The errors of a process being replaced and of a full /dev/shm; our clients retry after them.
+# Errors of a process that is being replaced, and of a full /dev/shm. Our clients retry after them.
 MENDED = ("is not healthy", "shared memory")
 HUGE = 2**20
 
@@ -71,7 +71,7 @@ class Hostile:
         self._rest(content, kind)
 
     def broken(self) -> None:
-        """A request that stops halfway, with a reset or silently."""
+        """A request that stops halfway, with or without resetting the connection."""
         host, _, port = self._service.rest.removeprefix("http://").rpartition(":")
         with socket.create_connection((host, int(port)), timeout=5) as peer:
             lines = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"

@@ -20,8 +20,8 @@ from tests.support import STREET, Service, encoded
 
 from .tally import Tally
 
-TIMEOUT = 70  # s; the service answers within 60, or with 504
-TRIES = 4  # if the connection breaks: a gateway process may have been killed each time
+TIMEOUT = 70  # s; the service answers within 60, if only with 504
+TRIES = 4  # each time a connection breaks, a gateway process may have been killed
 PATH = "/semantic-segmentation"
 
 

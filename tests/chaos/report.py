@@ -7,11 +7,11 @@ from typing import Any
 
 from .run import Verdict
 
-MOST = 20  # wrong answers to list
+MOST = 20  # wrong answers that are listed
 
 
 def table(verdict: Verdict) -> list[str]:
-    """Lines for people."""
+    """The verdict as lines for people."""
     tally, (before, after) = verdict.tally, (each.total() for each in verdict.memory)
     rights = {interface: len(times) for interface, times in tally.rights.items()}
     requests = sum(rights.values()) + tally.refused.total() + len(tally.wrong)
@@ -35,7 +35,7 @@ def table(verdict: Verdict) -> list[str]:
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
-    """The same, for programs."""
+    """The verdict for programs."""
     return {
         "right": {interface: len(times) for interface, times in verdict.tally.rights.items()},
         "refused": dict(verdict.tally.refused),

@@ -1,4 +1,4 @@
-"""Puts valid and hostile requests on a service while faults are injected, and gives the verdict."""
+"""Sends a service valid and hostile requests while injecting faults, and gives the verdict."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from .tally import Tally
 
 REST_CALLERS, GRPC_CALLERS, HOSTILE_CALLERS = 4, 4, 2
 WARM_UP = 15.0  # s, until allocators hold what they will keep
-QUIET = 8.0  # s, before memory is measured; late releases are done by then
-LAST = 12.0  # s, for which callers continue after the last fault
+QUIET = 8.0  # s before memory is measured; late releases are done by then
+LAST = 12.0  # s that callers continue after the last fault
 LEFT = {signal.SIGTERM: 40.0, signal.SIGKILL: 3.0}  # s, after which nothing may be left
 
 
@@ -47,10 +47,10 @@ class Verdict:
 
 
 def chaos(exported: Path, seconds: float, seed: int, console: Console) -> Verdict:
-    """Run it for `seconds` with the demo network from the repository `exported`."""
+    """Inject faults for `seconds` into a service with the demo network from the repository `exported`."""
     memory = SharedMemory()
     if memory.holder is None:
-        console.print("/dev/shm is not filled: giving the service its own takes root and unshare")
+        console.print("/dev/shm will not be filled: giving the service its own requires root and unshare")
     try:
         with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
             repository = copied(exported, Path(folder), versions=2)

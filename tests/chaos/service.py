@@ -36,7 +36,7 @@ class SharedMemory:
 
     @property
     def inside(self) -> list[str]:
-        """The prefix for commands that should see it."""
+        """The prefix for commands that are to see it."""
         return ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", "--"] if self.holder else []
 
     @property
@@ -67,13 +67,13 @@ class Running:
         return psutil.Process(self._process.pid)
 
     def processes(self) -> list[psutil.Process]:
-        """The live ones, `semseg serve` first."""
+        """The live processes, `semseg serve` first."""
         found = [self.root, *self.root.children(recursive=True)]
         self._seen |= set(found)
         return [each for each in found if _lives(each)]
 
     def pss(self) -> Counter[str]:
-        """Their memory in megabytes by program or model; shared pages are counted once."""
+        """The processes' memory in megabytes, by program or model; shared pages are counted once."""
         taken = Counter[str]()
         for each in self.processes():
             with suppress(psutil.Error, IndexError):  # it has just ended
@@ -83,7 +83,7 @@ class Running:
         return taken
 
     def end(self, signal: int, patience: float) -> list[str]:
-        """End it with `signal`, and return what is left after at most `patience` seconds."""
+        """End the service with `signal`, and return what is left after at most `patience` seconds."""
         self.processes()
         self._process.send_signal(signal)
         deadline = time.monotonic() + patience
@@ -123,7 +123,7 @@ def temporary() -> set[Path]:
 
 @contextmanager
 def running(repository: Path, memory: SharedMemory) -> Iterator[Running]:
-    """The service on free ports, until the block ends at the latest."""
+    """The service on free ports. It is killed when the block ends, if it still runs."""
     before = temporary()
     ready = repository.parent / "ready.json"
     ready.unlink(missing_ok=True)

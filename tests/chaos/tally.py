@@ -1,4 +1,4 @@
-"""What callers got, counted."""
+"""Counts what callers got."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make fuzz`: decodes damaged images for a given time; reports and keeps those that crash, hang or take too much memory."""
+"""`make fuzz`: decodes damaged images for a given time; reports and keeps those that crash, hang or use too much memory."""
 
 from __future__ import annotations
 

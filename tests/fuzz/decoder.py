@@ -9,7 +9,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(2**23)  # a model's limit is applied before a pixel is decoded
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(2**23)  # small: a model's own limit applies before any pixel is decoded
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 sys.path.insert(0, str(Path(__file__).parents[2] / "model_repository/preprocess/1"))
 import cv2
@@ -26,7 +26,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(1, 2)  # what the libraries print about each image
+    os.dup2(1, 2)  # discards what the libraries print about each image
     while length := sys.stdin.buffer.read(8):
         data = sys.stdin.buffer.read(int.from_bytes(length, "big"))
         begun = time.process_time()
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _outcome(data: bytes) -> str:
-    """`refused` by the header, `failed` in the decoder, or `decoded`."""
+    """`refused` because of the header, `failed` in the decoder, out of `memory`, or `decoded`."""
     try:
         header = preprocess.look(data)
     except preprocess.BadRequest:

@@ -25,7 +25,7 @@ def mutated(seeds: dict[str, bytes], number: int) -> tuple[str, bytes]:
 
 
 def _place(data: bytearray, chance: random.Random) -> int:
-    """Prefers the header, where the structure is."""
+    """A random offset; half of the time near the start, where the header is."""
     return chance.randrange(len(data) if chance.random() < 0.5 else min(len(data), chance.choice((32, 64, 200))))
 
 
@@ -38,7 +38,7 @@ def _byte(data: bytearray, chance: random.Random, _: dict[str, bytes]) -> None:
 
 
 def _number(data: bytearray, chance: random.Random, _: dict[str, bytes]) -> None:
-    """A length, an offset, a count or a side."""
+    """Changes what may be a length, an offset, a count or a side."""
     width, order = chance.choice("HI"), chance.choice("<>")
     size = struct.calcsize(width)
     at = _place(data, chance)
@@ -87,7 +87,7 @@ _MUTATIONS = (_flip, _flip, _byte, _byte, _number, _number, _number, _text, _cut
 
 
 def _mend_checksums(data: bytearray) -> None:
-    """Those of a PNG's chunks: libpng stops at a wrong one."""
+    """Corrects the checksums of a PNG's chunks: libpng stops at a wrong one."""
     at = 8
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)

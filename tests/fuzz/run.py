@@ -1,4 +1,4 @@
-"""Gives damaged images to a decoder that they may kill."""
+"""Feeds damaged images to a decoder that may crash on them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .mutation import mutated
 from .seeds import seeds
 
 SLOW = 2.0  # CPU seconds
-PATIENCE = 60.0  # s, after which a decoder counts as hung
-MEMORY = 2**29  # bytes, on top of what OpenCV takes once loaded
+PATIENCE = 60.0  # s; after that, the decoder counts as hung
+MEMORY = 2**29  # bytes, on top of what OpenCV uses once loaded
 ROOT = Path(__file__).parents[2]
 REGRESSIONS = ROOT / "tests" / "fuzz" / "found"
 
 
 class Run:
-    """`outcomes` counts by kind; `found` names the files that crashed the decoder, hung it or took too much time or memory."""
+    """`outcomes` counts each outcome; `found` names images that crashed or hung the decoder, or took too much time or memory."""
 
     def __init__(self, keep: Path | None = None) -> None:
         self.keep = keep
@@ -44,7 +44,7 @@ class Run:
         return self.decode(f"{number} {kind}", data)
 
     def decode(self, name: str, data: bytes) -> str:
-        """The outcome."""
+        """Decode one image in the child process; returns the outcome."""
         self.tried += 1
         assert self._process.stdin is not None
         assert self._process.stdout is not None

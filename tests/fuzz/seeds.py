@@ -1,4 +1,4 @@
-"""Small images of every kind that the service reads, in all variants that OpenCV, Pillow and a few lines here can write."""
+"""Small images of every kind that the service reads, in all variants that OpenCV, Pillow and the code below can write."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def grey_tiff(order: str = "<") -> bytes:
 
 
 def tiled_tiff(columns: int = 2, rows: int = 2) -> bytes:
-    """Tiles of 32x32: OpenCV reads none of 16x16."""
+    """Tiles of 32x32, because OpenCV cannot read those of 16x16."""
     tile = scene(32, 32, 1).tobytes()
     tags: dict[int, tuple[int, ...]] = {256: (32 * columns,), 257: (32 * rows,), 258: (8,), 259: (1,), 262: (1,), 277: (1,)}
     tiles = columns * rows
@@ -104,7 +104,7 @@ def bmp_rle(bits: int) -> bytes:
 
 
 def core_bmp() -> bytes:
-    """With the OS/2 header."""
+    """A BMP with the OS/2 header."""
     pixels = scene(4, 5).tobytes()
     rows = b"".join(pixels[15 * row : 15 * row + 15] + b"\0" for row in range(4))
     return b"BM" + struct.pack("<IHHI", 26 + len(rows), 0, 0, 26) + struct.pack("<IHHHH", 12, 5, 4, 1, 24) + rows
@@ -122,7 +122,7 @@ def masked_bmp() -> bytes:
 
 
 def plain(kind: int) -> bytes:
-    """PNM in text."""
+    """A plain PNM: its values are text."""
     values = scene(channels=1 if kind < 3 else 3).reshape(-1)
     if kind == 1:
         return b"P1\n# comment\n%d %d\n" % (WIDTH, HEIGHT) + b"".join(b"%d" % (value > 128) for value in values)
@@ -140,7 +140,7 @@ def sun(bits: int, palette: bool = False) -> bytes:
 def seeds() -> dict[str, bytes]:
     """The images by name; a name begins with the kind."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of modes that it will drop
+        warnings.simplefilter("ignore")  # Pillow warns about modes that it will drop
         return dict(_seeds())
 
 

@@ -14,7 +14,7 @@ from demo.run import serving
 
 GARBAGE = (
     b"GARBAGE\r\n\r\n",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS to a plain port
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS sent to a port without it
     b"GET /models HTTP/1.1\r\n\r\n",
     b"GET /models HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
     b"GET /docs HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",

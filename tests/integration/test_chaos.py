@@ -1,6 +1,6 @@
-"""A minute of `make chaos`: no request is lost and nothing is left behind, whichever process dies.
+"""A short `make chaos`: no request is lost and nothing is left behind, whichever process dies.
 
-SEMSEG_CHAOS sets for how many seconds faults are injected; a full run takes 600.
+SEMSEG_CHAOS sets the number of seconds for which faults are injected; a full run takes 600.
 """
 
 from __future__ import annotations

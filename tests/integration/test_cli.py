@@ -1,4 +1,4 @@
-"""The command line against a running server: ours, and PaddleX's with `paddlex` replaced by `semseg`, as in its tutorial."""
+"""The command line against a running server: our commands, and the PaddleX tutorial's with `paddlex` replaced by `semseg`."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def test_a_bad_image_among_many_costs_itself_alone(service: Service, tmp_path: P
     [
         (["--pipeline", "semantic_segmentation"], 2, "--input is missing"),
         (["--input", "a.png"], 2, "--pipeline is missing"),
-        (["--pipeline", "object_detection", "--input", "a.png"], 1, "this project has semantic_segmentation only"),
-        (["--get_pipeline_config", "OCR"], 1, "this project has semantic_segmentation only"),
+        (["--pipeline", "object_detection", "--input", "a.png"], 1, "only semantic_segmentation is supported"),
+        (["--get_pipeline_config", "OCR"], 1, "only semantic_segmentation is supported"),
         (["--pipeline", "semantic_segmentation", "--url", "127.0.0.1:1", "--input", "a.png"], 1, "no tritonserver answers"),
         (["--pipeline", "semantic_segmentation", "--device", "npu:0", "--input", "a.png"], 1, "needs CANNExecutionProvider"),
         (["--pipeline", "semantic_segmentation", "--device", "tpu", "--input", "a.png"], 1, "device 'tpu': unknown"),

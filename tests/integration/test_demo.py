@@ -1,4 +1,4 @@
-"""The demo network has its promised mIoU through REST, and Paddle gets the same."""
+"""Through REST, the demo network reaches its promised mIoU, which is also Paddle's."""
 
 from __future__ import annotations
 

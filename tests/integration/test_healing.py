@@ -67,7 +67,7 @@ def label_map(service: Service) -> list[int]:
 
 @contextmanager
 def callers(service: Service, expected: list[int]) -> Iterator[Calls]:
-    """Half of them call REST and half gRPC, until the block ends."""
+    """Half of the callers use REST and half gRPC, until the block ends."""
     calls, over = Calls(), threading.Event()
     shape = Client(service.grpc).segment(IMAGE).label_map.shape
     wanted = np.array(expected, np.uint8).reshape(shape)
@@ -156,7 +156,7 @@ def test_while_many_images_wait_callers_of_grpc_are_refused_before_anything_is_d
                 each.segment(IMAGE)
         assert label_map(service)
         deadline = time.monotonic() + PATIENCE
-        while busy.exists():  # no image waits
+        while busy.exists():  # removed once no image is waiting
             assert time.monotonic() < deadline
             time.sleep(0.05)
         client.segment(IMAGE)

@@ -1,4 +1,4 @@
-"""Images and tensors made to kill: each is refused quickly, in little memory and with a reason, and the service keeps running."""
+"""Images and tensors meant to crash the service. Each is refused quickly, in little memory, with a reason; nothing dies."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ PNG = {"Content-Type": "image/png"}
 
 
 def peak(process: psutil.Process) -> int:
-    """Bytes."""
+    """The process's peak memory in bytes."""
     return int(Path(f"/proc/{process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
 
 

@@ -1,4 +1,4 @@
-"""import-linter notices an import against each rule of pyproject.toml."""
+"""For each rule in pyproject.toml, import-linter notices an import that breaks it."""
 
 from __future__ import annotations
 

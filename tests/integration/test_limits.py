@@ -45,7 +45,7 @@ def test_an_image_of_the_limits_size_is_taken_and_one_row_more_is_not(client: Cl
     assert client.model().max_pixels == LIMIT
     assert client.segment(street(2048, 1024)).size == (1024, 2048)
     with pytest.raises(
-        InvalidImage, match=r"^image: 2048x1025 is too large, .* 2 megapixels \(2097152 pixels\); pass target_size"
+        InvalidImage, match=r"^image: 2048x1025 is too large: .* 2 megapixels \(2097152 pixels\); pass target_size"
     ):
         client.segment(street(2048, 1025))
 
@@ -53,7 +53,7 @@ def test_an_image_of_the_limits_size_is_taken_and_one_row_more_is_not(client: Cl
 def test_a_larger_image_is_taken_with_a_target_size(client: Client) -> None:
     large = street(3000, 2000)
     assert client.segment(large, target_size=1024).size == (2000, 3000)
-    with pytest.raises(InvalidRequest, match=r"^target_size: makes 2400x1600 of a 3000x2000 image, .*; pass a smaller one"):
+    with pytest.raises(InvalidRequest, match=r"^target_size: scales the 3000x2000 image to 2400x1600, .*; pass a smaller one"):
         client.segment(large, target_size=(2400, 1600))
 
 
@@ -62,7 +62,7 @@ def test_rest_names_its_own_fields(small: Service) -> None:
     assert answer.status_code == 422
     [error] = json.loads(answer.json()["errorMsg"])
     assert error["loc"] == "body.image"
-    assert "3000x2000 is too large, this model takes at most 2 megapixels (2097152 pixels); pass targetSize" in error["msg"]
+    assert "3000x2000 is too large: this model accepts at most 2 megapixels (2097152 pixels); pass targetSize" in error["msg"]
 
 
 def test_images_are_joined_only_as_far_as_the_memory_goes(client: Client, small: Service) -> None:
@@ -93,7 +93,7 @@ def test_a_batch_in_one_request_counts_as_a_whole(small: Service) -> None:
     image.set_data_from_numpy(np.array([[street(1024, 1024)]] * 3, np.object_))
     with (
         grpc.InferenceServerClient(small.grpc) as triton,
-        pytest.raises(Exception, match=r"3 images of 1024x1024 at once are too many, .*; send one a request"),
+        pytest.raises(Exception, match=r"3 images of 1024x1024 at once are too many: .*; send one per request"),
     ):
         triton.infer(DEMO, [image])
 

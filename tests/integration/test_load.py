@@ -95,7 +95,7 @@ def test_tritonserver_waits_for_the_network_without_a_core_of_its_own(service: S
         times = triton.cpu_times()
         return float(times.user + times.system)
 
-    with Client(service.grpc) as client, ThreadPoolExecutor(3) as pool:  # one in the network, one next, and one behind it
+    with Client(service.grpc) as client, ThreadPoolExecutor(3) as pool:  # one is in the network, the others wait
         before, started = seconds(), time.monotonic()
         list(pool.map(lambda _: client.segment(image, DEMO, picture=False), range(90)))
         taken = time.monotonic() - started

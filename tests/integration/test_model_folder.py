@@ -92,7 +92,7 @@ def test_a_change_is_exported_by_paddlexs_command_too_and_reaches_pipelines_that
 
 
 def serve_up_to_the_port(folder: Path) -> None:
-    """`semseg --serve` up to the point where it listens: the port is taken."""
+    """Run `semseg --serve` up to the point where it would listen: the port is taken."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command: list[str | Path] = [SERVING / "semseg", "--serve", "--pipeline", folder / "pipeline.yaml", "--port", port]

@@ -57,7 +57,7 @@ def table_look_up() -> onnx.ModelProto:
 
 
 def row_sum() -> onnx.ModelProto:
-    """x FP32 [batch, n] -> y FP32 [batch]: without the batch dimension, y has no shape for the completion."""
+    """x FP32 [batch, n] -> y FP32 [batch]: apart from the batch dimension, y has no shape to complete."""
     graph = helper.make_graph(
         [helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=0)],
         "row_sum",
@@ -127,7 +127,7 @@ def test_in_a_batch_only_the_bad_request_fails(triton: grpc.InferenceServerClien
     with pytest.raises(InferenceServerException, match=r"onnxruntime: .*idx=99"):
         futures[1].result()
     assert [futures[each].result().item() for each in (0, 2, 3)] == [1, 2, 3]
-    assert "a batch of 4 failed and is run one by one" in log.read_text()
+    assert "a batch of 4 failed, running its requests one by one" in log.read_text()
 
 
 def test_a_key_without_effect_is_named_in_the_log(triton: grpc.InferenceServerClient, log: Path) -> None:

@@ -80,7 +80,7 @@ def test_the_document_is_valid(service: Service) -> None:
 
 
 def test_a_generated_client_segments_an_image(service: Service, tmp_path: Path) -> None:
-    """`make test` installs the generator in its own environment: it needs other versions than serving does."""
+    """`make test` installs the generator in its own environment, because its package versions conflict with the serving ones."""
     generate: list[str | Path] = [OPENAPI_PYTHON, "-m", "openapi_python_client", "generate", "--meta", "none"]
     client = tmp_path / "generated"
     subprocess.run([*generate, "--url", f"{service.rest}/openapi.json", "--output-path", client], check=True, timeout=60)

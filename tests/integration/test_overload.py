@@ -72,7 +72,7 @@ def head(length: int, kind: str = "application/json", accept: str = "application
 
 
 def answer(connection: socket.socket) -> tuple[int, dict[str, Any]]:
-    """Reads to the end of the connection; gives the status and the envelope."""
+    """Reads until the connection is closed; returns the status and the envelope."""
     with connection.makefile("rb") as read:
         top, _, body = read.read().partition(b"\r\n\r\n")
     return int(top.split()[1]), json.loads(body)

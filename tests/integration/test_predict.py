@@ -120,7 +120,7 @@ def test_a_signal_ends_it_in_a_line(
         process.send_signal(sent)
         _, stderr = process.communicate(timeout=30)
     summary, last = stderr.decode().splitlines()
-    assert (process.returncode, last) == (code, f"semseg: {told}; semseg predict --resume continues")
+    assert (process.returncode, last) == (code, f"semseg: {told}; to continue: semseg predict --resume")
     assert int(summary.split()[0]) < COUNT
     assert {path.name for path in tmp_path.glob("output/.semseg/*")} == {"done.jsonl"}
 
@@ -205,7 +205,7 @@ def test_the_progress_is_shown_at_a_terminal_and_json_lines_go_elsewhere(service
         process = subprocess.Popen(command, cwd=tmp_path, env=settings, stdout=lines, stderr=its_end)
     os.close(its_end)
     shown = b""
-    with suppress(OSError):  # on Linux: the other end is closed
+    with suppress(OSError):  # on Linux, raised when the other end is closed
         while True:
             shown += os.read(terminal, 4096)
     os.close(terminal)
@@ -223,7 +223,7 @@ def test_every_image_is_reported_and_the_bad_ones_in_the_end(service: Service, t
     told = done.stderr.splitlines()
     assert told[0] == "2 of 3 images failed:"
     assert told[1].startswith("  broken.jpg: image: cannot be decoded")
-    assert told[2].startswith("  nowhere/*.png: there is no such file")
+    assert told[2].startswith("  nowhere/*.png: no such file")
 
 
 @pytest.mark.parametrize(
@@ -231,8 +231,8 @@ def test_every_image_is_reported_and_the_bad_ones_in_the_end(service: Service, t
     [
         ([STREET, "--save-path", "file/out"], 1, "semseg: file/out cannot be written: Not a directory"),
         ([STREET, "--save-path", "/proc/nowhere"], 1, "semseg: /proc/nowhere cannot be written: No such file or directory"),
-        ([STREET, STREET, "--save-path", "-"], 2, "'-' takes one image"),
-        ([STREET, "--model", "nothing"], 1, "semseg: no model named 'nothing' is served; there are: "),
+        ([STREET, STREET, "--save-path", "-"], 2, "'-' allows only one image"),
+        ([STREET, "--model", "nothing"], 1, "semseg: no model named 'nothing' is served; the server has: "),
         ([STREET, "--pipeline", "file"], 1, "file, line 1: "),
     ],
 )

@@ -42,7 +42,7 @@ ENGLISH = blocks("README.md")
 
 @pytest.fixture(scope="module")
 def service(repository: Path) -> Iterator[Service]:
-    """As after `make serve`: the demo network alone."""
+    """The demo network alone, as after `make serve`."""
     with serving(repository, "--model", DEMO, "--http-port=0") as addresses:
         yield Service(**addresses)
 

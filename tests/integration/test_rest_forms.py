@@ -213,7 +213,7 @@ def test_who_leaves_a_batch_has_the_rest_not_begun(small: str, service: Service)
         next(answer.iter_content(1))
     time.sleep(1.5)
     begun = counted(service, "nv_inference_count") - before
-    assert begun <= 4  # the one that was sent and the two in progress; one more may have begun
+    assert begun <= 4  # the one already sent and the two in progress; one more may have begun
 
 
 def test_health_answers_while_a_batch_is_made(small: str) -> None:

@@ -76,7 +76,7 @@ def test_who_is_not_known_is_told_so(server: Server) -> None:
     for url, tls, told in (
         (server.url, Tls(server.tls.ca), "a certificate of the client's"),
         (server.url, Tls(server.tls.ca, stranger.certificate, stranger.key), "a certificate of the client's"),
-        (server.url.removeprefix("grpcs://"), None, "does it ask for TLS"),
+        (server.url.removeprefix("grpcs://"), None, "does it require TLS"),
         (server.url, Tls(server.stranger.certificate), "its certificate is not trusted here"),
         (server.url.replace("127.0.0.1", "127.0.0.2"), server.tls, "for another host"),
     ):
@@ -116,7 +116,7 @@ def test_the_gateway_has_tls_at_both_ends_and_keys(
         session.cert = None
         with pytest.raises(requests.exceptions.ConnectionError):
             session.get(url, timeout=30)
-        session.close()  # otherwise the closing TLS waits for the caller
+        session.close()  # otherwise the TLS shutdown waits for the caller
         port = int(addresses["rest"].rpartition(":")[2])
         for garbage in (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b""):
             with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:

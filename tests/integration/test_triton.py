@@ -112,7 +112,7 @@ def test_each_model_says_where_it_came_from(full_service: Service, weights: dict
 
 
 def test_a_caller_that_does_not_wait_costs_the_server_nothing(full_service: Service) -> None:
-    """gRPC's own deadline cancels the call: with it, tritonserver 2.51 died at the twelfth."""
+    """gRPC's own deadline would cancel the call: with it, tritonserver 2.51 died at the twelfth call."""
 
     def give_up(client: Client) -> bool:
         try:

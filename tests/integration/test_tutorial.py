@@ -156,7 +156,7 @@ def test_hardware_that_is_not_here_is_refused_by_name(folder: Path, command: str
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert f"needs {provider}" in line
-    assert "devices to choose from: cpu" in line
+    assert "usable devices: cpu" in line
 
 
 def test_fine_tuned_weights_are_put_into_the_configuration(folder: Path, weights: dict[str, Path]) -> None:

@@ -25,7 +25,7 @@ PATIENCE = 60  # s
 
 @dataclass
 class Load:
-    """A stream of requests, and their outcomes."""
+    """The outcomes of a stream of requests."""
 
     answers: list[Segmentation] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Load:
 
 @contextmanager
 def load(client: Client) -> Iterator[Load]:
-    """At least ENOUGH requests from CALLERS at once, while the block runs."""
+    """Send at least ENOUGH requests from CALLERS concurrent callers while the block runs."""
     found, over = Load(), threading.Event()
 
     def call() -> None:

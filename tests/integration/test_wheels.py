@@ -18,7 +18,7 @@ from semseg_client import Client
 from tests.support import DEMO, ROOT, STREET
 
 ROOMS = ("contract", "client", "server")
-# What our packages depend on comes from this environment. Our own are editable here, so a path to the others does not find them.
+# The dependencies of our packages come from this environment. Our own are editable here, so this path does not expose them.
 DEPENDENCIES = sysconfig.get_path("purelib")
 
 
@@ -28,7 +28,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     build: list[str | Path] = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder / "dist"]
-    for room in ROOMS:  # a copy: setuptools builds in the folder of the sources
+    for room in ROOMS:  # from a copy, because setuptools builds in the source folder
         copy = shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("build", "__pycache__", "*.egg-info"))
         subprocess.run([*build, copy], check=True, timeout=120)
     venv.create(folder / "venv")

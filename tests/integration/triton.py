@@ -33,8 +33,8 @@ class Triton:
 
 @contextmanager
 def tritonserver(repository: Path, log: Path, *flags: str, ends_well: bool = True, tls: Tls | None = None) -> Iterator[Triton]:
-    """`tritonserver --model-repository repository` until the block ends; it must then exit cleanly on SIGTERM. `tls` is what it
-    requires of gRPC clients."""
+    """`tritonserver --model-repository repository` until the block ends; it must then exit cleanly on SIGTERM. `tls` holds
+    the files that gRPC clients need."""
     ports = free_ports("127.0.0.1", {"--grpc-port": 0, "--http-port": 0, "--metrics-port": 0})
     arguments = [f"{option}={port}" for option, port in ports.items()]
     with log.open("wb") as output:

@@ -37,7 +37,7 @@ NEEDS = {
 @dataclass(frozen=True)
 class Example:
     command: list[str]
-    folder: Path  # a copy to build and write in
+    folder: Path  # a copy, for building and for output files
 
     def __call__(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return run([*self.command, *map(str, arguments)], self.folder)

@@ -31,7 +31,7 @@ def _is_there(need: str) -> bool:
 
 
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs a command in `folder`; `python` is the tests' own, and Go's cache stays in the folder."""
+    """Runs a command in `folder`; `python` is the one that runs the tests, and Go's cache stays in the folder."""
     path = f"{SERVING}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "GOCACHE": str(folder / ".go")}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)

@@ -23,7 +23,7 @@ def target_size(text: str) -> int | tuple[int, ...] | None:
 
 def main() -> None:
     archive, run_mode, out, *requests = sys.argv[1:]
-    # Read at import. Otherwise PaddleX searches the network for the nearest model host, and makes folders in the user's home.
+    # Read on import. Without them, PaddleX searches the network for the nearest model host and makes folders in the user's home.
     os.environ["PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK"] = "True"
     os.environ["PADDLE_PDX_CACHE_HOME"] = str(Path(out, "cache"))
     from paddlex import create_model

@@ -16,7 +16,7 @@ import yaml
 from semseg_client.ports import free_ports
 
 PADDLEX = Path(os.environ.get("SEMSEG_PADDLEX_PYTHON", Path(sys.prefix, "paddlex", "bin", "python"))).with_name("paddlex")
-_PATIENCE = 180.0  # s, to get ready
+_PATIENCE = 180.0  # s, for the service to become ready
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def paddlex_service(weights: Path, name: str, folder: Path) -> Iterator[str]:
     )
     port = free_ports("127.0.0.1", {"--port": 0})["--port"]
     command: list[str | Path] = [PADDLEX, "--serve", "--pipeline", pipeline, "--device", "cpu"]
-    # Otherwise it searches the network for the nearest model host, and makes folders in the user's home.
+    # Otherwise it searches the network for the nearest model host and creates folders in the user's home.
     environment = {
         **os.environ,
         "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True",

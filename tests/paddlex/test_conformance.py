@@ -1,7 +1,7 @@
-"""Compares our REST service with PaddleX 3.7.2's own, `paddlex --serve`, on the same weights: field by field, for good requests
-and bad.
+"""Compares our REST service with PaddleX 3.7.2's own, `paddlex --serve`, on the same weights: field by field, for valid and
+invalid requests.
 
-They may differ only where docs/contract.md says so, request by request.
+They may differ only for the requests and in the ways that docs/contract.md lists.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.support import DEMO, DEMO_WEIGHTS, ROOT, STREET, bare_repository, enc
 NETWORK = "PP-LiteSeg-T"  # PaddleX accepts only its own names; the demo network has this architecture
 JPEG_LOSS = 3.0  # levels of 256, on average: both draw the same colours, but with different JPEG encoders
 
-# All sides, before and after scaling, are multiples of 128: for others oneDNN's pooling differs from Paddle's (see the README).
+# All sides, before and after scaling, are multiples of 128: otherwise oneDNN's pooling differs from Paddle's (see the README).
 STREET_BGR = cv2.imread(str(STREET))
 SMALL = cv2.resize(STREET_BGR, (256, 128))
 
@@ -95,7 +95,7 @@ class Answer:
 
     @property
     def told(self) -> str:
-        """As in the contract's table: the status, and the logId if it is the caller's."""
+        """The answer as written in the contract's table: the status, and "logId" if it is the caller's."""
         return f"{self.status}, logId" if self.body["logId"] == "mine" else str(self.status)
 
 

@@ -55,7 +55,7 @@ class Request:
     target_size: int | tuple[int, int] | None = None
 
     def __str__(self) -> str:
-        """In the form that tests/paddlex/oracle.py reads."""
+        """The request as tests/paddlex/oracle.py reads it."""
         size = self.target_size
         return self.image if size is None else f"{self.image}@{size if isinstance(size, int) else f'{size[0]},{size[1]}'}"
 
@@ -65,7 +65,7 @@ REQUESTS = [*map(Request, SIZES), Request("odd.png", 256), Request("odd.png", (3
 
 @dataclass(frozen=True)
 class Difference:
-    """One served map against PaddleX's: `differing` counts all pixels that differ, `untied` those that are no tie to PaddleX."""
+    """One served map against PaddleX's: `differing` counts all pixels that differ, `untied` those that are no ties in PaddleX."""
 
     request: Request
     pixels: int
@@ -73,7 +73,7 @@ class Difference:
     untied: int
 
     def __str__(self) -> str:
-        return f"{self.request}: {self.differing} of {self.pixels} differ, {self.untied} of them no ties"
+        return f"{self.request}: {self.differing} of {self.pixels} differ, {self.untied} of them are not ties"
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Trained once; the second differs only in its Resize."""
+    """Trained only once: the second network differs only in its Resize."""
     folder = tmp_path_factory.mktemp("networks")
     first, *others = (folder / name for name in RESIZES)
     in_export_environment("-m", "tests.paddlex.training", first)

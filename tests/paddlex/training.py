@@ -3,7 +3,7 @@
     python -m tests.paddlex.training FOLDER
 
 writes FOLDER/model.pdparams, FOLDER/inference.yml and two archives: FOLDER/inference, for PaddleX to run, and FOLDER/margins,
-which gives the margin of the class instead of the class. Seeds and the number of steps are fixed. Run it in the exporting
+which outputs the margin of the best class instead of the class. Seeds and the number of steps are fixed. Run it in the exporting
 environment; it takes two to three minutes.
 """
 
@@ -27,7 +27,7 @@ from semseg_export.workers.network_builder import save
 from tests.paddlex.task import CLASSES, DESCRIPTION, MEAN, NETWORK, STD, merged
 
 STEPS, BATCH, SCENES = 200, 4, 300
-# Whole scenes in about the Resize's proportions, but with half the pixels, for speed.
+# Whole scenes with about the Resize's proportions but, for speed, half the pixels.
 SIZES = ((384, 192), (320, 256), (256, 320), (288, 288))
 
 

@@ -1,4 +1,4 @@
-"""Child process: one of the eighteen with random weights, saved like trained ones, and its logits for one image.
+"""Child process: saves one of the eighteen networks with random weights, like a trained one, and its logits for one image.
 
     python -m tests.zoo.seeded NAME FOLDER
 

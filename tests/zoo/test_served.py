@@ -1,4 +1,4 @@
-"""One network of each family and the demo network on one tritonserver: REST answers against Paddle's (`make test-zoo`)."""
+"""Compares REST answers with Paddle's: one network of each family and the demo network, on one tritonserver (`make test-zoo`)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Every network of PaddleX, from trained weights to the served graph, against Paddle. `make test-zoo` prints the table.
+"""Compares every network of PaddleX with Paddle, from weights to the served graph. `make test-zoo` prints the table.
 
-Weights are random, so many pixels are near-ties; with trained weights practically none differs.
+The weights are random, so many pixels are near-ties; with trained weights practically none differ.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ ROOT = Path(__file__).parents[2]
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (2, 256, 512), (1, 1024, 2048))
 LEAST = 0.999
 BUDGET = 8e9  # bytes, the default of an export
-MEMORY = 16e9  # bytes, allowed for proving a network
+MEMORY = 16e9  # bytes allowed for testing a network
 
-# The lightest of each family, for the format that Paddle wrote until 2024.
+# The lightest of each family, tested in the format that Paddle wrote until 2024.
 LEGACY = ("PP-LiteSeg-T", "OCRNet_HRNet-W18", "Deeplabv3_Plus-R50", "SegFormer-B0", "SeaFormer_tiny")
 
 
 @pytest.fixture(autouse=True, scope="module")
 def memory_is_bounded() -> Iterator[None]:
-    """Bounds the memory of this process and of each child, once for all networks."""
+    """Checks the peak memory of this process and of its largest child, once after all networks."""
     yield
     peaks = [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(f"this process peaked at {peaks[0] / 1e9:.1f} GB, its largest child at {peaks[1] / 1e9:.1f} GB")

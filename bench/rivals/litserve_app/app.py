@@ -34,7 +34,7 @@ class Segmentation(ls.LitAPI):  # type: ignore[misc]
         return pixels, request.get("visualize", True)
 
     def batch(self, inputs: list[Any]) -> list[Any]:
-        return inputs  # sizes differ: `predict` stacks equal ones
+        return inputs  # sizes may differ: `predict` stacks images of equal size
 
     def unbatch(self, output: list[Any]) -> list[Any]:
         return output

@@ -1,4 +1,4 @@
-"""`semseg config`: writes a pipeline's configuration to edit, or checks one."""
+"""`semseg config`: writes a pipeline's configuration for editing, or checks one."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ from ..pipeline.config import PIPELINE, default_text, load
 
 def config(
     save_path: Annotated[
-        Path, typer.Option(help="Folder, or file if it ends in .yaml, which must not exist yet; - for standard output.")
+        Path, typer.Option(help="Folder or .yaml file to write to, or - for standard output. Existing files are kept.")
     ] = Path(),
     check: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE", help="Write nothing; report what is wrong with this file, line by line.", show_default=False
-        ),
+        typer.Option(metavar="FILE", help="Check this file instead, and report its mistakes line by line.", show_default=False),
     ] = None,
 ) -> None:
-    """Write the pipeline's configuration for you to edit, or check one, PaddleX's or ours."""
+    """Write the pipeline's configuration for you to edit, or check a file in PaddleX's format or ours."""
     if check is not None:
         for note in load(check).notes:
             typer.echo(note)
-        typer.echo(f"{check} is right")
+        typer.echo(f"{check} is valid")
     elif save_path == Path("-"):
         typer.echo(default_text(), nl=False)
     else:

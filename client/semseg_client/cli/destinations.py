@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class NoFiles:
-    """Results are only reported."""
+    """Saves nothing: results are only reported."""
 
     skipped = 0
     resumable = False
@@ -31,7 +31,7 @@ class NoFiles:
 
 
 class StandardOutput(NoFiles):
-    """The file of one image goes to standard output."""
+    """Writes the file of a single image to standard output."""
 
     def __init__(self, output: Output, *, compact: bool = False) -> None:
         self._output = output
@@ -40,7 +40,7 @@ class StandardOutput(NoFiles):
     def remaining(self, items: Iterable[Item]) -> Iterator[Source | Unreadable]:
         found = list(islice(super().remaining(items), 2))
         if len(found) == 2:
-            raise typer.BadParameter("'-' takes one image, and the input has several", param_hint="--save-path")
+            raise typer.BadParameter("'-' allows only one image, but the input has several", param_hint="--save-path")
         yield from found
 
     def save(self, found: Result) -> list[Path]:

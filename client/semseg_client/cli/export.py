@@ -12,7 +12,7 @@ ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opti
 
 
 def export(arguments: typer.Context) -> None:
-    """Export a model's weights into the model repository: semseg-export, with all its options."""
+    """Export a model's weights into the model repository. Accepts all options of semseg-export."""
     exporter = find_exporter()
-    # Signals and the exit code are the exporter's then.
-    os.execv(exporter, [str(exporter), *arguments.args])  # noqa: S606 - there is no shell to do without
+    # The exporter replaces this process: it receives the signals and sets the exit code.
+    os.execv(exporter, [str(exporter), *arguments.args])  # noqa: S606 - no shell is involved

@@ -8,7 +8,7 @@ import typer
 
 
 def make_folder(folder: Path, option: str) -> None:
-    """Make the folder, or report that `option` is wrong."""
+    """Create the folder, or report that the value of `option` is wrong."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,8 +1,8 @@
 """The journal of a folder of results: a file of JSON lines that only grows.
 
-A line is written with one call, once all files of an image are in place. Whatever kills the writer, the lines before are true,
-and a torn last line is skipped. Several processes may write to one file. If two lines have the same name, the last one holds.
-A second kind of line says how many images a file with several (a PDF, a video) has, once it has been read to its end.
+A line is written with one call, once all files of an image are in place. However the writer dies, complete lines are valid, and
+a torn last line is skipped. Several processes may write to one journal. If two lines have the same name, the last one counts.
+A second kind of line gives the number of images in a multi-image file (a PDF, a video), once the file has been read to its end.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Entry:
     """An image that is done.
 
     `input` is the absolute path of its file, or its URL. `page` is the `page_index` of the result. `stamp` changes when the image
-    does. `files` maps the name of every written file to its size in bytes and its time in nanoseconds.
+    does. `files` maps the name of every written file to its size in bytes and its modification time in nanoseconds.
     """
 
     input: str
@@ -55,7 +55,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Counted:
-    """A file that was read to its end, and how many images it has."""
+    """A multi-image file that was read to its end, and its number of images."""
 
     input: str
     stamp: str
@@ -73,7 +73,7 @@ class Journal:
         self._path = path
 
     def read(self) -> list[Entry | Counted]:
-        """All lines, the oldest first. Raises OSError."""
+        """All valid lines, oldest first. Raises OSError."""
         lines = map(_line, self._path.read_bytes().splitlines())
         return [line for line in lines if line is not None]
 
@@ -99,5 +99,5 @@ def _line(line: bytes) -> Entry | Counted | None:
     try:
         told = json.loads(line)
         return Counted(**told) if "images" in told else Entry(**{**told, "made": Made(**told["made"])})
-    except (ValueError, TypeError, KeyError):  # torn, or of another version of this program
+    except (ValueError, TypeError, KeyError):  # torn, or written by another version of this program
         return None

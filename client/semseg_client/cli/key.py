@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 
-def key(name: Annotated[str, typer.Argument(help="The key's owner, who is named in the log of each request.")]) -> None:
-    """Make an API key: the line for the file of keys goes to standard output, the key itself to standard error.
+def key(name: Annotated[str, typer.Argument(help="Name of the key's owner, logged with each request.")]) -> None:
+    """Create an API key. Its line for the key file goes to standard output, the key itself to standard error.
 
     semseg key alice >> keys.yaml
     """
     made = secrets.token_urlsafe(32)
-    typer.echo(f"The key of {name}, to send as X-API-Key; it is shown only now: {made}", err=True)
+    typer.echo(f"The key for {name}, to send as X-API-Key. It is shown only once: {made}", err=True)
     typer.echo(f"{json.dumps(name)}: sha256:{hashlib.sha256(made.encode()).hexdigest()}")

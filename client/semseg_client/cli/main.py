@@ -30,15 +30,15 @@ semseg serve                                    [dim]serve all exported models o
 
 semseg predict photos --url localhost:8001      [dim]the same, on a running server[/]
 
-semseg export PP-LiteSeg-T                      [dim]official weights into the model repository[/]
+semseg export PP-LiteSeg-T                      [dim]export official weights to the model repository[/]
 
-semseg key alice >> keys.yaml                   [dim]a new API key, for serve --api-keys-file keys.yaml[/]
+semseg key alice >> keys.yaml                   [dim]create an API key, for serve --api-keys-file keys.yaml[/]
 
 semseg models --url localhost:8001              [dim]list the served models[/]
 
-semseg config --save-path my_path               [dim]the pipeline's configuration, for you to edit[/]
+semseg config --save-path my_path               [dim]write the pipeline's configuration for you to edit[/]
 
-PaddleX's options work without a subcommand, too:
+PaddleX's own options also work, without a subcommand:
 
 semseg --pipeline semantic_segmentation --input street.jpg --save_path output
 """
@@ -52,17 +52,15 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command(epilog=EXAMPLES + batch.EXIT_CODES)(predict)
-app.command(epilog=_EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed="it could not start, or tritonserver died"))(
-    serve
-)
-app.command(epilog=_EXIT_CODES.format(ok="there they are", failed="there is no model, or no server answers"))(models)
-app.command(epilog=_EXIT_CODES.format(ok="it is written, or right", failed="it is there already, or wrong, as told"))(config)
-app.command(epilog=_EXIT_CODES.format(ok="it is printed", failed="it could not be"))(key)
+app.command(epilog=_EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed="could not start, or tritonserver died"))(serve)
+app.command(epilog=_EXIT_CODES.format(ok="models listed", failed="there are no models, or no server answers"))(models)
+app.command(epilog=_EXIT_CODES.format(ok="written, or valid", failed="file exists, cannot be written, or is invalid"))(config)
+app.command(epilog=_EXIT_CODES.format(ok="key printed", failed="key could not be printed"))(key)
 app.command(context_settings=ANYTHING)(export)
 
 
 def main() -> None:
-    """Run the command. An error of this package is printed on one line, or one line per mistake."""
+    """Run the command. An error of this package is printed as one line, or as one line per mistake."""
     _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
@@ -73,7 +71,7 @@ def main() -> None:
             app()
     except SemsegError as error:
         sys.exit(f"semseg: {error}")
-    except typer.BadParameter as error:  # from PaddleX's command line; Typer prints it by itself
+    except typer.BadParameter as error:  # from PaddleX's command line; for the subcommands, Typer prints it
         error.show()
         sys.exit(error.exit_code)
     except typer.Exit as end:
@@ -81,7 +79,7 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Open /dev/null in place of a standard stream that the caller closed (`<&-`, `>&-`): no other file must get its number."""
+    """Open /dev/null for each standard stream that the caller closed (`<&-`, `>&-`), so that no other file gets its number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - it stays open

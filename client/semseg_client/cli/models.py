@@ -24,12 +24,16 @@ from ..types import Model
 def models(
     url: Annotated[
         str | None,
-        typer.Option(help="List what the tritonserver at this gRPC address serves.", envvar="SEMSEG_URL", show_default=False),
+        typer.Option(
+            help="List the models that the tritonserver at this gRPC address serves.", envvar="SEMSEG_URL", show_default=False
+        ),
     ] = None,
-    model_repository: Annotated[Path, typer.Option(help="Without --url: list what is exported here.")] = Path("model_repository"),
+    model_repository: Annotated[Path, typer.Option(help="Without --url: list the models exported here.")] = Path(
+        "model_repository"
+    ),
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """List the models that a server serves, or that are exported here. For PaddleX's eighteen networks: make models."""
+    """List the models that a server serves, or that are exported here. To list PaddleX's eighteen networks, run make models."""
     found = _exported(model_repository) if url is None else _served(url)
     if as_json:
         typer.echo(json.dumps([asdict(model) for model in found], indent=2))

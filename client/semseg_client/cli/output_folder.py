@@ -1,21 +1,21 @@
 """A folder of results that a later run can resume.
 
-In the folder are the files of the images that are done, and a hidden folder, `.semseg`:
+The folder holds the files of the images that are done, and a hidden folder, `.semseg`:
 
     output/street_res.jpg, output/street_res.json, ...
     output/.semseg/done.jsonl        the journal: a line for each image that is done
-    output/.semseg/RANDOM/           during a run: its files until they are complete
+    output/.semseg/RANDOM/           during a run: its files that are not yet complete
 
-The files of an image are written to the run's own folder, then each is renamed to its place, then the journal gets a line. A run
-that is killed leaves its own folder, which the next run removes, and at most one image's files that are not in the journal: they
-are complete, and are made again.
+The files of an image are written to the run's own folder, then renamed into place one by one, then the journal gets a line. A
+killed run leaves its own folder, which the next run removes, and perhaps the files of one image that is not in the journal. Those
+files are complete, but are made again.
 
-A resumed run skips an image if the journal has it: the same file (path, size and time; other content is known by its SHA-256),
-made by the same model with the same options, with its files unchanged. A file with one image is then not even opened. Pages and
-frames are images of their own: their file is not opened if all are done, and otherwise read from the start, without requests for
-those that are done.
+A resumed run skips an image if the journal lists it with the same input (a file's path, size and time; for other content, its
+SHA-256), the same model and the same options, and its result files are unchanged. A file with a single image is then not even
+opened. Pages and frames are separate images: their file is not opened if all of them are done. Otherwise it is read from the
+start, but no requests are sent for those that are done.
 
-Names are stable: a name in the journal belongs to its image, whatever is skipped or added later.
+Names are stable: a name in the journal belongs to its image, no matter what is skipped or added later.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ..results.result import Result
 
 _HIDDEN = ".semseg"
-_OF_ONE_IMAGE = {errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL, errno.EILSEQ}  # another image's name may do
+_OF_ONE_IMAGE = {errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL, errno.EILSEQ}  # another image's files may still be saved
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class _Key:
 
 
 class OutputFolder:
-    """See above. `made` says how results are made; an image made differently is made again. Use it in a `with` statement.
+    """See the top of this file. `made` says how results are made; others are made again. Use it in a `with` statement.
 
     `skipped` counts the images that were skipped.
 
     Raises:
-        UnwritableOutput: nothing can be written there.
+        UnwritableOutput: the folder cannot be written to.
     """
 
     resumable = True
@@ -75,17 +75,17 @@ class OutputFolder:
             except OSError as error:
                 raise self._unwritable(error) from None
             self._held = held.pop_all()
-        # Names that differ only by case come from runs that did not resume, and are one name: see UniqueNames.
+        # Names that differ only in case come from runs that did not resume. They count as one name: see UniqueNames.
         entries = {line.name.casefold(): line for line in known if isinstance(line, Entry)}
         self._entries = {entry.name: entry for entry in entries.values()}
         self._counts = {(line.input, line.stamp): line.images for line in known if isinstance(line, Counted)}
         self._names = UniqueNames(self._entries)
-        self._names_of: dict[_Key, list[str]] = {}  # several, where the same image was given several times
+        self._names_of: dict[_Key, list[str]] = {}  # several if the same image was given several times
         for entry in self._entries.values():
             self._names_of.setdefault(_Key(entry.input, entry.page), []).append(entry.name)
 
     def remaining(self, items: Iterable[Item]) -> Iterator[Source | Unreadable]:
-        """The images of `items` that are not done yet, under the names that their files will have."""
+        """The images of `items` that are not done yet, with the names that their files will have."""
         for item in items:
             yield from self._remaining(item)
 
@@ -93,8 +93,8 @@ class OutputFolder:
         """Save the result of an image from `remaining`. Returns the files.
 
         Raises:
-            UnwritableOutput: nothing can be written any more.
-            OSError, ValueError: the files of this image cannot be made.
+            UnwritableOutput: the folder can no longer be written to.
+            OSError, ValueError: the files of this image cannot be written.
         """
         from ..results.render import file_name, render  # Pillow and OpenCV
 
@@ -104,7 +104,7 @@ class OutputFolder:
             for output in outputs:
                 (self._staging / file_name(found, output)).write_bytes(render(found, output, self._made.compact))
             staged = [self._staging / file_name(found, output) for output in outputs]
-            marks = {file.name: _mark(file.stat()) for file in staged}  # before another process may replace it
+            marks = {file.name: _mark(file.stat()) for file in staged}  # read before another process can replace the file
             files = [file.replace(self.path / file.name) for file in staged]
         except OSError as error:
             if error.errno is None or error.errno in _OF_ONE_IMAGE:
@@ -124,7 +124,7 @@ class OutputFolder:
         self.close()
 
     def _remaining(self, item: Item) -> Iterator[Source | Unreadable]:
-        stat = _stat(item) if isinstance(item, str) else None  # before it is read: it may change meanwhile
+        stat = _stat(item) if isinstance(item, str) else None  # taken before reading: the file may change meanwhile
         if not isinstance(item, str) or stat is None:
             for image in images(item):
                 yield from self._image(image)
@@ -146,7 +146,7 @@ class OutputFolder:
     def _image(
         self, image: Source | Unreadable, path: str | None = None, stamp: str | None = None
     ) -> Iterator[Source | Unreadable]:
-        """The image under the name of its files, unless it is done. `path` and `stamp` are those of its file, if it has one."""
+        """The image, with the name that its files will have, unless it is done. `path` and `stamp` are its file's, if any."""
         if isinstance(image, Unreadable):
             yield image
             return
@@ -183,7 +183,7 @@ class OutputFolder:
 
 
 def _stat(path: str | Path) -> os.stat_result | None:
-    """None if there is nothing."""
+    """None if there is no such file."""
     try:
         return Path(path).stat()
     except (OSError, ValueError):
@@ -191,5 +191,5 @@ def _stat(path: str | Path) -> os.stat_result | None:
 
 
 def _mark(stat: os.stat_result) -> list[int]:
-    """Size and time, which change when the file does."""
+    """Size and modification time, which change when the file does."""
     return [stat.st_size, stat.st_mtime_ns]

@@ -22,14 +22,14 @@ from .output_folder import OutputFolder
 from .serve import read_settings, start
 
 _EPILOG = """
-examples, which are those of PaddleX's tutorial:
+examples, as in PaddleX's tutorial:
   semseg --pipeline semantic_segmentation --input street.jpg --device cpu --save_path output
   semseg --get_pipeline_config semantic_segmentation --save_path my_path
   semseg --pipeline my_path/semantic_segmentation.yaml --input street.jpg
   semseg --serve --pipeline semantic_segmentation --port 8080
 
-exit codes: 0 success; 1 something failed, as printed; 2 the command line is wrong; 130 interrupted (Ctrl-C); 141 nobody reads
-the output any more; 143 terminated (SIGTERM)
+exit codes: 0 success; 1 something failed (see the message); 2 the command line is wrong; 130 interrupted (Ctrl-C); 141 broken
+pipe; 143 terminated (SIGTERM)
 """
 
 
@@ -39,24 +39,24 @@ def spoken(arguments: Sequence[str]) -> bool:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Do what PaddleX would.
+    """Do what PaddleX would do.
 
     Raises:
-        SemsegError: as `create_pipeline` and `Pipeline.attempt` do.
+        SemsegError: see `create_pipeline` and `Pipeline.attempt`.
         typer.Exit: an image failed.
     """
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.get_pipeline_config is not None:
         if given.get_pipeline_config != PIPELINE:
-            raise ConfigurationError(f"there is no pipeline {given.get_pipeline_config!r}; this project has {PIPELINE} only")
+            raise ConfigurationError(f"there is no pipeline {given.get_pipeline_config!r}; only {PIPELINE} is supported")
         write(Path(given.save_path or "."))
     elif given.pipeline is None:
         parser.error("--pipeline is missing: semantic_segmentation, or the path of a configuration file")
     elif given.serve:
         _serve(given)
     elif given.input is None:
-        parser.error("--input is missing: an image file, a URL, a folder or a pattern")
+        parser.error("--input is missing: an image file, a URL, a folder or a glob pattern")
     else:
         _predict(given)
 
@@ -64,24 +64,33 @@ def main(arguments: Sequence[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="semseg",
-        description="Semantic segmentation, by PaddleX's options. For the subcommands: semseg --help.",
+        description="Semantic segmentation with PaddleX's options. For the subcommands, see semseg --help.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--pipeline", metavar="NAME|FILE", help="semantic_segmentation, or the path of a YAML file, PaddleX's or ours")
-    add("--input", metavar="PATH|URL", help="an image, PDF or video file, a URL, a folder or a pattern")
-    add("--save_path", metavar="PATH", help="where pictures and JSON files, or the configuration, are saved")
-    add("--device", help="where a started server runs the network: cpu, gpu, gpu:0, gpu:0,1")
-    add("--target_size", type=int, metavar="PIXELS", help="scale each image to fit before the network sees it")
+    add("--pipeline", metavar="NAME|FILE", help="semantic_segmentation, or the path of a YAML file in PaddleX's format or ours")
+    add("--input", metavar="PATH|URL", help="an image, PDF or video file, a URL, a folder or a glob pattern")
+    add("--save_path", metavar="PATH", help="where to save pictures and JSON files, or the configuration")
+    add("--device", help="where a server started here runs the network: cpu, gpu, gpu:0, gpu:0,1")
+    add(
+        "--target_size",
+        type=int,
+        metavar="PIXELS",
+        help="scale each image to fit into a square of this size before the network sees it",
+    )
     add("--model", metavar="NAME|FOLDER", help="exported or served model, or ./FOLDER of weights, instead of the pipeline's")
-    add("--model_repository", metavar="FOLDER", help="model repository of a started server (default: model_repository)")
-    add("--url", metavar="HOST:PORT", help="gRPC address of a running tritonserver (SEMSEG_URL), instead of starting one")
-    add("--get_pipeline_config", metavar="NAME", help="write the configuration of that pipeline, for you to edit")
+    add("--model_repository", metavar="FOLDER", help="model repository for a server started here (default: model_repository)")
+    add(
+        "--url",
+        metavar="HOST:PORT",
+        help="use the running tritonserver at this gRPC address instead of starting one (SEMSEG_URL)",
+    )
+    add("--get_pipeline_config", metavar="NAME", help="write this pipeline's configuration for you to edit")
     add("--serve", action="store_true", help="serve over REST until stopped by a signal")
-    add("--host", help="REST address (127.0.0.1)")
-    add("--port", type=int, help="REST port (8080)")
+    add("--host", help="REST address (default: 127.0.0.1)")
+    add("--port", type=int, help="REST port (default: 8080)")
     for ignored in ("--use_hpip", "--update_license"):
         add(ignored, action="store_true", help=argparse.SUPPRESS)
     for ignored in ("--serial_number", "--hpi_config", "--engine"):

@@ -1,4 +1,4 @@
-"""`semseg predict`: segments images, saves files for each, and reports them."""
+"""`semseg predict`: segments images, and saves and reports the results of each."""
 
 from __future__ import annotations
 
@@ -46,51 +46,55 @@ def predict(
         list[str] | None,
         typer.Argument(
             metavar="INPUT",
-            help="Images, PDF or video files, folders, patterns, URLs; - for an image on standard input.",
+            help="Image, PDF or video files, folders, glob patterns or URLs; - for an image on standard input.",
             show_default=False,
         ),
     ] = None,
     from_file: Annotated[
         typer.FileBinaryRead | None,
         typer.Option(
-            metavar="LIST|-", help="A file with one input per line, read as it grows; - for standard input.", show_default=False
+            metavar="LIST|-",
+            help="File with one input per line; - for standard input, processed as lines arrive.",
+            show_default=False,
         ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Served or exported model.", show_default="the only one, or else the pipeline's"),
+        typer.Option(help="Served or exported model.", show_default="the only one, else the pipeline's"),
     ] = None,
     pipeline: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE", help="A pipeline's configuration, PaddleX's or ours.", show_default=PIPELINE),
+        typer.Option(metavar="NAME|FILE", help="Pipeline configuration, in PaddleX's format or ours.", show_default=PIPELINE),
     ] = None,
     url: Annotated[
         str | None,
         typer.Option(
-            help="gRPC address of a running tritonserver, instead of starting one.", envvar="SEMSEG_URL", show_default=False
+            help="Use the running tritonserver at this gRPC address instead of starting one.",
+            envvar="SEMSEG_URL",
+            show_default=False,
         ),
     ] = None,
     model_repository: Annotated[
-        Path | None, typer.Option(help="Model repository of a started server.", show_default="model_repository")
+        Path | None, typer.Option(help="Model repository for a server started here.", show_default="model_repository")
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(help="Where a started server runs the network: cpu, gpu, gpu:0,1.", show_default="gpu if there is"),
+        typer.Option(help="Where a server started here runs the network: cpu, gpu, gpu:0,1.", show_default="gpu if there is one"),
     ] = None,
-    save_path: Annotated[Path, typer.Option(help="Folder for the files; - for standard output, with one image.")] = Path(
-        "output"
-    ),
+    save_path: Annotated[
+        Path, typer.Option(help="Folder for the files; - to write a single image's file to standard output.")
+    ] = Path("output"),
     save: Annotated[
         list[Output] | None,
-        typer.Option(help="A kind of file to save; may be repeated.", show_default="picture and json"),
+        typer.Option(help="Kind of file to save; may be repeated.", show_default="picture and json"),
     ] = None,
-    compact: Annotated[bool, typer.Option("--compact", help="JSON files without white space.")] = False,
+    compact: Annotated[bool, typer.Option("--compact", help="Write JSON files without white space.")] = False,
     target_size: Annotated[
         int | None,
         typer.Option(
             min=1,
             max=LONGEST_SIDE,
-            help="Scale each image to fit this many pixels before the network sees it.",
+            help="Scale each image to fit into a square of this size in pixels before the network sees it.",
             show_default=False,
         ),
     ] = None,
@@ -98,28 +102,28 @@ def predict(
         int | None,
         typer.Option(
             min=1,
-            help="Images in flight at once, from which batches form; 1: one after the other.",
-            show_default="4, or two batches",
+            help="Images in flight at once, which the server batches; 1: one after another.",
+            show_default="enough for two batches, at least 4",
         ),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Skip images that are done: same file, model and options, and files unchanged."),
+        typer.Option("--resume", help="Skip images that are done: same input, model and options, and result files unchanged."),
     ] = False,
-    json_lines: Annotated[bool, typer.Option("--json-lines", help="Print one JSON object per line and image.")] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json-lines", help="Print one JSON object per image, each on a line of its own.")
+    ] = False,
 ) -> None:
-    """Segment images. Saves NAME_res.jpg (or the image's own suffix) and NAME_res.json for each, or what --save says."""
+    """Segment images. For each, save NAME_res.jpg (or the image's own suffix) and NAME_res.json, or what --save selects."""
     if not inputs and from_file is None:
-        raise typer.BadParameter(
-            "an image is missing: name a file, a folder, a pattern, a URL, or --from-file", param_hint="INPUT"
-        )
+        raise typer.BadParameter("no input: pass a file, a folder, a glob pattern, a URL, or --from-file", param_hint="INPUT")
     to_stdout = save_path == Path("-")
     if to_stdout and (resume or json_lines):
         raise typer.BadParameter("'-' cannot be combined with --resume or --json-lines", param_hint="--save-path")
     if to_stdout and save is not None and len(save) > 1:
-        raise typer.BadParameter("'-' takes one kind of file", param_hint="--save")
+        raise typer.BadParameter("--save-path - allows only one kind of file", param_hint="--save")
     if from_file is not None and "-" in (inputs or ()) and from_file is sys.stdin.buffer:
-        raise typer.BadParameter("standard input is either an image or a list", param_hint="--from-file")
+        raise typer.BadParameter("standard input can be an image or a list, not both", param_hint="--from-file")
     outputs = list(dict.fromkeys(save or ([Output.PICTURE] if to_stdout else PADDLEX)))
     with batch.ended_in_a_line(resumable=not to_stdout), ExitStack() as held:
         batch.check_packages()
@@ -141,7 +145,7 @@ def predict(
 
 
 def _items(inputs: list[str], from_file: IO[bytes] | None) -> Iterable[Item]:
-    """The items: a list, unless one of the inputs is a stream."""
+    """The items, as a list unless some come from `from_file`."""
     named = chain.from_iterable(_stdin() if each == "-" else items(each) for each in inputs)
     return list(named) if from_file is None else chain(named, items(_lines(from_file)))
 
@@ -157,7 +161,7 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
 
 
 def _only_model(url: str | None, repository: Path) -> str | None:
-    """The model, if there is only one."""
+    """The model if there is exactly one, else None."""
     if url is None:
         models = exported_models(repository)
     else:

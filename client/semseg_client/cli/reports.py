@@ -27,7 +27,7 @@ class Lines:
 
 
 class PaddleX:
-    """As PaddleX prints a result."""
+    """Prints each result as PaddleX does."""
 
     def result(self, found: Result, files: Sequence[Path]) -> None:  # noqa: ARG002
         found.print()
@@ -38,7 +38,7 @@ class PaddleX:
 
 
 class JsonLines:
-    """For programs: one JSON object per line, for failed images too."""
+    """For programs: one JSON object per line, including failed images."""
 
     def result(self, found: Result, files: Sequence[Path]) -> None:
         height, width = found.size
@@ -65,7 +65,7 @@ class JsonLines:
 
 
 class Silent:
-    """Nothing: standard output has the file itself."""
+    """Reports nothing: standard output carries the file itself."""
 
     def result(self, found: Result, files: Sequence[Path]) -> None:
         pass

@@ -35,18 +35,18 @@ if TYPE_CHECKING:
     from ..results.result import Result
 
 EXIT_CODES = (
-    "Exit codes: 0 all images were segmented; 1 an image or something else failed, as printed; 2 the command line is wrong;"
-    " 130 interrupted (Ctrl-C); 141 nobody reads the output any more; 143 terminated (SIGTERM)."
+    "Exit codes: 0 all images were segmented; 1 an image or something else failed (see the message); 2 the command line is wrong;"
+    " 130 interrupted (Ctrl-C); 141 broken pipe; 143 terminated (SIGTERM)."
 )
-_RESUME = "; semseg predict --resume continues"
-_TO_ANSWER = 5.0  # s, for a server that left an image unanswered to show that it lives
+_RESUME = "; to continue: semseg predict --resume"
+_TO_ANSWER = 5.0  # s, for a server that did not answer for an image to show that it is alive
 
 
 class Destination(Protocol):
-    """Where results go, and which images are left to be done."""
+    """Where results go, and which images still have to be done."""
 
     skipped: int
-    resumable: bool  # whether a later run can pass over what is done
+    resumable: bool  # whether a later run can skip what is done
 
     def remaining(self, items: Iterable[Item]) -> Iterator[Source | Unreadable]: ...
 
@@ -83,7 +83,7 @@ class _Expected:
 
     unseen: int | None
     found: int = 0
-    paged: bool = False  # inside a file with several images, the number is unknown
+    paged: bool = False  # inside a file with several images, whose number is unknown
 
     @property
     def images(self) -> int | None:
@@ -117,7 +117,7 @@ def check_packages() -> None:
 
 
 def target_size_of(pipeline: Pipeline, asked: TargetSize | None) -> TargetSize | None:
-    """The target size of the command, or else that of the pipeline's configuration."""
+    """The target size given on the command line, else the one in the pipeline's configuration."""
     return pipeline.config.target_size if asked is None else asked
 
 
@@ -130,13 +130,13 @@ def run(
     *,
     picture: bool = True,
 ) -> None:
-    """Segment the images of `items`, save and report each. `picture` asks the server to draw, too.
+    """Segment the images of `items`, and save and report each. With `picture`, the server draws, too.
 
-    If an image fails, the others go on; failures are listed at the end.
+    A failed image does not stop the others; failures are listed at the end.
 
     Raises:
-        SemsegError: the server does not answer at the start.
-        typer.Exit: images failed, the server is gone, or nothing can be written any more.
+        typer.Exit: images failed, the server is gone, or results can no longer be written.
+        typer.BadParameter: the destination allows only one image, but there are several.
     """
     for note in pipeline.config.notes:
         typer.echo(f"semseg: {note}", err=True)
@@ -168,7 +168,7 @@ def run(
 
 @contextmanager
 def ended_in_a_line(resumable: bool) -> Iterator[None]:
-    """Report a signal in one line, with how to resume if that is possible; exit quietly on a broken pipe.
+    """Report a signal in one line, with a hint on how to resume, if possible; exit quietly on a broken pipe.
 
     Raises:
         typer.Exit: with the exit code.
@@ -188,14 +188,14 @@ def ended_in_a_line(resumable: bool) -> Iterator[None]:
         typer.echo(f"semseg: interrupted{hint}", err=True)
         raise typer.Exit(130) from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes at its end goes there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes when it exits
         raise typer.Exit(141) from None
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM, as Python itself treats SIGINT."""
+    """Raised on SIGTERM, as Python itself raises KeyboardInterrupt on SIGINT."""
 
 
 def _save(found: Result, destination: Destination, report: Report) -> Failed | None:

@@ -1,4 +1,4 @@
-"""`semseg serve`: tritonserver and the REST gateway."""
+"""`semseg serve`: runs tritonserver and the REST gateway."""
 
 from __future__ import annotations
 
@@ -29,46 +29,54 @@ def serve(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model to load; may be repeated. REST uses the first (SEMSEG_MODEL) if a request names none.",
+            help="Model to load; may be repeated. REST uses the first (SEMSEG_MODEL) for requests that name none.",
             show_default="all exported",
         ),
     ] = None,
     model_repository: Annotated[Path, typer.Option(help="Triton's model repository.")] = Path("model_repository"),
     host: Annotated[str | None, typer.Option(help="REST address (SEMSEG_HOST).", show_default="127.0.0.1")] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="REST port (SEMSEG_PORT); 0: a free one.", show_default="8080")
+        int | None, typer.Option(min=0, max=65535, help="REST port (SEMSEG_PORT); 0: any free port.", show_default="8080")
     ] = None,
-    grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's gRPC port; 0: a free one.")] = 8001,
+    grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's gRPC port; 0: any free port.")] = 8001,
     http_port: Annotated[
         int | None,
         typer.Option(
             min=0,
             max=65535,
-            help="Also open Triton's own HTTP port, for callers that you trust: anyone who reaches it, including web pages in a"
-            " browser on this machine, can stop the server for a few seconds. Triton's default is 8000; 0: a free one.",
+            help="Also open Triton's own HTTP port, for callers that you trust: anyone who can reach it, including web pages in a"
+            " browser on this machine, can stop the server for a few seconds. Triton's default is 8000; 0: any free port.",
             show_default="closed",
         ),
     ] = None,
-    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's metrics port; 0: a free one.")] = 8002,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's metrics port; 0: any free port.")] = 8002,
     url: Annotated[
         str | None,
-        typer.Option(help="Serve REST for this running tritonserver (SEMSEG_URL), instead of starting one.", show_default=False),
+        typer.Option(
+            help="Serve REST for the running tritonserver at this gRPC address (SEMSEG_URL) instead of starting one.",
+            show_default=False,
+        ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that answer REST (SEMSEG_WORKERS).", show_default="one for every four cores"),
+        typer.Option(min=1, help="REST worker processes (SEMSEG_WORKERS).", show_default="one for every four cores"),
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option(help="Seconds that an inference may take, then 504 (SEMSEG_TIMEOUT).", show_default="60"),
+        typer.Option(help="Seconds that an inference may take before the response is 504 (SEMSEG_TIMEOUT).", show_default="60"),
     ] = None,
     max_body_bytes: Annotated[
-        int | None, typer.Option(min=1, help="Largest request, else 413 (SEMSEG_MAX_BODY_BYTES).", show_default="67108864")
+        int | None,
+        typer.Option(
+            min=1, help="Maximum request body in bytes; larger ones get 413 (SEMSEG_MAX_BODY_BYTES).", show_default="67108864"
+        ),
     ] = None,
     max_pixels: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Largest image, in addition to each model's own limit (SEMSEG_MAX_PIXELS).", show_default="178956970"
+            min=1,
+            help="Maximum pixels per image (SEMSEG_MAX_PIXELS); each model's own limit also applies.",
+            show_default="178956970",
         ),
     ] = None,
     max_images: Annotated[
@@ -82,8 +90,8 @@ def serve(
     image_hosts: Annotated[
         str | None,
         typer.Option(
-            help="Hosts that images may be fetched from by URL, separated by commas (SEMSEG_IMAGE_HOSTS): names, *.example.com,"
-            " * for every public one; private addresses only if they, or a network like 10.0.0.0/8, are listed too.",
+            help="Comma-separated hosts from which images may be fetched by URL (SEMSEG_IMAGE_HOSTS): names, *.example.com,"
+            " or * for every public host; private addresses only if they, or a network such as 10.0.0.0/8, are also listed.",
             show_default="none",
         ),
     ] = None,
@@ -93,20 +101,25 @@ def serve(
     ] = None,
     api_keys_file: Annotated[
         Path | None,
-        typer.Option(help="File with the API keys that requests need (SEMSEG_API_KEYS_FILE).", show_default="requests need none"),
+        typer.Option(help="File of API keys; each request then needs one (SEMSEG_API_KEYS_FILE).", show_default="no key needed"),
     ] = None,
     tls_certificate: Annotated[
         Path | None,
-        typer.Option(help="PEM file: REST speaks TLS with this certificate (SEMSEG_TLS_CERTIFICATE).", show_default="no TLS"),
+        typer.Option(
+            help="PEM file of the certificate for serving REST over TLS (SEMSEG_TLS_CERTIFICATE).", show_default="no TLS"
+        ),
     ] = None,
     tls_key: Annotated[
-        Path | None, typer.Option(help="PEM file with its key (SEMSEG_TLS_KEY).", show_default="the certificate's file")
+        Path | None,
+        typer.Option(help="PEM file of the certificate's key (SEMSEG_TLS_KEY).", show_default="the certificate's file"),
     ] = None,
     ready_file: Annotated[
         Path | None,
         typer.Option(help="While serving, this file holds the addresses as JSON.", show_default=False),
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show every line of tritonserver's log, and each request.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Print every line of tritonserver's log, and log each request.")
+    ] = False,
 ) -> None:
     """Start tritonserver and the REST gateway, and serve until stopped by a signal."""
     options = {
@@ -164,7 +177,7 @@ def start(
     *,
     verbose: bool = False,
 ) -> None:
-    """Serve `models` (default: the one of the settings, or all) of a repository until stopped by a signal."""
+    """Serve a repository's `models` (default: the one in the settings, or all) until stopped by a signal."""
     try:
         from ..hosting.repository import exported_models
         from ..hosting.supervision.supervisor import Supervisor
@@ -215,10 +228,10 @@ def _exit_without(error: ModuleNotFoundError) -> NoReturn:
 
 
 def announcement(addresses: Addresses, settings: Settings) -> str:
-    """The text that is printed once requests are served."""
+    """The text to print once requests are served."""
     lines = [
         f"REST     {addresses.rest}/semantic-segmentation, described at {addresses.rest}/docs",
-        f"Model    {settings.model or 'the one that is served'}",
+        f"Model    {settings.model or 'the only one served'}",
         f"gRPC     {addresses.grpc}",
     ]
     if addresses.http is not None:
@@ -230,7 +243,7 @@ def announcement(addresses: Addresses, settings: Settings) -> str:
     lines.append(f"Try      curl -s {addresses.rest}/semantic-segmentation{key} -d '{body}'")
     if not (settings.api_keys_file or settings.tls_client_ca or is_loopback(settings.host)):
         lines.append(
-            f"Open     anyone who reaches {addresses.rest} can use it without a key: set --api-keys-file, or restrict who can"
-            " reach it"
+            f"Open     anyone who can reach {addresses.rest} can use it without a key: set --api-keys-file, or restrict"
+            " access to it"
         )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""tritonserver and the gateway as one service: started, kept up and stopped together."""
+"""tritonserver and the gateway as one service: started, kept running and stopped together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the service listens; None for what is not ours."""
+    """Where the service listens; None for what it does not serve."""
 
     rest: str
     grpc: str
@@ -42,14 +42,14 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM; without `triton`, in front of the server at `settings.url`.
 
-    `announce` is called once requests are served, `say` with news of versions that are exported meanwhile.
+    `announce` is called once requests are served; `say` with warnings, and with news of model versions exported meanwhile.
 
     Raises:
         ConfigurationError: the API keys or the files for TLS cannot be used.
         ServingError: a port is taken, or tritonserver or the gateway could not be started.
     """
     _check_files(settings, say)
-    # Before the server reads the repository, so that changes during its start are noticed too.
+    # Created before the server reads the repository, so that changes during its start are noticed, too.
     watch = ModelReloader(triton.repository, triton.models, say) if triton else None
     systemd = Systemd()
     with (
@@ -105,7 +105,7 @@ def _until_signal() -> Iterator[None]:
 
 @contextmanager
 def _ending_at_once(triton: Supervisor | None) -> Iterator[None]:
-    """After the block, a signal kills the server. It does not interrupt the cleanup."""
+    """After the block, a signal kills the server instead of interrupting the cleanup."""
     try:
         yield
     finally:
@@ -122,7 +122,7 @@ def _on_signal(*steps: Callable[[], None]) -> None:
 
 
 def _check_files(settings: Settings, say: Callable[[str], None]) -> None:
-    """Each process reads them for itself; errors in them are reported here, once and before anything starts."""
+    """Report errors in the files for TLS and API keys once, before anything starts. Later, each process reads them itself."""
     if settings.tls_certificate is not None:
         server_context(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
     credentials(settings.url, None)

@@ -1,4 +1,4 @@
-"""A folder to prepare files in before they are renamed to their place."""
+"""A folder for preparing files before they are renamed into place."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tempfile import mkdtemp
 
 from semseg_contract.lock import locked
 
-_LOCK = "lock"  # in each staging folder, held by its owner: free if the owner was killed
+_LOCK = "lock"  # in each staging folder; its owner holds it, so it is free if the owner was killed
 
 
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
-    """A new folder in `folder`, removed at the end. Those left by killed processes are removed first.
+    """A new folder in `folder`, removed at the end. Folders left by killed processes are removed first.
 
-    Several processes may share `folder`: what a living one has is not touched.
+    Several processes may share `folder`: files of a live process are left alone.
 
     Raises OSError if nothing can be written there.
     """
@@ -44,7 +44,7 @@ def _remove_abandoned(folder: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:  # its owner lives
+    except BlockingIOError:  # its owner is alive
         pass
     finally:
         os.close(lock)

@@ -10,11 +10,11 @@ from contextlib import suppress
 
 
 class Systemd:
-    """Silent unless systemd asks, by NOTIFY_SOCKET and WATCHDOG_USEC in the environment."""
+    """Sends nothing unless systemd set NOTIFY_SOCKET (for `alive`, also WATCHDOG_USEC) in the environment."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._address = os.environ.get("NOTIFY_SOCKET", "")
-        self._period = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6  # s; half the watchdog's time
+        self._period = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6  # s; half the watchdog's timeout
         self._clock = clock
         self._told_at = clock()
 
@@ -23,7 +23,7 @@ class Systemd:
         self._tell("READY=1")
 
     def alive(self) -> None:
-        """Report that the service still watches over its processes. May be called at any rate."""
+        """Report that the service is still supervising its processes. May be called as often as you like."""
         if self._period and self._clock() - self._told_at >= self._period:
             self._told_at = self._clock()
             self._tell("WATCHDOG=1")

@@ -23,15 +23,15 @@ class _Image:
 
 @dataclass(frozen=True)
 class _Left:
-    """The last image to leave."""
+    """The last image that left the network."""
 
     pixels: int
     at: float  # by the event loop's clock
-    took: float  # s, since it came or the one before it left
+    took: float  # s since it entered, or since the one before it left
 
 
 class AdmissionQueue:
-    """Admits just enough images to keep a network busy; the others wait here and follow in the order of arrival.
+    """Admits just enough images to keep a network busy; the others wait here, in the order of arrival.
 
     Triton would decode each image at once and hold it until its turn comes, some ten megabytes at 2048x1024. It would also
     segment images whose callers have left.
@@ -45,19 +45,19 @@ class AdmissionQueue:
         self._inside: dict[asyncio.Task[Any], _Image] = {}
         self._waiting = 0
         self._last = _Left(1, 0.0, 0.0)
-        self._mean = 0.0  # s, that an image keeps the network busy
+        self._mean = 0.0  # s that an image keeps the network busy
         self._next = asyncio.Lock()  # held by the image whose turn is next; waiters get it in order
         self._leaving = asyncio.Event()
         self._interrupted_at = float("-inf")
 
     @property
     def images(self) -> int:
-        """How many wait or are inside."""
+        """How many images wait or are in the network."""
         return self._waiting + len(self._inside)
 
     def overload(self, coming: int = 0) -> Overloaded | None:
-        """Why no further image may wait besides `coming` that are about to, with the time until all those are answered; None if
-        one may."""
+        """Why no further image may wait, given that `coming` are about to, with the time until all of them are answered. None if
+        one more may wait."""
         waiting = self._waiting + coming
         drained = waiting * self._mean
         if self._waiting == 0 or (waiting < self._max_waiting and drained < self._timeout):
@@ -67,11 +67,11 @@ class AdmissionQueue:
     async def run(self, pixels: int, most: int, deadline: float, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run `ask`, for an image of so many pixels, once fewer than `most` images run or FREE_PIXELS allows it.
 
-        A cancelled image that waits leaves the queue. One that runs keeps its place to the end, as it does in Triton.
+        If cancelled, a waiting image leaves the queue, but a running one keeps its place to the end, as it does in Triton.
 
         Raises:
-            Overloaded: too many wait.
-            DeadlineExceeded: it would probably miss the `deadline` (event loop's clock), which the next one may meet.
+            Overloaded: too many images wait.
+            DeadlineExceeded: it would probably miss the `deadline` (event loop's clock), and the next image may not.
         """
         if (overload := self.overload()) is not None:
             raise overload
@@ -92,11 +92,11 @@ class AdmissionQueue:
         return await asyncio.shield(task)
 
     def interrupted(self) -> None:
-        """Note that the network was down. The times of the images inside say nothing about its pace."""
+        """Note that the network was down, so the times of the images inside say nothing about its pace."""
         self._interrupted_at = asyncio.get_running_loop().time()
 
     def _time(self, pixels: int) -> float:
-        """Estimated seconds for those inside and one more of `pixels`: each as long as the last one, a smaller image less."""
+        """Estimated seconds for the images inside and one more of `pixels`, each as long as the last one, or less if smaller."""
         return (len(self._inside) + 1) * self._last.took * min(1, pixels / self._last.pixels)
 
     def _leave(self, task: asyncio.Task[Any]) -> None:

@@ -33,7 +33,7 @@ from .url_images import UrlImages
 def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     """The gateway to the tritonserver at `settings.url`. `status` comes from that server's supervisor, if there is one."""
     supervision = status or Unsupervised()
-    # Images wait in the gateway, not in Triton, so preprocess must not refuse the gateway's when many wait in Triton.
+    # The gateway's images wait here, so preprocess must not refuse them when many others wait in Triton.
     admitted = {ADMITTED: supervision.ticket()}
     client = AsyncClient(settings.url, settings.timeout, parameters=admitted)
     prober = AsyncClient(settings.url, settings.timeout, patience=0, parameters=admitted)

@@ -26,8 +26,8 @@ from .schemas import (
 )
 
 DESCRIPTION = """\
-PaddleX's serving API for semantic segmentation in front of Triton, and more: send the image in Base64, by URL, as raw bytes or
-in a form; `Accept` selects JSON, PNG, JPEG or raw bytes. Every error comes in the same envelope.
+PaddleX's serving API for semantic segmentation, and more, in front of Triton. Send the image in Base64, as a URL, as raw bytes or
+in a form; `Accept` selects JSON, PNG, JPEG or raw bytes. Every error has the same envelope.
 """
 
 _IMAGE = pybase64.b64encode_as_string(TINY_IMAGE)
@@ -39,7 +39,10 @@ ACCESS = (400, 401, 403, 421, 429)  # statuses that may refuse any request
 
 _LOG_ID = {"X-Log-Id": {**_TEXT, "required": True, "description": "The log id, percent-encoded where a header cannot carry it."}}
 _ENCODING = {
-    "Content-Encoding": {"schema": {"enum": ["gzip", "zstd"]}, "description": "If `Accept-Encoding` asks for it."},
+    "Content-Encoding": {
+        "schema": {"enum": ["gzip", "zstd"]},
+        "description": "Present if `Accept-Encoding` requests compression.",
+    },
     "Vary": {**_TEXT, "required": True},
 }
 _FOUND = {
@@ -111,7 +114,7 @@ def infer() -> dict[str, Any]:
 
 
 def require_key(document: dict[str, Any]) -> None:
-    """Declare in the OpenAPI document that all requests but health checks need an API key."""
+    """Declare in the OpenAPI document that all requests except health checks need an API key."""
     document["components"]["securitySchemes"] = {
         "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         "Bearer": {"type": "http", "scheme": "bearer"},
@@ -128,7 +131,7 @@ def batch() -> dict[str, Any]:
         {"index": 1, **_envelope(422, json.dumps(_MISTAKES["invalid Base64"]))},
     ]
     success = {
-        "description": "An envelope for each image, one per line, in the order of the images; an invalid image fails alone",
+        "description": "An envelope for each image, one per line, in the images' order; a bad image does not affect the others",
         "headers": {**_LOG_ID, **_ENCODING},
         "content": {
             LINES: {
@@ -153,7 +156,7 @@ def batch() -> dict[str, Any]:
 
 
 def plain(success: type[BaseModel], description: str, *errors: int) -> dict[str, Any]:
-    """Arguments of a route that has no input and answers in the envelope."""
+    """Arguments of a route that takes no input and responds with the envelope."""
     return {"responses": {200: {"model": success, "description": description, "headers": _LOG_ID}, **_errors(*errors)}}
 
 
@@ -202,13 +205,13 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _options() -> dict[str, Any]:
-    """The options by name, as text can express them."""
+    """The schemas of the options, by name, in the form that text can express."""
     properties: dict[str, Any] = _schema(Options)["properties"]
     return {name: _plain(schema) for name, schema in properties.items()}
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without null, which text cannot express."""
+    """The schema without null, which text cannot express."""
     kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
     kept = {key: value for key, value in schema.items() if key == "description"}
     return {**kept, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})}

@@ -1,4 +1,4 @@
-"""Every way in which a request can fail, in one table; docs/contract.md repeats it."""
+"""Every way a request can fail, in one table, which docs/contract.md repeats."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Mistake(TypedDict):
 
 
 class Failed(Exception):
-    """A request that is answered with a failure; `retry_after`, in seconds, overrides the table's."""
+    """Ends a request with a failure; `retry_after`, in seconds, overrides the table's."""
 
     def __init__(self, failure: Failure, *, retry_after: int | None = None, **told: object) -> None:
         super().__init__(failure.status)
@@ -116,7 +116,7 @@ class Failed(Exception):
 
 
 class Invalid(Failed):
-    """An invalid request; `log_id` is the one that it sent, if any."""
+    """An invalid request; `log_id` is the one it sent, if any."""
 
     def __init__(self, mistakes: Sequence[Mistake], log_id: str | None = None) -> None:
         super().__init__(INVALID)

@@ -1,4 +1,4 @@
-"""Admits or refuses a request before any work is done for it."""
+"""Refuses a request under overload, before any work is done for it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _PATH = "/semantic-segmentation"  # and below
 
 
 class OverloadCheck:
-    """ASGI middleware. `overload` says why no image is accepted besides so many requests under way, or None."""
+    """ASGI middleware. `overload`, given the number of requests under way, says why no further image is accepted, or None."""
 
     def __init__(self, app: ASGIApp, traffic: Traffic, overload: Callable[[int], Overloaded | None]) -> None:
         self._app = app
         self._traffic = traffic
         self._overload = overload
-        # One refusal per round of the event loop: images do not wait for hundreds of them.
+        # One refusal per round of the event loop, so that images do not wait for hundreds of them.
         self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,5 +53,5 @@ class OverloadCheck:
         traffic = self._traffic
         declared = Headers(scope=scope).get("content-length", "")
         size = int(declared) if declared.isdecimal() else 0
-        fits = size > traffic.settings.max_body_bytes or traffic.body_fits(size)  # one that is too large gets its own error
+        fits = size > traffic.settings.max_body_bytes or traffic.body_fits(size)  # a body that is too large gets its own error
         return None if fits and traffic.answers <= traffic.answer_memory else Failed(NO_ROOM)

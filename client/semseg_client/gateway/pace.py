@@ -1,4 +1,4 @@
-"""How fast a caller sends its request, or reads its answer."""
+"""How fast a caller sends its request or reads its response."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ class Pace:
 
     moved: int = 0  # bytes
     waited: float = 0.0  # s
-    stalled: float = 0.0  # s, since a byte moved
+    stalled: float = 0.0  # s since a byte moved
 
     def tick(self, moved: int, seconds: float) -> None:
-        """Add `seconds` of waiting for the caller; `moved` bytes have gone over the wire by now."""
+        """Add `seconds` of waiting for the caller, given the `moved` bytes sent or received so far."""
         self.stalled = 0.0 if moved != self.moved else self.stalled + seconds
         self.moved = moved
         self.waited += seconds
 
     def too_slow(self, timeout: float, min_rate: int, grace: float) -> bool:
-        """Whether nothing moved for `timeout` seconds, or less than `min_rate` bytes a second for longer than `grace`."""
+        """Whether nothing has moved for `timeout` seconds, or under `min_rate` bytes per second for more than `grace`."""
         return self.stalled >= timeout or (self.waited > grace and self.moved < min_rate * self.waited)
 
     @property

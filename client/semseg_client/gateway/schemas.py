@@ -44,7 +44,7 @@ def _one_message(kind: str, message: str) -> WrapValidator:
 
 
 def _pair(items: dict[str, Any]) -> WithJsonSchema:
-    """Two items of one type, in terms that every client generator understands; pydantic's describe tuples of mixed types."""
+    """Two items of one type, in terms that every client generator understands. Pydantic's describe tuples of mixed types."""
     return WithJsonSchema({"type": "array", "items": items, "minItems": 2, "maxItems": 2})
 
 
@@ -117,7 +117,7 @@ class BatchRequest(Options):
 
     images: list[str | SegmentationRequest] = Field(
         min_length=1,
-        description="Each as `image` in a single request, or a whole request.",
+        description="Each item is an `image` as in a single request, or a whole single request.",
         examples=[[_IMAGE, {"image": _IMAGE, "outputs": ["classes"]}]],
     )
 
@@ -142,7 +142,7 @@ class SegmentationResult(_Body):
         description="Height and width in pixels.", examples=[[2, 2]]
     )
     image: str | None = Field(
-        default=None, description="The label map as a coloured JPEG, in Base64.", examples=["/9j/4AAQSkZJRg..."]
+        default=None, description="The label map as a coloured JPEG in Base64.", examples=["/9j/4AAQSkZJRg..."]
     )
     png: str | None = Field(
         default=None,
@@ -163,7 +163,7 @@ class _Envelope(_Body):
 
 
 class SegmentationResponse(_Envelope):
-    """The answer to a successful request."""
+    """The response to a successful request."""
 
     error_code: Literal[0] = 0
     error_msg: Literal["Success"] = "Success"
@@ -186,7 +186,7 @@ class ModelClass(_Body):
 
 
 class Provenance(_Body):
-    """Where a model came from; null where its exporter recorded nothing."""
+    """The origin of a model. A field is null if the exporter did not record it."""
 
     source: str | None = Field(description="The file, folder or URL of the weights.", examples=["PP-LiteSeg-T_infer.tar"])
     source_sha256: str | None = Field(alias="sourceSha256", examples=["21224fea..."])
@@ -200,7 +200,7 @@ class Provenance(_Body):
 class ModelLimits(_Body):
     """What a model accepts."""
 
-    max_pixels: int | None = Field(description="Pixels of the largest image without a target size.", examples=[33554432])
+    max_pixels: int | None = Field(description="Maximum pixels of an image without a target size.", examples=[33554432])
 
 
 class ServedModel(_Body):
@@ -237,7 +237,7 @@ class ModelsResponse(_Envelope):
 
 
 class ErrorResponse(_Envelope):
-    """The answer to a failed request."""
+    """The response to a failed request."""
 
     error_code: int = Field(description="The HTTP status.", examples=[422])
     error_msg: str = Field(

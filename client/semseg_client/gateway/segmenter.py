@@ -21,14 +21,14 @@ from .schemas import Output
 Found = Segmentation | Drawing
 
 _PAUSE = 0.1  # s, between attempts
-_REPAIR = 3.0  # s, that one usually takes
-_LONG = 0.5  # s, after which an inference may have hit a hung process
-_AFTER_ALL = 3  # times its timeout, an image keeps its place while Triton has not answered
+_REPAIR = 3.0  # s that one usually takes
+_LONG = 0.5  # s after which an inference may have hit a hung process
+_AFTER_ALL = 3  # times the timeout: how long an image keeps its place if Triton does not answer
 
 
 class Segmenter:
-    """`model` serves requests that name none. An image is answered within `timeout` seconds or fails; at most `max_waiting`
-    wait for a model."""
+    """`model` serves requests that name none. An image is answered or fails within `timeout` seconds; at most `max_waiting`
+    images wait for a model."""
 
     def __init__(
         self,
@@ -50,23 +50,23 @@ class Segmenter:
         self._served: list[str] = []  # the models, known once a queue was full
 
     def overload(self, under_way: int) -> Overloaded | None:
-        """Why no image is accepted besides so many requests under way, for any model; None if one may be.
+        """Why no model accepts a further image, given the number of requests under way. None if a model may accept one.
 
-        Requests in no queue yet count in each. Otherwise all requests of one round of the event loop would be let in for one free
-        place, and nearly all refused only after they had been read, which takes the loop's time from the images.
+        A request that is in no queue yet counts in every queue. Otherwise one free place would let in all requests of a round of
+        the event loop. Nearly all would be refused only after they were read, which takes the loop's time from the images.
 
-        The model's name is in the body, and reading that costs more than the rest of a refusal.
+        No single model is looked at: its name is in the body, and reading that costs more than the rest of a refusal.
         """
         coming = max(0, under_way - sum(queue.images for queue in self._queues.values()))
         overloads = [self._queues[name].overload(coming) for name in self._served]
         return None if None in overloads else max(filter(None, overloads), key=lambda one: one.retry_after or 0, default=None)
 
     async def found(self, asked: ImageRequest, outputs: AbstractSet[Output]) -> Found:
-        """Triton's answer: a Drawing if only the picture is wanted.
+        """Triton's result: a Drawing if only the picture is wanted.
 
         Raises:
-            Invalid: the caller can fix it.
-            SemsegError: the caller cannot.
+            Invalid: the caller can fix the request.
+            SemsegError: the caller cannot fix it.
         """
         try:
             answer = self._in_turn(asked, asked.options.model or self._model, outputs)
@@ -103,10 +103,10 @@ class Segmenter:
             raise
 
     def _check(self, model: str) -> Fault | None:
-        """The fault of the model that is being repaired, if any.
+        """The fault of the model, if it has one that is being repaired.
 
         Raises:
-            Unavailable: it is not being repaired.
+            Unavailable: the model has a fault that is not being repaired.
         """
         fault = self._supervision.read().faults.get(model)
         if fault is not None and fault.final:
@@ -114,20 +114,22 @@ class Segmenter:
         return fault
 
     async def _ask_when_well(self, asked: ImageRequest, model: str, outputs: AbstractSet[Output], deadline: float) -> Found:
-        """A request to a dead process takes a second to fail, and those behind it wait for that. So none is sent to a process
-        known to be dead, and a request that waits for one is repeated as soon as the process has been replaced."""
+        """Ask, but not a dead process: such a request takes a second to fail, and those behind it wait for that. A request that
+        waits for a dead process is repeated as soon as the process has been replaced."""
         while True:
             if await self._well(model, deadline):
                 self._queues[model].interrupted()
             asking = asyncio.create_task(self._ask(asked, model, outputs))
-            asking.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs one that nobody retrieves
+            asking.add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )  # asyncio would log an exception that nobody retrieves
             replaced = asyncio.create_task(self._fault(model))
             try:
                 await asyncio.wait((asking, replaced), return_when=asyncio.FIRST_COMPLETED)
             finally:
                 replaced.cancel()
             if not asking.done():
-                asking.cancel()  # it would be retried, too, for an answer that nobody wants; Triton's own call continues
+                asking.cancel()  # or it would be retried for an answer that nobody wants; Triton's own call continues
                 continue
             try:
                 return asking.result()
@@ -137,10 +139,10 @@ class Segmenter:
             await asyncio.sleep(_PAUSE)
 
     async def _repaired(self, model: str, deadline: float) -> None:
-        """As `_well`, for an image in no queue yet.
+        """Like `_well`, for an image in no queue yet.
 
         Raises:
-            Overloaded: too many wait already.
+            Overloaded: too many images wait already.
         """
         if self._check(model) is not None and self._patients >= self._max_waiting:
             raise Overloaded(f"{self._patients} images wait for the repair of a model", retry_after=_REPAIR)
@@ -154,7 +156,7 @@ class Segmenter:
         """Wait until no fault of the model is being repaired. Returns whether one was.
 
         Raises:
-            Unavailable: the repair is not done at the time `deadline`, or there is none.
+            Unavailable: the repair is not done by `deadline`, or the fault is not being repaired.
         """
         waited = False
         while (fault := self._check(model)) is not None:
@@ -178,7 +180,7 @@ class Segmenter:
             return await self._client.draw(image, model, target_size=size, timeout=longest)
         picture = "image" in outputs
         segmentation = await self._client.segment(image, model, target_size=size, picture=picture, timeout=longest)
-        if picture:  # otherwise one of the processes was not used
+        if picture:  # otherwise one of the processes would not be used
             self._health.answered(segmentation.model)
         return segmentation
 

@@ -38,10 +38,10 @@ class Settings(Budgets):
         le=MOST_WORKERS,
         description="processes that answer REST requests",
     )
-    timeout: float = Field(default=60.0, gt=0, description="seconds that an inference may take")
+    timeout: float = Field(default=60.0, gt=0, description="seconds an inference may take")
     max_body_bytes: int = Field(default=64 * 2**20, gt=0, description="largest request body")
     max_pixels: int = Field(
-        default=178_956_970, gt=0, description="pixels of the largest image, in addition to each model's own limit"
+        default=178_956_970, gt=0, description="maximum pixels per image; each model's own limit also applies"
     )
     max_images: int = Field(default=256, gt=0, description="maximum number of images in a batch request")
     batch_concurrency: int = Field(default=4, gt=0, description="images of a batch request in flight at once")

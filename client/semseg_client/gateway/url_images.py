@@ -1,6 +1,6 @@
 """Images given by URL: fetched only from hosts that the server's owner allows.
 
-A name in a URL may resolve to an address inside the owner's network, at once or at a second lookup. So it is resolved once, its
+A name in a URL may resolve to an address inside the owner's network, now or at a second lookup. So it is resolved once, its
 addresses are checked, and the connection goes to one of them. Redirects are checked the same way. No proxy is used: it would
 resolve names itself.
 """
@@ -105,7 +105,7 @@ class _Hosts:
             raise InvalidImage("image may not be fetched from that host: SEMSEG_IMAGE_HOSTS does not list it")
 
     def check_address(self, address: _Address) -> None:
-        """Raise InvalidImage unless the address, which a name may resolve to, is public or listed."""
+        """Raise InvalidImage unless the address, to which a name may resolve, is public or listed."""
         if not (self._listed(address) or _public(address)):
             raise InvalidImage("image may not be fetched from a private address: SEMSEG_IMAGE_HOSTS does not list it")
 
@@ -124,7 +124,7 @@ def _is_network(text: str) -> bool:
 def _public(address: _Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         within = address.ipv4_mapped or address.sixtofour or _behind_nat64(address)
-        if within is not None:  # traffic ends up at that one
+        if within is not None:  # traffic ends up at that address
             return _public(within)
         return address.is_global and address in _UNICAST
     return address.is_global and not address.is_multicast

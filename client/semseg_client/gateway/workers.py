@@ -1,4 +1,4 @@
-"""The gateway's processes: they share a listening socket, and each that dies is replaced."""
+"""The gateway's processes: they share a listening socket, and one that dies is replaced."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ from .settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-_GRACE = 6  # s, for requests under way
+_GRACE = 6  # s for requests under way
 _CLOSING = 2  # s more, for a process to close its connections; then it is killed
-# For the child processes. By default each thread keeps the memory of its largest answer to itself, and the kernel clears new
-# megabytes for every answer, which doubles what a process takes for it. A request body that grows beyond the threshold is moved
-# without a copy.
+# For the child processes. By default, each thread keeps the memory of its largest response, and the kernel clears new memory for
+# every response, which doubles its cost. A request body that grows beyond the threshold is moved without a copy.
 _MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(16 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
-_UNSENT = 256 * 2**10  # bytes of an answer that the kernel buffers beyond those in flight; megabytes by default
-_LOOK = 0.5  # s, between two checks for stopped processes
-_PATIENCE = 60  # s, after which a process that does not answer counts as hung, even on a very busy machine
+_UNSENT = 256 * 2**10  # bytes of a response that the kernel buffers beyond those in flight; by default, it buffers megabytes
+_LOOK = 0.5  # s between two checks for stopped processes
+_PATIENCE = 60  # s after which a process that does not answer counts as hung, even on a very busy machine
 
 
 class Workers(Multiprocess):
@@ -81,7 +80,7 @@ class Workers(Multiprocess):
         self._alive = alive
         self._ending = ending
         self._served = False
-        self.failed = False  # whether it ended because a process could not start; that process has said why
+        self.failed = False  # whether it ended because a process could not start, which has printed the reason
 
     def run(self) -> None:
         threading.Thread(target=self._resume, name="semseg-resume", daemon=True).start()
@@ -91,7 +90,7 @@ class Workers(Multiprocess):
         if self.should_exit.is_set():
             return
         for each in self.processes:
-            each.child_conn.close()  # leaves the other end to the process alone, so that its death ends the wait for its answer
+            each.child_conn.close()  # only the process then holds the other end, and its death ends the wait
         if self._served:
             super().keep_subprocess_alive()
             self._alive()
@@ -123,7 +122,7 @@ class Workers(Multiprocess):
             each.process.kill()
 
     def _resume(self) -> None:
-        """Resume processes that somebody has stopped. They cannot answer, and waiting for one would hold up the others."""
+        """Resume processes that someone has stopped: they cannot answer, and waiting for one would hold up the others."""
         while not self.should_exit.wait(_LOOK):
             for each in list(self.processes):
                 if each.pid is not None:
@@ -135,7 +134,7 @@ def _tls(certificate: Path, settings: Settings, *_: object) -> ssl.SSLContext:
 
 
 def _resume_parent() -> None:
-    """While the parent is stopped, nothing replaces a process that dies."""
+    """Resume the parent: while it is stopped, nothing replaces a process that dies."""
     while True:
         time.sleep(_LOOK)
         resume(os.getppid())
@@ -150,10 +149,10 @@ def _connection(**arguments: Any) -> Protocol:
 
 def _worker(settings: Settings, status: Path | None) -> FastAPI:
     """The application, in a process of its own; the parent never imports what the application is made of."""
-    end_with_parent(signal.SIGKILL)  # tritonserver ends with it, so there is nothing left to answer with
+    end_with_parent(signal.SIGKILL)  # tritonserver ends with the parent, so no request could be answered any more
     raise_open_files()
     parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:  # it ended before that could be set up
+    if parent is not None and os.getppid() != parent.pid:  # the parent ended before this was set up
         sys.exit(0)
     log.configure(settings.access_log)
     threading.Thread(target=_resume_parent, name="semseg-resume", daemon=True).start()

@@ -13,16 +13,16 @@ _NAME = "semseg-export"
 
 
 def find_exporter() -> Path:
-    """The `semseg-export` command: from the environment inside this one, from this one, or from the PATH.
+    """The `semseg-export` command: from the export environment inside this one, from this environment, or from the PATH.
 
     Raises:
-        ServingError: there is none; the message says how to install it.
+        ServingError: it was not found; the message says how to install it.
     """
     for command in _candidates():
         if os.access(command, os.X_OK):
             return command
     raise ServingError(
-        "there is no semseg-export here; install one: make setup in the project's folder,"
+        "found no semseg-export; install it: make setup in the project's folder,"
         " or pip install paddle-semseg-export into an environment whose bin is on the PATH"
     )
 

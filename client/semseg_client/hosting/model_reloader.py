@@ -18,10 +18,10 @@ Load = Callable[[Sequence[str]], None]  # raises ServingError
 
 
 class ModelReloader:
-    """Reloads `models` when their versions change. It looks every `period` seconds.
+    """Reloads `models` when their versions change, checking every `period` seconds.
 
-    The server keeps its version until the new one is loaded, and for good if that fails. `say` reports the outcome from another
-    thread.
+    The server keeps the old version until the new one is loaded, and for good if loading fails. Another thread calls `say` with
+    the outcome.
     """
 
     def __init__(self, repository: Path, models: Sequence[str], say: Callable[[str], None], period: float = _PERIOD) -> None:
@@ -34,7 +34,7 @@ class ModelReloader:
 
     @contextmanager
     def watching(self, load: Load) -> Iterator[None]:
-        """Call `load` with the changed entries while the block runs."""
+        """While the block runs, call `load` with the entries that change."""
         thread = threading.Thread(target=self._watch, args=[load], daemon=True)
         thread.start()
         try:
@@ -50,10 +50,10 @@ class ModelReloader:
                 try:
                     self._look(load, model)
                     troubles.pop(model, None)
-                except Exception as error:  # noqa: BLE001, PERF203 - a full disk, say; it is tried again, and told once
+                except Exception as error:  # noqa: BLE001, PERF203 - a full disk, say: try again, report once
                     if troubles.get(model) != repr(error):
                         troubles[model] = repr(error)
-                        self._tell(f"{model}: the repository cannot be read yet: {error!r}")
+                        self._tell(f"{model}: cannot read the repository, trying again: {error!r}")
 
     def _look(self, load: Load, model: str) -> None:
         found = self._configurations(model)
@@ -63,23 +63,23 @@ class ModelReloader:
             self._known[model] = found
 
     def _take_up(self, load: Load, model: str, changed: Sequence[str], config: ModelConfig) -> None:
-        """The ensemble comes last: it must not describe a network that could not be loaded."""
+        """`changed` has the ensemble last, so that it never describes a network that failed to load."""
         try:
             load(changed)
         except ServingError as error:
             self._tell(
-                f"{model}: the change cannot be loaded, the old version is still served (make rollback MODEL={model}): {error}"
+                f"{model}: cannot load the change, still serving the old version (to undo: make rollback MODEL={model}): {error}"
             )
         else:
             self._tell(f"{model}: version {', '.join(map(str, config.version_policy.specific.versions))} is served now")
 
     def _tell(self, news: str) -> None:
         if not self._ended.is_set():
-            with suppress(Exception):  # nobody listens any more; the watch must go on
+            with suppress(Exception):  # the listener may be gone; keep watching
                 self._say(news)
 
     def _configurations(self, model: str) -> dict[str, ModelConfig]:
-        """The configurations of the model's steps and then of the model, by name. Unreadable ones are left out."""
+        """The configurations of the model's steps, then of the model itself, by name; unreadable ones are left out."""
         found: dict[str, ModelConfig] = {}
         with suppress(ServingError):
             ensemble = configuration(self._repository, model)
@@ -91,7 +91,7 @@ class ModelReloader:
 
 
 def _settled(model: str, found: Mapping[str, ModelConfig]) -> bool:
-    """Whether all entries of the model name the same version. An export replaces them one after the other."""
+    """Whether all entries of the model name the same version: an export replaces them one by one."""
     steps = found[model].ensemble_scheduling.step if model in found else []
     own = [model, *(step.model_name for step in steps if step.model_name.startswith(f"{model}_"))]
     versions = [found[name].version_policy for name in own if name in found]

@@ -1,4 +1,4 @@
-"""Writes into a network's configuration where it runs."""
+"""Sets the device of a network in its configuration."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .repository import check_exported, read
 
 
 def place(repository: Path, model: str, device: Device, provider: str) -> None:
-    """Write into the network's configuration where it runs (docs/contract.md). `provider` is ONNX Runtime's.
+    """Set the device of a model's network in its configuration (docs/contract.md). `provider` is ONNX Runtime's name for it.
 
-    Other settings of the owner are kept where they still make sense.
+    The owner's other settings are kept if they still apply.
 
     Raises:
-        ServingError: the model is not there, or its configuration cannot be read.
+        ServingError: the model does not exist, or its configuration cannot be read.
     """
     check_exported(repository, model)
     entry = repository / network_of(model)
@@ -39,7 +39,7 @@ def place(repository: Path, model: str, device: Device, provider: str) -> None:
 
 
 def _accelerate(config: ModelConfig, name: str, device: Device) -> None:
-    """Make `name` the only accelerator of those that stand for a device, or remove them all if Triton places `name` itself."""
+    """Make `name` the only accelerator that stands for a device. Leave none if Triton itself places networks on that device."""
     accelerators = config.optimization.execution_accelerators
     present = accelerators.cpu_execution_accelerator
     kept = {each.name: each for each in present if each.name == name or each.name not in ACCELERATORS}

@@ -1,4 +1,4 @@
-"""Reads a model repository, and adds the models that all others share."""
+"""Reads a model repository, and adds the models that all others use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def exported_models(repository: Path) -> list[str]:
     """The names of the models in a repository that clients can call.
 
     Raises:
-        ServingError: there is none, or a config.pbtxt cannot be read.
+        ServingError: there are none, or a config.pbtxt cannot be read.
     """
     entries = [path.parent.name for path in sorted(repository.glob(f"*/{CONFIG}"))]
     models = [name for name in entries if is_segmentation(configuration(repository, name))]
@@ -36,16 +36,16 @@ def is_there(repository: Path, name: str) -> bool:
 
 
 def check_exported(repository: Path, model: str) -> None:
-    """Raise ServingError, with what to do, if there is no such model in the repository."""
+    """Raise ServingError, which says what to do, if the repository has no such model."""
     if not is_there(repository, model):
         raise ServingError(f"{model} is not in {repository}; export it: make export MODEL={model}")
 
 
 def add_shared_models(repository: Path) -> None:
-    """Copy the models that all others share into a repository that lacks them. It is created if needed.
+    """Add the models that all others use to a repository that lacks them. The repository is created if needed.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the repository cannot be written.
     """
     missing = [name for name in SHARED if not is_there(repository, name)]
     if not missing:
@@ -61,7 +61,7 @@ def configuration(repository: Path, name: str) -> ModelConfig:
     """The configuration of one entry of a repository.
 
     Raises:
-        ServingError: it is not there, or cannot be read.
+        ServingError: it does not exist or cannot be read.
     """
     return read(repository / name / CONFIG, allow_unknown=True)
 

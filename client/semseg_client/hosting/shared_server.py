@@ -19,13 +19,13 @@ _PROVIDERS = "import onnxruntime; print(*onnxruntime.get_available_providers())"
 
 
 class SharedServer:
-    """One use of the server of a model repository. `url` is its gRPC address; `close` releases it."""
+    """A handle on the shared server of a model repository. `url` is its gRPC address; `close` releases it."""
 
     def __init__(self, repository: Path, model: str, device: Device | None = None) -> None:
-        """Start the server, or load the model into a running one. `device` is where the network runs from now on.
+        """Start the server, or load the model into a running one. From now on, the network runs on `device`.
 
         Raises:
-            DeviceError: the installed ONNX Runtime does not run networks there.
+            DeviceError: the installed ONNX Runtime cannot run networks on it.
             ServingError: the server could not be started, or the model not loaded.
         """
         if device is not None:
@@ -38,7 +38,7 @@ class SharedServer:
         return self._shared.server.grpc_url
 
     def close(self) -> None:
-        """Release the server. It stops when nobody uses it."""
+        """Release the server. It stops when nobody uses it any more."""
         if self._open:
             self._open = False
             _release(self._shared)
@@ -55,18 +55,18 @@ def set_device(repository: Path, model: str, device: Device) -> None:
     """Make the model's network run on `device` when a server of this environment loads it.
 
     Raises:
-        DeviceError: the installed ONNX Runtime does not run networks there.
-        ServingError: the model is not there, or its configuration cannot be read.
+        DeviceError: the installed ONNX Runtime cannot run networks on it.
+        ServingError: the model does not exist, or its configuration cannot be read.
     """
     place(repository, model, device, device.provider(_execution_providers(device)))
 
 
 def _execution_providers(device: Device) -> list[str]:
-    """The providers of the ONNX Runtime beside tritonserver. For the CPU there is no need to ask."""
+    """The execution providers of the ONNX Runtime installed with tritonserver. The CPU needs no check."""
     if device.kind == "cpu":
         return ["CPUExecutionProvider"]
     python = Path(program()).resolve().with_name("python")
-    done = subprocess.run([python, "-c", _PROVIDERS], capture_output=True, text=True, check=False)  # noqa: S603 - our server's
+    done = subprocess.run([python, "-c", _PROVIDERS], capture_output=True, text=True, check=False)  # noqa: S603 - our Python
     return done.stdout.split() or ["CPUExecutionProvider"]
 
 
@@ -115,7 +115,7 @@ def _is_loaded(server: Supervisor, model: str) -> bool:
 
 def _stop(shared: _Shared) -> None:
     shared.server.stop()
-    _servers.pop(shared.repository, None)  # not earlier: if interrupted, the atexit hook finishes
+    _servers.pop(shared.repository, None)  # only now: if `stop` is interrupted, the atexit hook finishes it
 
 
 @atexit.register

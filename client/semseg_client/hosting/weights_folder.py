@@ -1,7 +1,7 @@
 """Uses a folder of the user's own weights as a pipeline's model: exports it on first use, and again when it has changed.
 
-The ensemble's configuration has a SHA-256 of what was exported (`folder_sha256` in docs/contract.md). So nothing but the model
-repository has to be kept, and no exporter is needed while the folder stays the same.
+The ensemble's configuration records a SHA-256 of what was exported (`folder_sha256` in docs/contract.md). So nothing has to be
+kept outside the model repository, and no exporter is needed while the folder stays the same.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from .exporter import find_exporter
 from .repository import add_shared_models, configuration, is_there
 
 _CLASSES = "classes.txt"
-_FAILED = "Export failed: "  # the exporter's word
-_LONGEST_NAME = 64  # characters of the folder's name in the model's name; a file system allows 255, with all that is added
+_FAILED = "Export failed: "  # how the exporter's own error line begins
+_LONGEST_NAME = 64  # characters of the folder's name in the model's name; a file system allows 255, all suffixes included
 
 
 @dataclass(frozen=True)
@@ -41,30 +41,30 @@ class _Weights:
 
 
 def served_name(model: str | Path, architecture: str | None, repository: Path, url: str | None) -> str:
-    """The name that `model`, a name or a folder of weights, is served by. A folder is exported if needed.
+    """The name under which `model`, a name or a folder of weights, is served. A folder is exported if needed.
 
-    `architecture` is PaddleX's name of the network, which trained weights (.pdparams) need.
+    `architecture` is PaddleX's name of the network; trained weights (.pdparams) need it.
 
     Raises:
-        ServingError: the folder cannot be exported, or the model is to be served by the server at `url`.
+        ServingError: the folder cannot be exported, or `url` names a server, which serves models only by name.
     """
     if isinstance(model, str):
         return model
     if url is not None:
         raise ServingError(
-            f"the server at {url} serves models by name, and {model} is a folder: export it where that server's model repository"
-            " is (semseg-export NAME --weights FOLDER), and give its name"
+            f"the server at {url} serves models by name, and {model} is a folder: export it into that server's model"
+            " repository (semseg-export NAME --weights FOLDER) and use that name instead"
         )
     return exported(model.expanduser(), architecture, repository)
 
 
 def exported(folder: Path, architecture: str | None, repository: Path) -> str:
-    """The name in `repository` of the model made from the weights in `folder`, as they are now. It is exported if needed.
+    """The name in `repository` of the model made from the current weights in `folder`. It is exported if needed.
 
-    If several processes need it, one exports and the others wait. A user at a terminal is told.
+    If several processes need it, one exports and the others wait. At a terminal, the user sees the progress.
 
     Raises:
-        ServingError: there are no weights, no exporter, or the exporter refused them.
+        ServingError: there are no weights or no exporter, or the exporter refused the weights.
     """
     name = name_of(folder)
     repository = repository.resolve()
@@ -81,7 +81,7 @@ def exported(folder: Path, architecture: str | None, repository: Path) -> str:
 
 
 def name_of(folder: Path) -> str:
-    """The folder's name, as far as a model may have it, and eight digits that make it unique."""
+    """The folder's name, reduced to what a model's name may contain, and eight digits that make it unique."""
     path = folder.resolve()
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name)[:_LONGEST_NAME].strip("._-")
     return f"{plain or 'weights'}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
@@ -90,14 +90,14 @@ def name_of(folder: Path) -> str:
 def _find(folder: Path) -> _Weights:
     """Find what the exporter would: an inference archive in the folder or one level below, or else trained weights."""
     if not folder.is_dir():
-        raise ServingError(f"{folder} is {'not a' if folder.exists() else 'no'} folder of weights")
+        raise ServingError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}: expected a folder of weights")
     place = network_folder(folder)
     if place is not None:
         return _weights(place, [place / name for name in (*PROGRAMS, PARAMETERS, DESCRIPTION)], (folder, place))
     inside = sorted(folder.iterdir())
     trained = [file for file in inside if file.suffix == TRAINED]
     if len(trained) > 1:
-        raise ServingError(f"{folder} holds several trained weights ({', '.join(file.name for file in trained)}): keep only one")
+        raise ServingError(f"{folder} holds several weight files ({', '.join(file.name for file in trained)}): keep only one")
     if not trained:
         raise ServingError(f"{folder} holds no weights: neither {' nor '.join(PROGRAMS)} with {PARAMETERS}, nor a {TRAINED}")
     described = [file for file in inside if file.suffix in (".yml", ".yaml")]
@@ -106,12 +106,12 @@ def _find(folder: Path) -> _Weights:
 
 def _weights(given: Path, files: list[Path], places: tuple[Path, ...]) -> _Weights:
     classes = next((place / _CLASSES for place in places if (place / _CLASSES).is_file()), None)
-    read = [file for file in files if file.is_file()]  # what is missing, the exporter tells
+    read = [file for file in files if file.is_file()]  # the exporter reports missing files
     return _Weights(given, tuple(read if classes is None else [*read, classes]), classes)
 
 
 def _sha256(weights: _Weights, architecture: str | None) -> str:
-    """SHA-256 over everything that makes the model: each file with its name and length, so that the digest is unambiguous."""
+    """SHA-256 over everything that determines the model: each file with name and length, so that the digest is unambiguous."""
     whole = hashlib.sha256()
     if weights.trained:
         whole.update(f"{architecture}\0".encode())
@@ -154,15 +154,15 @@ def _export(folder: Path, weights: _Weights, architecture: str | None, repositor
             command += ["--classes", weights.classes.resolve()]
         if weights.trained and architecture is not None:
             command += ["--architecture", architecture]
-        with subprocess.Popen(  # noqa: S603 - our exporter, its arguments a list
+        with subprocess.Popen(  # noqa: S603 - our exporter, arguments as a list
             ending_with_us(command),
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr if watched else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            start_new_session=True,  # Ctrl-C at a terminal reaches us alone
-            pass_fds=[lock],  # if we are killed, the next one waits until the exporter has cleaned up
+            start_new_session=True,  # Ctrl-C at a terminal reaches only us
+            pass_fds=[lock],  # if we are killed, the next process waits until the exporter has cleaned up
         ) as process:
             try:
                 _, complaints = process.communicate()
@@ -173,7 +173,7 @@ def _export(folder: Path, weights: _Weights, architecture: str | None, repositor
 
 
 def _reason(complaints: str) -> str:
-    """The exporter's own line. Below it may be the output of a program that it ran."""
+    """The exporter's own error line. Output of a program that it ran may follow it."""
     lines = [line.strip(" │") for line in complaints.splitlines() if any(map(str.isalnum, line))]
     failed = [line for line in lines if line.startswith(_FAILED)]
     return (failed or lines or [""])[-1].removeprefix(_FAILED)

@@ -1,4 +1,4 @@
-"""Writes pixels as a BMP file: lossless, decoded by every server, as fast as a copy, without OpenCV."""
+"""Writes pixels as a BMP file: lossless, readable by every server, as fast as a copy, and without OpenCV."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def bmp(pixels: npt.NDArray[Any]) -> bytes:
     rows = np.zeros((height, -(-width * 3 // 4) * 4), np.uint8)  # each row is padded to a multiple of 4 bytes
     rows[:, : width * 3] = colours.reshape(height, width * 3)
     size = _HEADER.size + rows.nbytes
-    # A negative height says that the first row is the top one.
+    # A negative height means that the first row is the top one.
     header = _HEADER.pack(b"BM", size, 0, _HEADER.size, 40, width, -height, 1, 24, 0, rows.nbytes, 0, 0, 0, 0)
     return b"".join((header, rows.data))

@@ -18,12 +18,12 @@ _HEADERS = {"User-Agent": "paddle-semseg-triton"}
 
 
 def download(url: str, most_bytes: int = MOST_BYTES, timeout: float = 30.0, deadline: float = 600.0) -> bytes:
-    """The content behind an http:// or https:// URL. Redirects are followed only to such URLs.
+    """Download an http:// or https:// URL. Redirects are followed only to such URLs.
 
-    `timeout` is how long the server may stay silent, `deadline` the time for the whole download, both in seconds.
+    `timeout` is how long the server may send nothing, `deadline` the limit for the whole download, both in seconds.
 
     Raises:
-        NoImage: it cannot be downloaded; with the reason and what to do.
+        NoImage: it cannot be downloaded; the message gives the reason and what to do.
         ModuleNotFoundError: httpx is not installed.
     """
     import httpx
@@ -37,7 +37,7 @@ def download(url: str, most_bytes: int = MOST_BYTES, timeout: float = 30.0, dead
                 raise NoImage(f"the server answered {status}: check the address")
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 raise NoImage("is a web page: pass the address of the image itself")
-            # Too much is refused before it is sent, if it is announced; what is announced need not be true.
+            # Refuse too large a body before it arrives, if its length is announced. The announced length may be wrong.
             announced = response.headers.get("Content-Length", "")
             _check_size(int(announced) if announced.isdecimal() else 0, most_bytes)
             for block in response.iter_bytes():
@@ -46,14 +46,14 @@ def download(url: str, most_bytes: int = MOST_BYTES, timeout: float = 30.0, dead
                 if time.monotonic() > latest:
                     raise NoImage(f"was not complete after {deadline:g} s: download it by other means and pass the file")
     except httpx.TimeoutException as error:
-        raise NoImage(f"the server was silent for {timeout:g} s: try again") from error
+        raise NoImage(f"the server sent nothing for {timeout:g} s: try again") from error
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         raise NoImage(f"is not an http:// or https:// address, or redirects to something else: {error}") from error
     except httpx.TooManyRedirects as error:
-        raise NoImage("redirects without end: check it") from error
+        raise NoImage("redirects too many times: check the address") from error
     except httpx.ConnectError as error:
         raise NoImage(f"the server cannot be reached ({error}): check the address and the network") from error
-    except ValueError as error:  # of a host's name with an empty part, or of a proxy in the environment that is of no known kind
+    except ValueError as error:  # a host name with an empty label, or an unsupported kind of proxy in the environment
         raise NoImage(f"cannot be requested ({error}): check the address and the proxy in the environment") from error
     except httpx.HTTPError as error:
         raise NoImage(f"the transfer broke off ({str(error) or type(error).__name__}): try again") from error
@@ -61,13 +61,13 @@ def download(url: str, most_bytes: int = MOST_BYTES, timeout: float = 30.0, dead
 
 
 def file_name(url: str) -> str:
-    """A name for a file from there: the last part of the path, or else the host."""
+    """A name for the file at `url`: the last part of its path, or else the host."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
         raise NoImage(f"is not a valid address: {error}") from error
     name = PurePosixPath(unquote(parts.path)).name or parts.hostname or "download"
-    return re.sub(r"[^\w. -]", "_", name)  # a decoded %5C or %00 must not come into a path
+    return re.sub(r"[^\w. -]", "_", name)  # a decoded %5C or %00 must not get into a path
 
 
 @cache

@@ -1,7 +1,7 @@
 """The header of an image file, read before any decoder sees the file.
 
 A file of a few kilobytes can claim a gigapixel, a chunk of 4 GB or a million scans, and decoders believe it. This code decodes
-nothing and believes nothing: it checks lengths against the file's own and bounds its steps.
+nothing and believes nothing: it checks every length against the file's size and bounds its own steps.
 `preprocess` and the client package each have a copy of this file; a test keeps them equal.
 """
 
@@ -14,26 +14,26 @@ from struct import calcsize, error, unpack_from
 
 FORMATS = "JPEG, PNG, BMP, WebP, TIFF, PNM, Sun raster"
 LONGEST_SIDE = 2**20  # pixels; OpenCV's limit
-MOST_MEMORY = 2**30  # bytes of a decoder besides its output: six for each of the 178,956,970 pixels that OpenCV accepts
+MOST_MEMORY = 2**30  # bytes that a decoder may use on top of its output: six for each of OpenCV's maximum of 178,956,970 pixels
 MOST_SEGMENTS = 2**16  # chunks, segments, strips or tiles per file; each costs a decoder up to 50 us
-MOST_SCANS = 100  # per JPEG; 10 are common. Each costs a pass over the whole image, in as little as 250 bytes
-MOST_WORK = 2**32  # pixels times scans: half a minute
+MOST_SCANS = 100  # per JPEG; 10 are common. A scan of only 250 bytes costs a pass over the whole image
+MOST_WORK = 2**32  # pixels times scans; takes half a minute
 MOST_TEXTS = 32  # compressed texts per PNG; libpng expands each to up to 8 MB
 MOST_PAGES = 10_000
 MOST_TAGS = 4096  # libtiff's limit
-MOST_TILE = 2**22  # pixels of a TIFF tile; a larger one must be in proportion to the image
+MOST_TILE = 2**22  # pixels per TIFF tile; a larger one may have up to twice the image's pixels
 
 
 class Unreadable(ValueError):
-    """No decoder may see this file; the message continues "image"."""
+    """This file must not reach a decoder; the message follows the field's name."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """`width` and `height`, in pixels, are the file's own; EXIF may still turn the image.
+    """`width` and `height`, in pixels, are as stored in the file; EXIF may still rotate the image.
 
-    `memory` is the most that a decoder needs besides its output, in bytes. `animation` is the offset of the name of the chunk
-    that animates a PNG; 0 for a still image.
+    `memory` is the maximum that a decoder needs on top of its output, in bytes. `animation` is the offset of the chunk name
+    `acTL`, which animates a PNG; 0 for a still image.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Header:
 def read(data: bytes) -> Header:
     """The header of an encoded image.
 
-    Raises Unreadable if its kind is not in FORMATS, its lengths show that it is not whole, or it costs too much to decode.
+    Raises Unreadable if its kind is not in FORMATS, its lengths show that it is incomplete, or it costs too much to decode.
     """
     if not data:
         raise Unreadable("is empty (0 bytes)")
@@ -58,7 +58,7 @@ def read(data: bytes) -> Header:
     except (error, OverflowError):  # an offset points past the file's end
         raise Unreadable(f"cannot be decoded: the {len(data)} bytes are not a whole image: its header is cut off") from None
     if not 1 <= header.width <= LONGEST_SIDE or not 1 <= header.height <= LONGEST_SIDE:
-        raise _broken(header.kind, f"its size is {header.width}x{header.height}; sides are from 1 to {LONGEST_SIDE} pixels")
+        raise _broken(header.kind, f"its size is {header.width}x{header.height}; sides must be from 1 to {LONGEST_SIDE} pixels")
     if header.memory > MOST_MEMORY:
         raise Unreadable(f"cannot be decoded: this {header.kind} of {header.width}x{header.height} would take too much memory")
     return header
@@ -96,7 +96,7 @@ def _jpeg(data: bytes) -> Header:
             scans += 1
             header, components, progressive = frame
             if not progressive and data[start : start + 1] == bytes([components]):
-                return replace(header, memory=0)  # decoded row by row; nothing after it is read
+                return replace(header, memory=0)  # decoded row by row; a decoder reads no further
             if scans > MOST_SCANS or scans * header.width * header.height > MOST_WORK:
                 raise _odd("JPEG", f"of {header.width}x{header.height} in {scans} scans or more")
     if frame is None or not scans:
@@ -105,7 +105,7 @@ def _jpeg(data: bytes) -> Header:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Each marker and the offset of its content. Skips the data of scans."""
+    """Each marker and the offset of its content. Skips scan data."""
     position, marker = 2, 0
     for _ in range(MOST_SEGMENTS):
         found = _jpeg_marker(data, position, marker == _JPEG_SCAN)
@@ -119,7 +119,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _jpeg_marker(data: bytes, position: int, after_scan: bool) -> re.Match[bytes] | None:
-    """The next marker. Searches a megabyte at a time, so that other threads get their turn; segments are never that far apart."""
+    """The next marker. Searches a megabyte at a time, so that other threads can run; between segments, one megabyte is enough."""
     for start in range(position, len(data) if after_scan else min(len(data), position + 1), _JPEG_STRETCH):
         found = (_JPEG_AFTER_SCAN if after_scan else _JPEG_MARKER).search(data, start, start + _JPEG_STRETCH + 1)
         if found is not None:
@@ -128,7 +128,7 @@ def _jpeg_marker(data: bytes, position: int, after_scan: bool) -> re.Match[bytes
 
 
 def _jpeg_frame(data: bytes, marker: int, start: int) -> tuple[Header, int, bool]:
-    """The header, with the memory for decoding all of it at once; the number of components; whether it is progressive."""
+    """The header, with the memory for decoding the whole image at once; the number of components; whether it is progressive."""
     bits, height, width, components = unpack_from(">BHHB", data, start)
     if marker not in _JPEG_READ:
         raise _odd("JPEG", "with lossless or differential coding")
@@ -145,7 +145,7 @@ def _jpeg_frame(data: bytes, marker: int, start: int) -> tuple[Header, int, bool
     return Header("JPEG", width, height, blocks * 128), components, marker in _JPEG_PROGRESSIVE
 
 
-# By colour type: the bits per sample that it may have, and its samples.
+# Per colour type: the allowed bits per sample, and the samples per pixel.
 _PNG_KINDS = {0: ((1, 2, 4, 8, 16), 1), 2: ((8, 16), 3), 3: ((1, 2, 4, 8), 1), 4: ((8, 16), 2), 6: ((8, 16), 4)}
 _PNG_SIZES = {b"IHDR": (13, 13), b"acTL": (8, 8), b"fcTL": (26, 26), b"PLTE": (3, 768), b"tRNS": (1, 256)}
 _DEFLATE_RATIO = 1032  # zlib's maximum
@@ -174,18 +174,18 @@ def _png(data: bytes) -> Header:
     if texts > MOST_TEXTS:
         raise _odd("PNG", f"with more than {MOST_TEXTS} compressed texts")
     if not first or first[0] & 15 != 8 or height * (width * samples * bits // 8) > taken * _DEFLATE_RATIO:
-        raise _broken("PNG", f"its {taken} bytes of pixels do not make {width}x{height}")
+        raise _broken("PNG", f"its {taken} bytes of pixel data cannot be an image of {width}x{height}")
     return Header("PNG", width, height, animation=animation)
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and length of the content of each chunk after the header, up to the last."""
+    """The name of each chunk between IHDR and IEND, and the start and length of its content."""
     position = 33
     for _ in range(MOST_SEGMENTS):
         length, name = unpack_from(">I4s", data, position)
         if length + 12 > len(data) - position:
             told = name.decode() if name.isalnum() else "?"
-            raise _broken("PNG", f"its chunk {told} claims {length} bytes, of which the file has {len(data) - position - 8}")
+            raise _broken("PNG", f"its chunk {told} claims {length} bytes, but only {len(data) - position - 8} follow")
         if name == b"IEND":
             return
         yield name, position + 8, length
@@ -214,7 +214,7 @@ def _bmp(data: bytes) -> Header:
         raise _broken("BMP", "its palette or its pixels lie outside the file")
     pitch = -(-width * bits // 32) * 4
     if compression in (0, 3) and offset + pitch * abs(height) > len(data):
-        raise _broken("BMP", f"it claims {pitch * abs(height)} bytes of pixels, of which the file has {len(data) - offset}")
+        raise _broken("BMP", f"it claims {pitch * abs(height)} bytes of pixels, but the file has only {len(data) - offset}")
     return Header("BMP", width, abs(height))
 
 
@@ -241,14 +241,14 @@ def _webp(data: bytes) -> Header:
 
 
 def _webp_chunks(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and length of the content of each chunk."""
+    """The name of each chunk, and the start and length of its content."""
     for _ in range(MOST_SEGMENTS):
         if position + 8 > end:
             return
         name, length = unpack_from("<4sI", data, position)
         if length > end - position - 8:
             told = name.decode() if name.isalnum() else "?"
-            raise _broken("WebP", f"its chunk {told} claims {length} bytes, of which {end - position - 8} are there")
+            raise _broken("WebP", f"its chunk {told} claims {length} bytes, but only {end - position - 8} follow")
         yield name, position + 8, length
         position += 8 + length + length % 2
     raise _broken("WebP", f"it has more than {MOST_SEGMENTS} chunks")
@@ -317,7 +317,7 @@ def _tiff(data: bytes) -> Header:
 
 
 class _TiffTags:
-    """The first directory. The file's length bounds the cost of reading it."""
+    """The tags of the first directory. The file's length bounds the cost of reading them."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -329,7 +329,7 @@ class _TiffTags:
         pages = {at}
         while following and following < len(data):
             if following in pages or len(pages) == MOST_PAGES:
-                raise _broken("TIFF", f"its pages form a loop, or are more than {MOST_PAGES}")
+                raise _broken("TIFF", f"its pages form a loop, or there are more than {MOST_PAGES}")
             pages.add(following)
             following = self._following(following)
 
@@ -342,7 +342,7 @@ class _TiffTags:
         return self.all(tag, 1)[0] if tag in self.entries else int(default or 0)
 
     def all(self, tag: int, most: int) -> tuple[int, ...]:
-        """The first values, at most `most`; none if the tag is missing."""
+        """The tag's values, at most the first `most`; empty if the tag is missing."""
         kind, count, at = self.entries.get(tag, ("B", 0, 0))
         if tag in self.entries and not count:
             raise _broken("TIFF", f"its tag {tag} is empty")
@@ -366,7 +366,7 @@ class _TiffTags:
             value = entry + size - inline if length <= inline else outside
             self.entries.setdefault(tag, (kind, count, value))
             held += min(length, len(self.data))
-        if held > 2 * len(self.data) + 2**16:  # libtiff keeps a copy of each
+        if held > 2 * len(self.data) + 2**16:  # libtiff keeps a copy of each value
             raise _broken("TIFF", "its tags claim more than the file holds")
         return self._following(at)
 
@@ -400,7 +400,7 @@ def _pnm(data: bytes) -> Header:
         kind, samples * (2 if most > 255 else 1) if kind > 3 else 2 * samples - 1
     )
     if needed > len(data) - found.end():
-        raise _broken("PNM", f"{width}x{height} need {needed} bytes, of which the file has {len(data) - found.end()}")
+        raise _broken("PNM", f"{width}x{height} needs {needed} bytes, but the file has only {len(data) - found.end()}")
     return Header("PNM", width, height)
 
 
@@ -413,7 +413,7 @@ def _sun(data: bytes) -> Header:
         raise _broken("Sun raster", "its colour map is wrong")
     needed = 32 + map_length + (-(-width * bits // 8) + 1) // 2 * 2 * height
     if needed > len(data):
-        raise _broken("Sun raster", f"{width}x{height} need {needed} bytes, of which the file has {len(data)}")
+        raise _broken("Sun raster", f"{width}x{height} needs {needed} bytes, but the file has only {len(data)}")
     return Header("Sun raster", width, height)
 
 

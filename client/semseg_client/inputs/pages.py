@@ -14,29 +14,29 @@ from .bitmap import bmp
 Kind = Literal["pdf", "tiff", "video"]
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm"})
-HEAD = 64  # bytes from the beginning of a file: enough to tell its kind
+HEAD = 64  # first bytes of a file, enough to tell its kind
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
-# ISO media, but for the still images among them (AVIF, HEIF); AVI; Matroska and WebM.
+# ISO media except still images (AVIF, HEIF); AVI; Matroska and WebM.
 _VIDEO = re.compile(rb".{4}ftyp(?!avi|hei|hev|mif|msf)|RIFF.{4}AVI |\x1aE\xdf\xa3", re.DOTALL)
-_PDF_SCALE = 2.0  # pixels a point, as in PaddleX 3.7.2
-_PDF_PIXELS = 178_956_970  # as many as the server decodes; a larger page is rendered smaller, as in PaddleX
-# PDFium allows one thread at a time, whatever the document. The lock is reentrant because the garbage collector may close an
-# abandoned document while another one is being read.
+_PDF_SCALE = 2.0  # pixels per point, as in PaddleX 3.7.2
+_PDF_PIXELS = 178_956_970  # the most that the server decodes; a larger page is scaled down, as in PaddleX
+# PDFium allows one thread at a time, even for different documents. The lock is reentrant because the garbage collector may
+# close an abandoned document while another is being read.
 _PDFIUM = threading.RLock()
 
 
 class NoImage(Exception):
-    """Why an input, or one of its pages, gave no image."""
+    """The reason why an input, or one of its pages, gave no image."""
 
 
-Page = bytes | NoImage  # an encoded image, or why this page is none
+Page = bytes | NoImage  # an encoded image, or why the page has none
 
 
 def kind_of(suffix: str, head: bytes) -> Kind | None:
-    """The kind of a file with several images, judged by its suffix or its first bytes; None: it is a single image.
+    """The kind of a file with several images, judged by its suffix or its first bytes; None for a single image.
 
-    The suffix comes first, so that a damaged file is reported as what it was. A file from a URL may have no suffix.
+    The suffix is tried first, so that a damaged file is still reported by its kind. A file from a URL may have no suffix.
     """
     suffix = suffix.lower()
     if suffix == ".pdf" or head.startswith(b"%PDF-"):
@@ -47,10 +47,10 @@ def kind_of(suffix: str, head: bytes) -> Kind | None:
 
 
 def pages(file: Path, kind: Kind) -> Iterator[Page] | None:
-    """The images of `file`, each read when it is asked for. None for a TIFF with one frame: it is a single image.
+    """The images of `file`, each read when requested. None for a TIFF with one frame, which is a single image.
 
     Raises, here or at the first page:
-        NoImage: there is none.
+        NoImage: the file has no image.
         ModuleNotFoundError: a package that reads files of this kind is not installed.
     """
     match kind:
@@ -70,7 +70,7 @@ def _tiff(file: Path, count: int) -> Iterator[Page]:
 
     for index in range(count):
         try:
-            # As the server decodes a TIFF of one page. Of the pages before this one, only the headers are read.
+            # Decoded as the server decodes a TIFF with one page. Only the headers of the preceding pages are read.
             _, found = cv2.imreadmulti(str(file), start=index, count=1, flags=cv2.IMREAD_COLOR)
         except cv2.error:
             found = ()
@@ -80,7 +80,7 @@ def _tiff(file: Path, count: int) -> Iterator[Page]:
 def _video(file: Path) -> Iterator[Page]:
     import cv2
 
-    capture = cv2.VideoCapture(str(file.absolute()))  # to FFmpeg, a name such as "pipe:1.mp4" would be a protocol
+    capture = cv2.VideoCapture(str(file.absolute()))  # FFmpeg would take a name such as "pipe:1.mp4" for a protocol
     try:
         got, frame = capture.read()
         if not got:
@@ -100,11 +100,11 @@ def _pdf(file: Path) -> Iterator[Page]:
             document = pypdfium2.PdfDocument(file)
     except pypdfium2.PdfiumError as error:
         if re.search("password|security", str(error), re.IGNORECASE):
-            raise NoImage("the PDF file is protected by a password: save it without one") from error
-        raise NoImage("cannot be read as a PDF file: it is damaged or has no pages") from error  # PDFium itself may say "Success"
+            raise NoImage("the PDF file is password-protected: save it without a password") from error
+        raise NoImage("cannot be read as a PDF file: it is damaged or has no pages") from error  # PDFium may say "Success"
     try:
         with _PDFIUM:
-            document.init_forms()  # so that what was filled in is drawn
+            document.init_forms()  # so that filled-in form fields are drawn
             count = len(document)
         for index in range(count):
             yield _rendered(document, index)

@@ -26,7 +26,7 @@ Input: TypeAlias = (
 )
 Item: TypeAlias = "str | bytes | npt.NDArray[Any] | Source | Unreadable"
 
-# PaddleX 3.7.2's, and .jpe, which OpenCV takes too.
+# PaddleX 3.7.2's, and .jpe, which OpenCV reads, too.
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".dib", ".jpeg", ".jpg", ".jpe", ".png", ".webp", ".pbm", ".pgm", ".ppm", ".pnm", ".sr", ".ras", ".tiff", ".tif"}
 )
@@ -39,24 +39,24 @@ _ACCEPTED = (
 
 
 def sources(given: Input) -> Iterator[Source | Unreadable]:
-    """The images of `given`, in order. Each is read, downloaded or rendered only when it is asked for.
+    """The images of `given`, in order. Each is read, downloaded or rendered only when requested.
 
     A path may be an image, a PDF, a TIFF with several frames, a video or a folder. A folder is searched recursively, in the
-    order of the names; hidden files and suffixes other than SUFFIXES are skipped. A glob pattern finds the same files that a
-    folder would. An input without an image gives an Unreadable in its place.
+    order of the names; hidden files and suffixes other than SUFFIXES are skipped. A glob pattern is limited to the
+    same suffixes. An input without an image yields an Unreadable instead.
 
     Raises:
-        InvalidInput: `given`, or something in its lists and dicts, is of an unknown kind. This is raised before anything is
-            read; for items of an iterator, when they come.
+        InvalidInput: `given`, or something in its lists and dicts, is of an unsupported type. Raised before anything is
+            read; for items of an iterator, when they are reached.
     """
     return itertools.chain.from_iterable(map(images, items(given)))
 
 
 def items(given: Input) -> Iterator[Item]:
-    """The single items of `given`, none of them read yet: file paths, URLs, contents, and Unreadables.
+    """The individual items of `given`, not yet read: file paths, URLs, contents, and Unreadables.
 
     Raises:
-        InvalidInput: as `sources` does.
+        InvalidInput: see `sources`.
     """
     _check(given)
     return _items(given)
@@ -86,9 +86,9 @@ def _check(given: object) -> None:
         case list() | tuple():
             for item in given:
                 _check(item)
-        case _ if hasattr(given, "read"):  # its iterator would give lines
+        case _ if hasattr(given, "read"):  # iterating over it would yield lines
             raise InvalidInput(f"an open file ({_kind(given)}) is not an input: pass its path, or the result of its read()")
-        case Iterable() if not hasattr(given, "__array__"):  # a tensor's would give rows
+        case Iterable() if not hasattr(given, "__array__"):  # iterating over a tensor would yield rows
             pass
         case _:
             raise InvalidInput(f"{_kind(given)} is not an input: pass {_ACCEPTED}")
@@ -139,7 +139,7 @@ def _is_url(given: str) -> bool:
 def _named(given: str) -> Iterator[str | Unreadable]:
     if _is_url(given):
         return iter([given])
-    if not given:  # pathlib would take it for the working directory
+    if not given:  # pathlib would read it as the working directory
         return iter([Unreadable(given, "the path is empty")])
     try:
         mode = Path(given).stat().st_mode
@@ -149,15 +149,15 @@ def _named(given: str) -> Iterator[str | Unreadable]:
         return _matching(given) if glob.has_magic(given) else iter([Unreadable(given, why(error))])
     except OSError as error:
         return iter([Unreadable(given, why(error))])
-    except ValueError as error:  # there is a NUL in it
+    except ValueError as error:  # it contains a NUL
         return iter([Unreadable(given, str(error))])
     return _folder(given) if stat.S_ISDIR(mode) else iter([given])
 
 
 def _folder(given: str) -> Iterator[str | Unreadable]:
-    """The files in a folder. Links to folders are not followed: they may lead back.
+    """The files in a folder. Links to folders are not followed: they may form loops.
 
-    An empty folder gives an Unreadable rather than an error, since it may be one of many inputs.
+    An empty folder yields an Unreadable instead of an error, since it may be one of many inputs.
     """
     barred: list[OSError] = []
     found = []
@@ -172,17 +172,17 @@ def _folder(given: str) -> Iterator[str | Unreadable]:
 
 
 def _matching(pattern: str) -> Iterator[str | Unreadable]:
-    """The files that match and have a known suffix. As in a folder, nobody has named them one by one."""
+    """The matching files with a known suffix. Others are skipped, as in a folder: nobody named them individually."""
     found = sorted({path for path in _globbed(pattern) if _known(path) and Path(path).is_file()})
     if not found:
-        yield Unreadable(pattern, "there is no such file, and as a pattern it matches no image, PDF or video")
+        yield Unreadable(pattern, "no such file, and as a glob pattern it matches no image, PDF or video")
     yield from found
 
 
 def _globbed(pattern: str) -> Iterator[str]:
-    """Like glob, but `**` does not follow links to folders: with two that lead back, it would never end.
+    """Like glob, but `**` does not follow links to folders: two that form loops could make the search endless.
 
-    Path.glob takes no absolute pattern, and gives hidden files.
+    Path.glob does not work here: it rejects absolute patterns and returns hidden files.
     """
     deep = re.search(r"(?:^|(?<=/))\*\*(?:/+|$)", pattern)
     if deep is None:
@@ -192,7 +192,7 @@ def _globbed(pattern: str) -> Iterator[str]:
     for top in glob.iglob(before) if before else [""]:  # noqa: PTH207
         for parent, folders, _ in os.walk(top or "."):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            inside = os.path.join(parent, "")  # noqa: PTH118 - a slash at its end
+            inside = os.path.join(parent, "")  # noqa: PTH118 - ends in a slash
             yield from _globbed(glob.escape(inside if top else inside.removeprefix("./")) + after)
 
 

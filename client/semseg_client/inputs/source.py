@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from .download import download, file_name
 from .pages import HEAD, Kind, NoImage, kind_of, pages
 
-_PACKAGES = {"cv2": "opencv-python-headless"}  # those not called as they are imported
-_MOST_BYTES = 2**31 - 2**20  # gRPC's limit, less some room for what is sent along with the image
+_PACKAGES = {"cv2": "opencv-python-headless"}  # where the package's name differs from the module's
+_MOST_BYTES = 2**31 - 2**20  # gRPC's limit, minus room for the rest of the request
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Source:
     """One image to segment.
 
     `content` is an encoded image: the file's own bytes if the file is one image, else a BMP file.
-    `input_path` is the path or URL, None for arrays and bytes. Files found in a folder begin with the folder's path.
+    `input_path` is the path or URL, None for arrays and bytes. The paths of files found in a folder begin with the folder's path.
     `page_index` counts the pages of a PDF or the frames of a TIFF or video from 0. It is None for a single image.
-    `name` is a stem for saved files. Two sources may have the same name: whoever saves them must make it unique.
+    `name` is a stem for saved files. Two sources may have the same name: code that saves them must make it unique.
     `suffix` is the suffix of the input's name as written, with its dot, or "".
     """
 
@@ -64,9 +64,9 @@ class _Origin:
 
 
 def from_file(path: str) -> Iterator[Source | Unreadable]:
-    """The images of a file, whatever its suffix: if a user names a file, it is tried.
+    """The images of a file. A file that the user names is tried whatever its suffix.
 
-    The server decodes by content, and gives a clear error if it cannot.
+    The server decodes by content, and reports a clear error if it cannot.
     """
     file = Path(path)
     origin = _Origin(path, file.stem, file.suffix)
@@ -79,7 +79,7 @@ def from_url(url: str) -> Iterator[Source | Unreadable]:
 
 
 def from_bytes(content: bytes, input_path: str | None = None, name: str | None = None) -> Iterator[Source | Unreadable]:
-    """The images of a file's content; `input_path` and `name` where it has any."""
+    """The images in a file's content, with its `input_path` and `name`, if any."""
     origin = _Origin(input_path, name or made_up_name(), "")
     return _told(origin, _content(origin, content))
 
@@ -98,7 +98,7 @@ def why(error: OSError | ImportError) -> str:
 
 
 def _told(origin: _Origin, images: Iterator[Source | Unreadable]) -> Iterator[Source | Unreadable]:
-    """`images`, with a reason in place of an error."""
+    """Yield `images`; on an error, yield an Unreadable with the reason."""
     try:
         yield from images
     except NoImage as error:
@@ -117,7 +117,7 @@ def _file(origin: _Origin, file: Path) -> Iterator[Source | Unreadable]:
     if kind is not None and head:
         yield from _pages(origin, file, kind)
     elif found.st_size > _MOST_BYTES:
-        raise NoImage("is larger than the 2 GB that a request may have")
+        raise NoImage("is larger than the 2 GB that a request may hold")
     else:
         yield from _content(origin, file.read_bytes())
 
@@ -134,10 +134,10 @@ def _content(origin: _Origin, content: bytes) -> Iterator[Source | Unreadable]:
     if kind is None:
         yield origin.image(content)
         return
-    with TemporaryDirectory(prefix="semseg-") as folder:  # what reads pages wants a file
+    with TemporaryDirectory(prefix="semseg-") as folder:  # the readers of pages need a file
         file = Path(folder, "input")
         file.write_bytes(content)
-        del content  # a video plays for long
+        del content  # reading a video takes long
         yield from _pages(origin, file, kind)
 
 

@@ -1,4 +1,4 @@
-"""The pipeline for `async for`: the same calls and results, without blocking the event loop."""
+"""The pipeline for asyncio: the same calls and results, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AsyncPipeline:
             async for result in pipeline.predict("street.jpg"):
                 result.save_to_img("output")
 
-    Its methods raise what those of `Pipeline` raise; what `create_pipeline` raises comes from `async with`.
+    Its methods raise the same errors as those of `Pipeline`; errors of `create_pipeline` are raised by `async with`.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -57,14 +57,14 @@ class AsyncPipeline:
     @property
     def _pipeline(self) -> Pipeline:
         if self._made is None:
-            raise RuntimeError("the pipeline is not open: async with AsyncPipeline(...) as pipeline")
+            raise RuntimeError("the pipeline is not open: use async with AsyncPipeline(...) as pipeline")
         return self._made
 
 
 async def _awaited(results: Iterator[T]) -> AsyncIterator[T]:
-    """Wait for each of `results` in a thread."""
+    """Yield each of `results`, waiting for it in a thread."""
     end = object()
-    busy = threading.Lock()  # a cancelled await leaves its thread running, and a running generator cannot be closed
+    busy = threading.Lock()  # a cancelled await leaves its thread running, and a generator cannot be closed while it runs
 
     def following() -> Any:
         with busy:

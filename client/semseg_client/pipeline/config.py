@@ -1,7 +1,7 @@
-"""The configuration of a pipeline: PaddleX's YAML files, in the shapes of 3.0.0b2 and 3.7.2, with keys of our own.
+"""The configuration of a pipeline: PaddleX's YAML files, in the layouts of 3.0.0b2 and 3.7.2, with additional keys.
 
-In 3.0.0b2, `pipeline_name` stands under `Global` and the rest under `Pipeline`; in 3.7.2, `pipeline_name` stands at the top
-and the rest under `SubModules` and `SemanticSegmentation`.
+In 3.0.0b2, `pipeline_name` is under `Global` and the rest under `Pipeline`; in 3.7.2, `pipeline_name` is at the top level and the
+rest under `SubModules` and `SemanticSegmentation`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ PIPELINE = "semantic_segmentation"
 _DEFAULT = Path(__file__).with_name(f"{PIPELINE}.yaml")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # as in docs/contract.md
 _ADDRESS = re.compile(r"(?:grpcs?://)?(?:\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):(\d{1,5})", re.ASCII)
-_TYPING_ERROR = 0.85  # similarity of a pipeline's name; PaddleX's instance_segmentation, another pipeline, has 0.81
+_TYPING_ERROR = 0.85  # least similarity of a misspelt name; PaddleX's other pipeline instance_segmentation has 0.81
 
 
 @dataclass(frozen=True)
 class Serving:
-    """What a file says about the REST service; None where it says nothing. `timeout` is in seconds."""
+    """A file's settings for the REST service; None if not set. `timeout` is in seconds."""
 
     host: str | None = None
     port: int | None = None
@@ -40,7 +40,7 @@ class Serving:
     max_body_bytes: int | None = None
 
     def given(self) -> dict[str, Any]:
-        """What the file sets, by the names of the gateway's Settings."""
+        """The settings that the file contains, named as in the gateway's Settings."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
@@ -48,11 +48,12 @@ class Serving:
 class PipelineConfig:
     """The settings of a pipeline.
 
-    `model` is the name of a served or exported model, without "(slice)", or a folder of the user's own weights; `architecture` is
-    then PaddleX's name of their network, if known. `batch_size` counts images. `target_size` is in pixels; None: the network's
-    own Resize, or the image as it is. `device` None: a GPU if Triton sees one, else the CPU. `url` is the gRPC address of a
-    running tritonserver; None: one is started on `repository` (None: the default one). `timeout` is in seconds. `jobs` is the
-    number of images in flight; None: what `batch_size` asks for. `notes` say, one line each, what a file sets without effect.
+    `model` is the name of a served or exported model, without "(slice)", or a folder of the user's own weights. For a folder,
+    `architecture` is PaddleX's name for the network, if known. `batch_size` counts images. `target_size` is in pixels; None
+    means the network's own Resize, or the image as it is. `device` None means a GPU if Triton sees one, else the CPU. `url` is
+    the gRPC address of a running tritonserver; if None, one is started on `repository` (None: the default one). `timeout` is in
+    seconds. `jobs` is the number of images in flight; None means enough for `batch_size`. `notes` lists, one line each,
+    settings without effect.
     """
 
     model: str | Path
@@ -69,7 +70,7 @@ class PipelineConfig:
 
 
 def load(pipeline: str | os.PathLike[str]) -> PipelineConfig:
-    """The configuration named by `pipeline`: "semantic_segmentation" (the built-in one), or the path of a YAML file.
+    """The configuration that `pipeline` names: "semantic_segmentation" (the built-in one), or the path of a YAML file.
 
     Folders named in the file are looked up beside it first, then in the current folder.
 
@@ -86,7 +87,7 @@ def load(pipeline: str | os.PathLike[str]) -> PipelineConfig:
 
 
 def name_or_folder(model: str | os.PathLike[str]) -> str | Path:
-    """A model given by argument: a path, or a string with a slash in it, is a folder of weights."""
+    """Interpret a model argument: a path, or a string with a slash in it, is a folder of weights."""
     if isinstance(model, str) and "/" not in model:
         return plain_name(model)
     return Path(model)
@@ -103,7 +104,7 @@ def _missing(name: str) -> str:
         return f"{name}: no such file; did you mean {PIPELINE!r}, the built-in pipeline?"
     if path.suffix in (".yaml", ".yml") or path.name != name:
         return f"{name}: no such file"
-    return f"{name}: neither a file nor a pipeline; this project has {PIPELINE} only"
+    return f"{name}: neither a file nor a pipeline; only {PIPELINE} is supported"
 
 
 def _config(reading: Reading, folder: Path) -> PipelineConfig:
@@ -118,7 +119,7 @@ def _config(reading: Reading, folder: Path) -> PipelineConfig:
     return PipelineConfig(
         model=model,
         architecture=architecture,
-        # It need not be there yet: an export makes it.
+        # It need not exist yet: an export creates it.
         repository=repository and (_folder(repository, folder) or Path(repository)),
         serving=Serving(**{name.removeprefix("Serving."): values[name] for name in values if name.startswith("Serving.")}),
         notes=reading.notes(),
@@ -127,14 +128,14 @@ def _config(reading: Reading, folder: Path) -> PipelineConfig:
 
 
 def _shape(top: list[str]) -> Section:
-    """The shape that the file's first telling key belongs to; if there is none, the newer one."""
+    """The layout that the file's first distinctive key belongs to; if there is none, the newer layout."""
     shapes = {"Global": _B2, "Pipeline": _B2, "pipeline_name": _372, "SubModules": _372}
     told = [key for key in top if key in shapes] or [key for key in (near(each, shapes) for each in top) if key]
     return shapes[told[0]] if told else _372
 
 
 def _check_pipeline(reading: Reading, shape: Section) -> None:
-    """Report another pipeline's file as just that. A list of its unknown keys would only hide it."""
+    """Report another pipeline's file as exactly that: a list of its unknown keys would hide the real mistake."""
     name = reading.values.get("pipeline_name")
     if name is None:
         if "pipeline_name" not in reading.attempts:
@@ -142,7 +143,7 @@ def _check_pipeline(reading: Reading, shape: Section) -> None:
     elif name != PIPELINE:
         line = reading.lines["pipeline_name"]
         if not near(name, [PIPELINE], _TYPING_ERROR):
-            raise reading.failure(line, f"pipeline_name is {name!r}; this project has {PIPELINE} only")
+            raise reading.failure(line, f"pipeline_name is {name!r}; only {PIPELINE} is supported")
         reading.problem(line, f"pipeline_name is {name!r}; did you mean {PIPELINE!r}?")
 
 
@@ -150,13 +151,13 @@ def _model(reading: Reading, shape: Section, folder: Path) -> tuple[str | Path, 
     """The model and, if it is a folder of weights, the name of their network."""
     name, weights = reading.values.get("model_name"), reading.values.get("model_dir")
     line = reading.lines.get("model_dir", 1)
-    # In 3.0.0b2, one key has the name or the folder, and what is there is the folder.
+    # In 3.0.0b2, the same key holds a name or a folder; it is a folder if one exists there.
     if shape is _B2 and name is not None and ("/" in name or _folder(name, folder)):
         name, weights, line = None, name, reading.lines["model_name"]
     if name is not None:
         name = plain_name(name)
         if not _MODEL_NAME.fullmatch(name):
-            told = f"{name!r} cannot name a model; a name has letters, digits, '.', '_' and '-'"
+            told = f"{name!r} is not a valid model name; use letters, digits, '.', '_' and '-'"
             reading.problem(reading.lines["model_name"], told)
     if weights is not None:
         found = _folder(weights, folder)
@@ -185,13 +186,13 @@ def _folder(name: str, beside: Path) -> Path | None:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # too long for a name, or not to be looked at
+    except OSError:  # the name is too long, or access is denied
         return False
 
 
 def _target_size(node: yaml.Node) -> TargetSize | None:
     side = whole(1, LONGEST_SIDE)
-    if isinstance(node, yaml.ScalarNode) and node.value == "-1":  # PaddleX: the image is not to be scaled
+    if isinstance(node, yaml.ScalarNode) and node.value == "-1":  # PaddleX: do not scale the image
         return None
     try:
         if not isinstance(node, yaml.SequenceNode):
@@ -223,7 +224,7 @@ def _module_name(node: yaml.Node) -> str:
 
 
 def _of_the_other(theirs: str, ours: str) -> Misplaced:
-    reason = f"it belongs to PaddleX {theirs}'s shape, and the file has {ours}'s; keep to one"
+    reason = f"it belongs to PaddleX {theirs}'s layout, but this file has {ours}'s; use only one"
     return Misplaced(reason, ("pipeline_name", "model_name"))
 
 
@@ -241,8 +242,8 @@ _EVERYWHERE: Section = {
         "port": Setting("Serving.port", whole(0, 65535)),
         "timeout": Setting("Serving.timeout", seconds),
         "max_body_bytes": Setting("Serving.max_body_bytes", whole(1)),
-        "visualize": Ignored("each request says whether it wants the picture", here="true"),
-        "return_urls": Ignored("the picture stands in the answer itself"),
+        "visualize": Ignored("each request chooses whether to return the picture", here="true"),
+        "return_urls": Ignored("the response itself contains the picture"),
         "extra": Ignored("it is for PaddleX's own service"),
     },
     "Hpi": _ENGINE,

@@ -1,4 +1,4 @@
-"""PaddleX's pipeline for semantic segmentation, in front of one tritonserver or one of its own."""
+"""PaddleX's pipeline for semantic segmentation, on a running tritonserver or one that it starts."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from .config import PIPELINE, PipelineConfig, load, name_or_folder
 from .unique_names import UniqueNames
 
 if TYPE_CHECKING:
-    from ..results.result import Result  # it draws: Pillow and OpenCV are imported when the first result is there
+    from ..results.result import Result  # imports Pillow and OpenCV, which are not needed before the first result
 
-_AHEAD = 2  # batches under way: one is computed while the next is prepared
-_LEAST = 4  # requests under way, with the smallest batches
+_AHEAD = 2  # batches in flight: one is computed while the next is prepared
+_LEAST = 4  # requests in flight, even with small batches
 _REPOSITORY = Path("model_repository")
 
 
 def create_pipeline(
     pipeline: str | os.PathLike[str] = PIPELINE,
     device: str | None = None,
-    pp_option: Any = None,  # noqa: ARG001 - PaddleX's settings of its engines
+    pp_option: Any = None,  # noqa: ARG001 - PaddleX's engine settings
     use_hpip: bool | None = None,  # noqa: ARG001
     hpi_params: Any = None,  # noqa: ARG001
     *,
@@ -47,7 +47,7 @@ def create_pipeline(
     timeout: float | None = None,
     jobs: int | None = None,
 ) -> Pipeline:
-    """A pipeline that segments images: PaddleX's call, with a tritonserver behind it.
+    """Create a pipeline that segments images: PaddleX's function, backed by a tritonserver.
 
         pipeline = create_pipeline("semantic_segmentation")
         for result in pipeline.predict("street.jpg"):
@@ -57,22 +57,22 @@ def create_pipeline(
     Arguments take precedence over the file.
 
     Arguments:
-        `pipeline`: "semantic_segmentation", or the path of a YAML file, PaddleX's or that of `default_text`.
-        `device`: where the network runs, in PaddleX's words: "cpu", "gpu", "gpu:0,1". For a server that is started here.
-        `model`: the name of an exported or served model (PP-LiteSeg-T), or a folder with weights of your own: a `Path`, or a
+        `pipeline`: "semantic_segmentation", or the path of a YAML file in PaddleX's format or ours.
+        `device`: where a server started here runs the network, in PaddleX's notation: "cpu", "gpu", "gpu:0,1".
+        `model`: the name of an exported or served model (PP-LiteSeg-T), or a folder of your own weights: a `Path`, or a
             string with a slash in it. Such weights are exported on first use, and again when they have changed. Their class
             names come from classes.txt in that folder, one per line.
         `url`: the gRPC address of a running tritonserver, such as "localhost:8001" (or SEMSEG_URL). Without one, a server is
             started. All pipelines of the process share it, and it stops with the last of them.
-        `tls`: the files for a server at grpcs://host:port, if the environment does not name them: see `Client`.
-        `repository`: the model repository for a server that is started here (default: model_repository in the current folder).
+        `tls`: the certificate files for a server at grpcs://host:port, unless the environment names them: see `Client`.
+        `repository`: the model repository for a server started here (default: model_repository in the current folder).
         `batch_size`: images to compute together, if that makes the network faster.
-        `jobs`: images in flight at once, from which batches form (default: enough for two batches, at least 4).
+        `jobs`: images in flight at once, which the server batches (default: enough for two batches, at least 4).
         `timeout`: the time that one image may take, in seconds.
         `pp_option`, `use_hpip`, `enable_hpi`, `hpi_params`: PaddleX's engine settings. They are accepted and have no effect: the
             network always runs on ONNX Runtime.
 
-    Close the pipeline, or use it in a `with` statement. At the latest it ends with the process.
+    Close the pipeline, or use it in a `with` statement; otherwise it is closed when the process ends.
 
     Raises:
         ConfigurationError: there is no such pipeline, or the file (one line per mistake) or an argument is wrong.
@@ -81,7 +81,7 @@ def create_pipeline(
     """
     for name, count in (("batch_size", batch_size), ("jobs", jobs)):
         if count is not None and (type(count) is not int or count < 1):
-            raise ConfigurationError(f"{name} is {count!r}, but must be a whole number from 1")
+            raise ConfigurationError(f"{name} is {count!r}, but must be a whole number from 1 up")
     if timeout is not None and (not isinstance(timeout, int | float) or not 0 < timeout < math.inf):
         raise ConfigurationError(f"timeout is {timeout!r}, but must be a number of seconds above 0")
     config = load(pipeline)
@@ -114,7 +114,7 @@ class Failed:
 
 
 class Pipeline:
-    """Segments images, several at a time, and gives the results in order. Threads may share one."""
+    """Segments images, several at a time, and yields the results in order. Threads may share a pipeline."""
 
     def __init__(self, config: PipelineConfig, tls: Tls | None = None) -> None:
         """See `create_pipeline`."""
@@ -125,13 +125,13 @@ class Pipeline:
         with ExitStack() as held:
             url = config.url
             if url is None:
-                from ..hosting.shared_server import SharedServer  # a client of a running server does without
+                from ..hosting.shared_server import SharedServer  # not needed with a running server
 
                 server = SharedServer(repository, self._model, config.device)
                 held.callback(server.close)
                 url = server.url
             self._client = held.enter_context(Client(url, config.timeout, tls=tls))
-            self._client.model(self._model)  # raises now if it is not there
+            self._client.model(self._model)  # raises now if it is not served
             self._held = held.pop_all()
 
     @property
@@ -144,7 +144,7 @@ class Pipeline:
         return self._client.model(self._model)
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until a real inference has been answered, for `timeout` seconds at most: see `Client.wait_ready`."""
+        """Wait until the server completes a real inference, for at most `timeout` seconds: see `Client.wait_ready`."""
         self._client.wait_ready(timeout, self._model)
 
     def predict(
@@ -158,12 +158,12 @@ class Pipeline:
 
         `input` is a path, an http(s) URL, a folder (searched recursively), a glob pattern, the bytes of an image file, a numpy
         array (uint8 [H, W, 3] BGR, or [H, W] grey), a list or an iterator of these, or PaddleX's {"img": ...}. Each page of a PDF
-        and each frame of a TIFF or video is an image of its own. The input is read a few images ahead. `target_size`, in pixels,
+        and each frame of a TIFF or video is a separate image. The input is read a few images ahead. `target_size`, in pixels,
         scales every image before the network sees it, keeping its proportions. PaddleX's `batch_size` and `device` are accepted
         and have no effect here: they are set when the pipeline is made.
 
         Raises:
-            InvalidInput: `input` is of an unknown kind. Raised at once; the others come in place of the image:
+            InvalidInput: `input` is of an unsupported type. Raised at once; the others are raised in place of the image's result:
             UnreadableInput: an image cannot be read, downloaded or rendered.
             InvalidImage, InvalidRequest, Unavailable, ...: see `Client.segment`.
         """
@@ -177,9 +177,9 @@ class Pipeline:
         *,
         picture: bool = True,
     ) -> Generator[Result | Failed, None, None]:
-        """Like `predict`, but an image that fails gives a `Failed` in its place, and the others go on.
+        """Like `predict`, but yields a `Failed` in place of an image that fails, and continues with the others.
 
-        Without `picture`, the server does not draw. A result then draws its own picture when it is asked for one.
+        Without `picture`, the server does not draw. Each result then draws its picture itself when needed.
         """
         size = self.config.target_size if target_size is None else target_size
         return self.attempt_sources(_under_unique_names(sources(input)), size, picture=picture)
@@ -191,7 +191,7 @@ class Pipeline:
         *,
         picture: bool = True,
     ) -> Generator[Result | Failed, None, None]:
-        """Like `attempt`, for sources. Each result has the name of its source, and `target_size` is taken as it is."""
+        """Like `attempt`, but for sources. Results keep their sources' names, and the configured `target_size` is not used."""
         waiting: deque[Future[Result | Failed]] = deque()
         with ThreadPoolExecutor(self._under_way, thread_name_prefix="semseg") as pool:
             try:

@@ -1,4 +1,4 @@
-"""Names of files to save."""
+"""Unique names for saved files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 
 class UniqueNames:
-    """Gives each name once, so that no file saved into a folder overwrites another."""
+    """Gives out each name only once, so that no saved file overwrites another in the same folder."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {name.casefold() for name in taken}
 
     def claim(self, name: str) -> str:
-        """`name`, or `name` with a number if it is taken; taken from now on."""
+        """`name`, or `name` with a number if it is taken. The result then counts as taken."""
         unique, number = name, 1
         while unique.casefold() in self._taken:
             number += 1

@@ -1,4 +1,4 @@
-"""Which classes a label map holds, and their colours."""
+"""The classes in a label map, and their colours."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def hex_colour(colour: Colour) -> str:
 
 
 def legend(segmentation: Segmentation) -> tuple[ClassShare, ...]:
-    """The classes that are present, the largest first, equal ones by id."""
+    """The classes that are present, largest first; classes of equal size are in order of id."""
     counts = np.bincount(segmentation.label_map.ravel())
     table = colour_table(segmentation.palette)
     shares = []

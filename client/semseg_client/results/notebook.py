@@ -1,4 +1,4 @@
-"""A result as notebooks show it."""
+"""A result as HTML, for notebooks."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Output(str, Enum):
-    """A kind of file, by the name that it has on the command line."""
+    """A kind of file; the values are the names on the command line."""
 
     PICTURE = "picture"  # NAME_res.jpg, or the image's own suffix
     JSON = "json"  # NAME_res.json

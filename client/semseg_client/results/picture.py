@@ -1,4 +1,4 @@
-"""Pictures, and pictures as files."""
+"""Pictures of label maps, and their encoding as files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from semseg_contract.palette import Colour, colour_table
 
-FORMATS = {  # Pillow's, by the suffixes under which a picture may be saved
+FORMATS = {  # Pillow's format names, by the file's suffix
     ".bmp": "BMP",
     ".dib": "DIB",
     ".gif": "GIF",
@@ -36,7 +36,7 @@ def indexed(label_map: npt.NDArray[np.uint8], palette: Sequence[Colour]) -> Imag
 
 
 def encoded(picture: Image.Image, kind: str, **options: int) -> bytes:
-    """The file of a picture; `kind` and `options` are Pillow's.
+    """Encode a picture as a file; `kind` and `options` are Pillow's.
 
     WebP is lossless here: its default blurs the borders between classes.
     """

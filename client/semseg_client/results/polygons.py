@@ -33,7 +33,7 @@ def feature_collection(label_map: npt.NDArray[np.uint8], classes: Sequence[Class
 
 
 def borders(label_map: npt.NDArray[np.uint8]) -> int:
-    """The number of pixel sides between two classes. `polygons` takes up to about 750 bytes for each."""
+    """The number of pixel sides between two classes. `polygons` needs up to about 750 bytes for each."""
     return int(np.count_nonzero(label_map[:, 1:] != label_map[:, :-1]) + np.count_nonzero(label_map[1:] != label_map[:-1]))
 
 
@@ -44,10 +44,11 @@ def polygons(label_map: npt.NDArray[np.uint8]) -> dict[int, list[Polygon]]:
     pixel in row r and column c is the square from [c, r] to [c + 1, r + 1]. So the area of a class's polygons is its number of
     pixels, and all polygons together cover the image without gap or overlap.
 
-    A polygon is an area of pixels that are connected by their sides; areas that touch only at a corner are two polygons. It is a
-    list of rings, the outer one first, then its holes. A ring lists the points where it turns and repeats its first point at the
-    end. It passes no other point twice, so the polygons are valid by OGC's Simple Features. By the shoelace formula the area of
-    an outer ring is positive and that of a hole negative, which is RFC 7946's right-hand rule for these coordinates.
+    A polygon covers pixels of one class that are connected by their sides; areas that touch only at a corner are two polygons.
+    It is a list of rings: the outer one first, then its holes. A ring lists the points where it turns and repeats its first
+    point at the end. It passes no other point twice, so the polygons are valid under OGC's Simple Features. By the shoelace
+    formula the area of an outer ring is positive and that of a hole negative, which is RFC 7946's right-hand rule for these
+    coordinates.
     """
     corners = _corners(label_map)
     points = np.stack([corners.x, corners.y], axis=1).tolist()
@@ -55,7 +56,7 @@ def polygons(label_map: npt.NDArray[np.uint8]) -> dict[int, list[Polygon]]:
     labels = corners.label.tolist()
     found: dict[int, list[Polygon]] = {}
     started: dict[int, Polygon] = {}
-    # In the order of the corners, a part's first is its topmost, so the first loop is the outer one, and holes come after it.
+    # Corners are sorted, so a part's first corner is one of its topmost: its first loop is the outer one, and holes follow.
     for loop in _loops(corners):
         part = parts[loop[0][0]]
         if part not in started:
@@ -108,8 +109,8 @@ def _corners(label_map: npt.NDArray[np.uint8]) -> _Corners:
     sorted_corners = np.sort(np.concatenate(found))
     label, y, x, columns, rows, leaves_along_row = np.unravel_index(sorted_corners, sides)
 
-    # On a line of the lattice, the corners of a class are, two by two, the ends of the sides that lie on it. Of twins, one ends a
-    # side and the other begins the next, by which half of the line their pixels are at.
+    # Along a grid line, a class's corners in order pair up: each pair is the two ends of one side. Of twins, one ends a side and
+    # the other begins the next; the half of the line that their pixels are at says which.
     number = np.arange(len(label))
     down_columns = np.argsort(np.ravel_multi_index((label, x, y, rows), (256, width + 1, height + 1, 2)))
     along_column = np.empty_like(number)
@@ -123,9 +124,9 @@ def _corners(label_map: npt.NDArray[np.uint8]) -> _Corners:
 
 
 def _loops(corners: _Corners) -> Iterator[list[list[int]]]:
-    """Each outline as rings of corners. The first ring has the outline's first corner.
+    """Each outline as rings of corners. The first ring contains the outline's first corner.
 
-    An outline that passes a point twice is cut there into rings that touch.
+    Where an outline passes a point twice, it is cut into rings that touch there.
     """
     follower, twin = corners.follower.tolist(), corners.twin.tolist()
     seen = bytearray(len(follower))
@@ -134,7 +135,7 @@ def _loops(corners: _Corners) -> Iterator[list[list[int]]]:
             continue
         ring: list[int] = []
         cut = []
-        place: dict[int, int] = {}  # of the corners with a twin, in the ring
+        place: dict[int, int] = {}  # position in the ring of each corner with a twin
         corner = start
         while not seen[corner]:
             seen[corner] = 1
@@ -152,7 +153,7 @@ def _loops(corners: _Corners) -> Iterator[list[list[int]]]:
 def _parts(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     """A number for every pixel, int32 [H * W]: equal for pixels of one class that are connected by their sides."""
     height, width = label_map.shape
-    # All classes at once: pixels lie two apart, and a bond lies between neighbours of one class.
+    # All classes at once: pixels are placed two apart, with a bond between neighbours of the same class.
     bonds = np.zeros((2 * height - 1, 2 * width - 1), np.uint8)
     bonds[::2, ::2] = 1
     bonds[::2, 1::2] = label_map[:, 1:] == label_map[:, :-1]

@@ -1,4 +1,4 @@
-"""A result as the content of a file."""
+"""Renders a result as the content of a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def file_name(found: Result, output: Output) -> str:
-    """The name of the file that a result is saved as."""
+    """The name of the file in which `output` of a result is saved."""
     suffix = picture_suffix(found.suffix)
     endings = {
         Output.PICTURE: f"res{suffix}",
@@ -27,7 +27,7 @@ def file_name(found: Result, output: Output) -> str:
 
 
 def render(found: Result, output: Output, compact: bool = False) -> bytes:
-    """The content of that file. `compact` leaves white space out of JSON.
+    """The content of that file. `compact` omits white space from JSON.
 
     Raises:
         ValueError: the result does not fit this kind of file, for example a picture that is too large for its format.
@@ -47,12 +47,12 @@ def render(found: Result, output: Output, compact: bool = False) -> bytes:
 
 
 def picture_suffix(suffix: str) -> str:
-    """An image's own suffix, or ".png" if no picture can be saved under it."""
+    """An image's own suffix, or ".png" if a picture cannot be saved with it."""
     return suffix if suffix.lower() in FORMATS else ".png"
 
 
 def picture(found: Result, kind: str) -> bytes:
-    """The classes in their colours. `kind` is Pillow's name of the format. A JPEG is the server's own, if it drew one."""
+    """The classes in their colours. `kind` is Pillow's name for the format. A JPEG is the server's own, if it drew one."""
     if kind == "JPEG" and found.segmentation.picture is not None:
         return found.segmentation.picture
     return encoded(found.img["res"], kind)

@@ -25,22 +25,22 @@ from .polygons import feature_collection
 from .render import file_name, picture, render
 from .result_json import document
 
-Text = str  # other names for the types: in the class, `str` is PaddleX's property
+Text = str  # aliases of types: inside the class, `str` is PaddleX's property
 Content = dict[str, Any]
 SavePath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Result(Mapping[str, Any]):
-    """The segmentation of one image, with the methods of PaddleX 3.7.2's result, and more.
+    """The segmentation of one image, with the methods of PaddleX 3.7.2's result and others.
 
-    `image` is the encoded image that was segmented, `input_path` where it came from, `page_index` the number of its page if the
-    file has several. Names of saved files are made of `name`, which includes the page, and `suffix` (".jpg", or "" for none).
+    `image` is the encoded image that was segmented, `input_path` where it came from, and `page_index` its page number if the file
+    has several. Saved files are named after `name`, which includes the page, and `suffix` (".jpg", or "" for none).
 
     As in PaddleX, it is also a mapping: `input_path`, `page_index`, `input_img` (uint8 [H, W, 3] RGB), `pred` (int32 [1, H, W]).
 
-    The methods that save take a folder, or the path of a file (recognised by its suffix). They make missing folders, return the
-    path that they wrote, and never leave half a file. They raise OSError if the file cannot be written.
+    The methods that save take a folder, or the path of a file (recognised by its suffix). They create missing folders, return the
+    path of the file, and never leave an incomplete file. They raise OSError if the file cannot be written.
     """
 
     segmentation: Segmentation
@@ -99,7 +99,7 @@ class Result(Mapping[str, Any]):
     def save_to_img(self, save_path: SavePath) -> Path:
         """Save the picture `img`; in a folder as NAME_res with the image's own suffix, or .png if that is not a picture's.
 
-        A JPEG is the one that the server drew, if it was asked to.
+        A JPEG is the server's own, if the server drew one.
         """
         path = _file(save_path, FORMATS, file_name(self, Output.PICTURE))
         return _write(path, picture(self, FORMATS[path.suffix.lower()]))
@@ -109,7 +109,7 @@ class Result(Mapping[str, Any]):
     ) -> Path:
         """Save `json`; in a folder as NAME_res.json.
 
-        Each row of pixels is one line (PaddleX writes one line per pixel). `compact` leaves out all white space.
+        Each row of pixels is one line (PaddleX writes one line per pixel). `compact` omits all white space.
         """
         path = _file(save_path, {".json"}, file_name(self, Output.JSON))
         return _write(path, document(self.input_path, self.page_index, self.label_map, indent, ensure_ascii, compact))
@@ -138,7 +138,7 @@ class Result(Mapping[str, Any]):
     def overlay(self, alpha: float = 0.5) -> Image.Image:
         """The image blended with the classes' colours, RGB. `alpha` 0 gives the image, 1 the colours.
 
-        Raises ValueError if `alpha` is out of that range, or if the image cannot be decoded here.
+        Raises ValueError if `alpha` is outside that range, or if the image cannot be decoded here.
         """
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must be from 0 (the image) to 1 (the classes' colours), not {alpha}")
@@ -147,7 +147,7 @@ class Result(Mapping[str, Any]):
     def polygons(self) -> Content:
         """The outlines of the classes as a GeoJSON FeatureCollection: a MultiPolygon for each class, the largest first.
 
-        Coordinates are in pixels from the image's upper left corner, x to the right and y down. They lie on the corners of
+        Coordinates are in pixels from the image's upper left corner, x to the right and y down. They are at the corners of
         pixels, so the area of a class is its number of pixels. The properties are `id`, `name`, `colour` (#rrggbb) and `pixels`.
         """
         return feature_collection(self.label_map, self.classes)
@@ -165,7 +165,7 @@ class Result(Mapping[str, Any]):
     def __len__(self) -> int:
         return 4
 
-    __eq__ = object.__eq__  # a mapping's would compare arrays
+    __eq__ = object.__eq__  # Mapping's would compare arrays
     __hash__ = object.__hash__
 
     def __repr__(self) -> Text:

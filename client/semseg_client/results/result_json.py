@@ -1,4 +1,4 @@
-"""The JSON file of a result, as PaddleX names and nests it."""
+"""The JSON file of a result, with PaddleX's names and structure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def document(
 ) -> bytes:
     """`label_map`, uint8 [H, W], as `pred` [1][H][W] in UTF-8.
 
-    Whatever `indent` is, a row of pixels is one line without blanks. `compact` leaves out all white space.
+    Each row of pixels is one line without blanks, regardless of `indent`. `compact` omits all white space.
     """
     if compact:
         indent = None

@@ -23,10 +23,10 @@ from .tls import Tls, credentials, target
 
 T = TypeVar("T")
 
-PATIENCE = 15.0  # s; a server of ours is back within ten, a part of it within three
+PATIENCE = 15.0  # s; a server that we supervise is back within ten, one of its processes within three
 _INT32_MAX = 2**31 - 1
-_LEAVE = 30.0  # s, that closing waits for calls under way
-_FORGOTTEN = 600.0  # s, after which an abandoned call is given up
+_LEAVE = 30.0  # s that `close` waits for calls in flight
+_FORGOTTEN = 600.0  # s, after which an abandoned call is cancelled
 # Our arguments replace all of tritonclient's, even the message sizes. By default, gRPC may wait two minutes to reconnect.
 _CHANNEL = [
     ("grpc.max_send_message_length", _INT32_MAX),
@@ -40,19 +40,19 @@ _CHANNEL = [
 class Client:
     """A connection to tritonserver's gRPC port; many threads may share one.
 
-    `timeout` limits each call to the server, in seconds. A part of the server that dies is usually back within `patience`
-    seconds: an inference is retried for that long before it raises Unavailable. `parameters` are sent with each inference. An
+    `timeout` limits each call to the server, in seconds. A process of the server that dies is usually back within `patience`
+    seconds, so an inference is retried for that long before it raises Unavailable. `parameters` are sent with each inference. An
     abandoned inference keeps running on the server: tritonserver 2.51 may die (SIGSEGV) when one is cancelled, and a gRPC
     deadline cancels too.
 
-    `grpcs://host:port` is a server with TLS; `tls` names the files for it, if the environment does not: see `Tls`.
+    `grpcs://host:port` means TLS; `tls`, or else the environment, names the files for it: see `Tls`.
 
     Raises:
         ConfigurationError: one of those files cannot be used.
 
     Every method raises:
         Unavailable: no server answers at `url`, or a part of it is down.
-        DeadlineExceeded: it took longer than `timeout`.
+        DeadlineExceeded: the call took longer than `timeout`.
         ServerError: the server failed.
     """
 
@@ -88,7 +88,7 @@ class Client:
 
         Raises:
             InvalidImage: the image cannot be decoded.
-            InvalidRequest: the target size is wrong, or no model was named and several are served.
+            InvalidRequest: the target size is invalid, or no model was named and several are served.
             ModelNotFound: no such model is served.
             Overloaded: the server's queue is full.
             OSError: the file cannot be read.
@@ -114,7 +114,7 @@ class Client:
         """The model of that name, or the only one: what `segment` would use.
 
         Raises:
-            InvalidRequest, ModelNotFound: as `segment` does.
+            InvalidRequest, ModelNotFound: as for `segment`.
         """
         return self._play(self._protocol.model(name))
 
@@ -122,12 +122,12 @@ class Client:
         """Wait until a real inference has been answered.
 
         Raises:
-            DeadlineExceeded: none was within `timeout` seconds.
+            DeadlineExceeded: none was answered within `timeout` seconds.
         """
         self._play(self._protocol.wait_ready(timeout, model))
 
     def close(self, timeout: float = _LEAVE) -> None:
-        """Close the connection, once the inferences under way have been answered, or after `timeout` seconds."""
+        """Close the connection once the inferences in flight have been answered, or after `timeout` seconds."""
         wait(list(self._under_way), timeout)
         self._connection.close()
 
@@ -177,7 +177,7 @@ class Client:
 
 
 class AsyncClient:
-    """`Client` for asyncio; it belongs to the event loop that makes its first call."""
+    """`Client` for asyncio; it belongs to the event loop that runs its first call."""
 
     def __init__(
         self,
@@ -260,7 +260,7 @@ class AsyncClient:
     async def _take(self, step: Call | Pause) -> Any:
         if isinstance(step, Pause):
             return await asyncio.sleep(step.seconds)
-        # gRPC binds a connection to the loop that is running when it is made.
+        # gRPC binds a connection to the event loop that is running when it is created.
         if self._connection is None:
             self._connection = tritonclient.grpc.aio.InferenceServerClient(
                 target(self._protocol.url),
@@ -280,11 +280,11 @@ class AsyncClient:
     def _done(self, call: asyncio.Future[Any]) -> None:
         self._under_way.discard(call)
         if not call.cancelled():
-            call.exception()  # asyncio logs one that nobody retrieves
+            call.exception()  # asyncio logs an exception that nobody retrieves
 
 
 def channel_options(url: str) -> list[tuple[str, int]]:
-    """By default gRPC sends even local calls through the environment's proxy."""
+    """The gRPC options for `url`. By default, gRPC sends even local calls through the environment's proxy; these do not."""
     here = target(url).rpartition(":")[0] in ("localhost", "127.0.0.1", "[::1]")
     return [*_CHANNEL, ("grpc.enable_http_proxy", 0)] if here else _CHANNEL
 

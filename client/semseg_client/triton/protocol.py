@@ -1,7 +1,7 @@
-"""The protocol with Triton: which calls to make, in which order, and what the answers mean. It knows no connection.
+"""The protocol with Triton: which calls to make, in which order, and what the answers mean. It needs no connection.
 
-Each exchange is a generator, like httpx's auth_flow. It yields the calls to make and the pauses to take, is sent the results (or
-is thrown our error), and returns the outcome. The blocking and the asynchronous client play the same generators.
+Each exchange is a generator, like httpx's auth_flow. It yields calls to make and pauses to take, receives their results (or our
+error as an exception), and returns the outcome. The blocking and the asynchronous client run the same generators.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 NOT_YET = (Unavailable, ModelNotFound, Overloaded, DeadlineExceeded)  # what a starting server may answer
 
-_PAUSE = 0.2  # s, between two attempts while waiting for a server
+_PAUSE = 0.2  # s between two attempts while waiting for a server
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ class TritonProtocol:
         if not models:
             raise ModelNotFound(f"the server at {self.url} serves no segmentation model")
         if name is None and len(models) > 1:
-            raise InvalidRequest(f"model: several are served, name one of them: {', '.join(models)}", "model")
+            raise InvalidRequest(f"model: several models are served, name one of them: {', '.join(models)}", "model")
         if name is not None and name not in models:
-            raise ModelNotFound(f"no model named {name!r} is served; there are: {', '.join(models)}")
+            raise ModelNotFound(f"no model named {name!r} is served; the server has: {', '.join(models)}")
         return models[name] if name is not None else next(iter(models.values()))
 
     def segment(
@@ -126,11 +126,11 @@ class TritonProtocol:
             except ModelNotFound:
                 self._models = {}
                 raise
-            except Unavailable:  # a part of the server has died; its supervisor replaces it
+            except Unavailable:  # a process of the server has died; its supervisor restarts it
                 if time.monotonic() + _PAUSE >= begun + min(timeout, self.patience):
                     raise
                 yield Pause(_PAUSE)
-        if answer.get_response().model_version != chosen.version:  # another version is served since we asked
+        if answer.get_response().model_version != chosen.version:  # another version has been loaded since we asked
             self._models = {}
             with suppress(SemsegError):  # the image has its answer in any case
                 chosen = yield from self.model(chosen.name, timeout)
@@ -200,7 +200,7 @@ def segmentation(answer: InferResult, model: Model) -> Segmentation:
 
 
 def described(config: ModelConfig, version: str, network: ModelConfig | None = None) -> Model:
-    """The model that an ensemble's configuration, and that of its network, describe."""
+    """The model that the configurations of an ensemble and of its network describe."""
     record = ModelRecord.read(config)
     return Model(
         name=config.name,
@@ -219,7 +219,7 @@ def described(config: ModelConfig, version: str, network: ModelConfig | None = N
 
 
 def concurrency(network: ModelConfig) -> int | None:
-    """See `Model`: the images that all instances work on, plus those of one more. On a CPU, an instance takes one large image."""
+    """See `Model`: the images that all instances process at once, plus those of one more. On a CPU, an instance processes one."""
     batching = network.dynamic_batching
     if batching.HasField("default_queue_policy") or batching.priority_queue_policy:
         return None
@@ -233,12 +233,12 @@ def concurrency(network: ModelConfig) -> int | None:
 def _target_size(size: TargetSize) -> int | str:
     sides = size if isinstance(size, tuple) else (size,)
     if len(sides) not in (1, 2) or not all(type(side) is int and 0 < side <= LONGEST_SIDE for side in sides):
-        raise InvalidRequest(f"target_size: must be a whole number of pixels, 1 to {LONGEST_SIDE}, or two", "target_size")
+        raise InvalidRequest(f"target_size: must be a whole number of pixels, 1 to {LONGEST_SIDE}, or two of them", "target_size")
     return sides[0] if len(sides) == 1 else ",".join(map(str, sides))
 
 
 def _tiny_image() -> bytes:
-    """A grey PNG of 32x32 pixels (PNG specification, 3rd edition, section 5). The SegFormers need at least 29."""
+    """A grey PNG of 32x32 pixels (PNG specification, 3rd edition, section 5). The SegFormers need at least 29x29."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,6 +1,6 @@
-"""TLS with a tritonserver elsewhere.
+"""TLS to a tritonserver on another host.
 
-A URL that begins with `grpcs://` asks for it. `Tls`, or else the environment (SEMSEG_TRITON_CA, SEMSEG_TRITON_CERTIFICATE,
+A URL that begins with `grpcs://` requests it. `Tls`, or else the environment (SEMSEG_TRITON_CA, SEMSEG_TRITON_CERTIFICATE,
 SEMSEG_TRITON_KEY), names the files of the trusted authority and of the client's own certificate and key.
 """
 
@@ -36,7 +36,7 @@ def target(url: str) -> str:
 
 
 def credentials(url: str, tls: Tls | None) -> grpc.ChannelCredentials | None:
-    """The credentials for a connection to `url`; None: it is not encrypted.
+    """The credentials for a connection to `url`; None if it is not encrypted.
 
     Raises:
         ConfigurationError: a file cannot be used, or it is unclear whether TLS is wanted.
@@ -44,9 +44,7 @@ def credentials(url: str, tls: Tls | None) -> grpc.ChannelCredentials | None:
     named = [name for name in (_CA, _CERTIFICATE, _KEY) if os.environ.get(name)]
     if not url.startswith(_TLS):
         if tls is not None:
-            raise ConfigurationError(
-                f"{url}: files for TLS are given, but the URL does not ask for it; write grpcs://{target(url)}"
-            )
+            raise ConfigurationError(f"{url}: TLS files are given, but the URL does not request TLS; write grpcs://{target(url)}")
         if named and not url.startswith(_PLAIN) and not is_loopback(url.rpartition(":")[0].strip("[]")):
             raise ConfigurationError(f"{url}: {named[0]} is set; write grpcs://{url} for TLS, or grpc://{url} for none")
         return None
@@ -59,7 +57,7 @@ def credentials(url: str, tls: Tls | None) -> grpc.ChannelCredentials | None:
 
 
 def _check(files: Tls) -> None:
-    """Check the files now: gRPC would only say, much later, that it cannot connect."""
+    """Check the files now: gRPC would only report, much later, that it cannot connect."""
     context = ssl.create_default_context()
     file: object = None
     try:
@@ -70,6 +68,6 @@ def _check(files: Tls) -> None:
             file = f"{files.certificate}, {files.key}"
             context.load_cert_chain(files.certificate, files.key, password=lambda: "")
     except ssl.SSLError as error:
-        raise ConfigurationError(f"{file}: no PEM file for TLS with tritonserver ({error.reason or error})") from None
+        raise ConfigurationError(f"{file}: not a usable PEM file for TLS to tritonserver ({error.reason or error})") from None
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{file}: {getattr(error, 'strerror', None) or error}") from None

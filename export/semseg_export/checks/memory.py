@@ -1,7 +1,7 @@
-"""The memory that a network takes on ONNX Runtime, and the largest image that a budget admits.
+"""The memory that a network takes on ONNX Runtime, and the largest image that a budget allows.
 
-What is known at two megapixels is carried on to larger images. Attention over all pairs of pixels needs a closer look: its
-matrix grows with the square of the pixels, but stays hidden behind other layers until the image is large.
+Measurements up to two megapixels are extrapolated to larger images. Attention over all pairs of pixels needs a closer look: its
+matrix grows with the square of the pixels, but other layers hide it until the image is large.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ..paddle_process import run_module
 
 
 def measure(network: bytes, workspace: Path) -> Memory:
-    """Run `network`, a served graph in ONNX's format, in a process of its own, on what it takes the most for.
+    """Measure the most memory that `network`, a served graph in ONNX's format, can take, in a separate process.
 
     Raises ConversionError.
     """
-    from onnx import ModelProto  # and its tools, which who only asks for the limits has not
+    from onnx import ModelProto  # here, because callers of `limit` alone have no onnx
 
     from ..conversion.sparse_argmax import at_worst
 
@@ -35,17 +35,17 @@ def measure(network: bytes, workspace: Path) -> Memory:
 def limit(memory: Memory, budget: float, resize: Resize | None = None) -> int:
     """The largest of SIZES, in megapixels, that `budget` bytes are enough for.
 
-    Raises MemoryBudgetError if that is none, or if the network's own `resize` makes larger images.
+    Raises MemoryBudgetError if none fits, or if the network's own `resize` makes larger images.
     """
     fitting = [each for each in SIZES if memory.at(each) <= budget]
     if not fitting:
         raise MemoryBudgetError(
             f"the network takes {memory.at(1) / 1e9:.1f} GB for an image of one megapixel, more than the {budget / 1e9:g} GB"
-            " that it may: give it more with MEMORY= (--memory)"
+            " allowed: allow more with MEMORY= (--memory)"
         )
     if resize is not None and resize.most_pixels > fitting[-1] * MEGAPIXEL:
         raise MemoryBudgetError(
             f"the network's own Resize makes images of up to {resize.most_pixels / MEGAPIXEL:.1f} megapixels, and"
-            f" {budget / 1e9:g} GB are enough for {fitting[-1]}: give it more with MEMORY= (--memory)"
+            f" {budget / 1e9:g} GB are enough for {fitting[-1]}: allow more with MEMORY= (--memory)"
         )
     return fitting[-1]

@@ -18,17 +18,17 @@ from ..runtime import Session
 from ..synthetic_images import Shape, smooth_pixels
 from ..weights.archive import Archive
 
-# After five halvings the 4 bins of PP-LiteSeg's pool divide 8x16 and 32x64 evenly, 11x14 and 10x13 not.
+# After five halvings, the 4 bins of PP-LiteSeg's pool divide 8x16 and 32x64 evenly, but not 11x14 and 10x13.
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512), (1, 1024, 2048))
-NEAR = 0.01  # of the logits' spread; rounding does not swap classes that are farther apart than this in Paddle
+NEAR = 0.01  # of the logits' spread; rounding cannot swap classes that are farther apart than this in Paddle
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well the answers to one batch agree. `differing` counts pixels of another class, `classes` Paddle's classes.
+    """How well the ids for one batch agree. `differing` counts pixels of another class, `classes` the classes that Paddle found.
 
     If Paddle's logits are available: `logits` is the largest absolute difference, `spread` Paddle's largest minus its smallest
-    logit, and `margin` the most that the exported network's class lies below Paddle's in Paddle's logits.
+    logit, and `margin` how far, at most, the exported network's class is below Paddle's in Paddle's logits.
     """
 
     batch: int
@@ -42,7 +42,7 @@ class Agreement:
 
     @property
     def share(self) -> float:
-        """Equal pixels, 0 to 1."""
+        """The share of equal pixels, 0 to 1."""
         return 1 - self.differing / (self.batch * self.height * self.width)
 
     @property
@@ -54,9 +54,9 @@ class Agreement:
 def measure(
     model: ModelProto, archive: Archive, workspace: Path, cpu_model: ModelProto | None = None, shapes: tuple[Shape, ...] = ()
 ) -> list[Agreement]:
-    """Compare `model` with Paddle on smooth random images of every one of `shapes`, or of SHAPES.
+    """Compare `model` with Paddle on smooth random images of each of `shapes`, or of SHAPES.
 
-    `cpu_model` is the same network laid out for the CPU. Raises ConversionError, and DisagreementError if it answers otherwise.
+    `cpu_model` is the same network laid out for the CPU. Raises ConversionError, and DisagreementError if it answers differently.
     """
     shapes = shapes or SHAPES
     files = [workspace / f"pixels_{index}.npy" for index in range(len(shapes))]
@@ -68,7 +68,7 @@ def measure(
         [archive.program.parent, *files, "--out", answers, "--logits"],
         f"running {archive.program.name} with Paddle",
     )
-    # One session after the other: each keeps the memory of its largest image.
+    # One session at a time, because each keeps the memory of its largest image.
     ids = answers_of(model, (np.load(file) for file in files))
     if cpu_model is not None:
         require_same(ids, answers_of(cpu_model, (np.load(file) for file in files)))
@@ -77,19 +77,19 @@ def measure(
 
 
 def answers_of(model: ModelProto, images: Iterable[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.uint8]]:
-    """The ids uint8 [N, H, W] of every one of `images`, uint8 [N, H, W, 3]."""
+    """The ids uint8 [N, H, W] of each of `images`, uint8 [N, H, W, 3]."""
     session = Session(model)
     return [session.run(pixels).copy() for pixels in images]  # ONNX Runtime's own array would keep its memory alive
 
 
 def require_same(ids: list[npt.NDArray[np.uint8]], others: list[npt.NDArray[np.uint8]]) -> None:
-    """Raises DisagreementError unless the network gives the same ids when it is laid out for the CPU."""
+    """Raises DisagreementError unless the network laid out for the CPU gives the same ids."""
     for one, other in zip(ids, others, strict=True):
         if not np.array_equal(one, other):
             _, height, width = one.shape
             raise DisagreementError(
                 f"laid out for the CPU, the network changes the class of {(one != other).sum()} pixels of a {width}x{height}"
-                " image: nothing was installed. That is a defect of ONNX Runtime or of this export: report it"
+                " image: nothing was installed. This is a bug in ONNX Runtime or in this export: please report it"
             )
 
 
@@ -113,7 +113,7 @@ def _planes(logits: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]
 
 
 def largest_margin(logits: npt.NDArray[np.float32], ids: npt.NDArray[np.uint8], different: npt.NDArray[np.bool_]) -> float:
-    """The most that the logit of the class in `ids` lies below the highest one, among the pixels marked in `different`.
+    """How far, at most, the logit of the class in `ids` is below the highest one, among the pixels marked in `different`.
 
     `logits` is [N, C, H, W], the others are [N, H, W].
     """
@@ -129,7 +129,7 @@ def lowest(agreements: list[Agreement]) -> float:
 
 
 def require(agreements: list[Agreement], threshold: float) -> None:
-    """Raises DisagreementError if a batch has fewer equal pixels than `threshold`, 0 to 1, or one that is not a near-tie."""
+    """Raises DisagreementError if a batch's share of equal pixels is below `threshold`, or a differing one is not a near-tie."""
     if lowest(agreements) < threshold:
         raise DisagreementError(
             f"the exported network agrees with Paddle on only {lowest(agreements):.4%} of the pixels, less than"
@@ -138,10 +138,10 @@ def require(agreements: list[Agreement], threshold: float) -> None:
     for a in agreements:
         if a.logits is not None and not math.isfinite(a.logits):
             raise DisagreementError(
-                f"the exported network's logits at {a.width}x{a.height} are not finite numbers: nothing was installed"
+                f"the exported network's logits for a {a.width}x{a.height} image are not finite: nothing was installed"
             )
         if not a.rounding:
             raise DisagreementError(
-                f"a pixel at {a.width}x{a.height} got a class that lies {a.margin:.3g} below Paddle's, of a spread of"
-                f" {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
+                f"a pixel of a {a.width}x{a.height} image got a class whose logit is {a.margin:.3g} below Paddle's, of a spread"
+                f" of {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
             )

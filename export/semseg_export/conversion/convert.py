@@ -1,4 +1,4 @@
-"""Paddle to ONNX: runs the converter in a child process, then checks for what it is known to get wrong."""
+"""Paddle to ONNX: runs the converter in a child process, then checks for its known mistakes."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def _check(model: ModelProto, archive: Archive) -> None:
 def check_node(node: NodeProto) -> None:
     """Raises ConversionError if ONNX Runtime has no such operator or its epsilon is garbled."""
     if node.domain not in ("", "ai.onnx"):
-        raise ConversionError(f"the network needs {node.domain}.{node.op_type}, which is not an operator of ONNX")
+        raise ConversionError(f"the network needs {node.domain}.{node.op_type}, which is not a standard ONNX operator")
     for attribute in node.attribute:
-        # A float that Paddle stored as a double is read as garbage (Paddle2ONNX's issue 1646).
+        # Paddle2ONNX misreads a float that Paddle stored as a double (its issue 1646).
         if attribute.name == "epsilon" and not 1e-8 < attribute.f < 1e-2:
             raise ConversionError(
                 f"{node.op_type} {node.name} has epsilon {attribute.f:g}, misread by Paddle2ONNX:"

@@ -1,9 +1,9 @@
 """The served graph: `pixels` uint8 RGB [N, H, W, 3] in, `ids` uint8 [N, H, W] out.
 
-It moves a quarter of the bytes that the network as exported by Paddle would. Nothing reads its second input, `lane` int8
-[N, any]: Triton only batches requests whose inputs have equal shapes, so preprocess uses it to keep images apart that would
+It moves a quarter of the bytes that Paddle's own exported network would. Nothing reads its second input, `lane` int8
+[N, any]: Triton only batches requests whose inputs have equal shapes, so preprocess uses it to separate images that would
 take too much memory together. Opset and IR version stay those of the converted network, so that the ONNX Runtime of any
-current Triton reads the file.
+current Triton can read the file.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ..errors import GraphError
 from ..runtime import Session
 from ..weights.archive import Normalisation
 
-DECISION = "decide/class"  # the tensor of class ids, int64, and the ArgMax that makes it
+DECISION = "decide/class"  # name of the int64 tensor of class ids, and of the ArgMax that computes it
 HEAD = "prepare/"  # prefix of the nodes that prepare the pixels
-PROBE = 128  # pixels; height and width of the image that shows the number of classes
+PROBE = 128  # pixels; height and width of the test image that reveals the number of classes
 
 
 def served_graph(network: ModelProto, normalisation: Normalisation) -> tuple[ModelProto, int]:
@@ -63,14 +63,14 @@ def _entry(network: ModelProto) -> str:
 
 
 def _dims(value: ValueInfoProto) -> list[int | None]:
-    """None stands for any length."""
+    """None means any length."""
     return [dim.dim_value if dim.dim_value > 0 else None for dim in value.type.tensor_type.shape.dim]
 
 
 def _logits(network: ModelProto) -> str:
-    """Name of the tensor [N, C, H, W] whose largest channel is the class: the input of the network's ArgMax."""
+    """Name of the tensor [N, C, H, W] whose largest channel is the class: the ArgMax's input, or else the network's output."""
     if len(network.graph.output) != 1:
-        raise GraphError(f"the network gives {len(network.graph.output)} tensors, not one of class ids or logits")
+        raise GraphError(f"the network returns {len(network.graph.output)} tensors, not one of class ids or logits")
     output = network.graph.output[0]
     if output.type.tensor_type.elem_type in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE):
         return str(output.name)
@@ -88,24 +88,24 @@ def _logits(network: ModelProto) -> str:
 
 
 def makers(network: ModelProto) -> dict[str, NodeProto]:
-    """The node that makes a tensor, by the tensor's name."""
+    """The node that computes each tensor, by the tensor's name."""
     return {output: node for node in network.graph.node for output in node.output}
 
 
 def _class_count(network: ModelProto, logits: str) -> int:
-    """Run the network once on a small image: shape inference loses the channels on the way."""
+    """Run the network once on a small image, because shape inference loses the number of channels."""
     probe = ModelProto()
     probe.CopyFrom(network)
     del probe.graph.output[:]
     probe.graph.output.append(helper.make_tensor_value_info(logits, TensorProto.FLOAT, None))
     shape = Session(probe).run(np.zeros((1, 3, PROBE, PROBE), np.float32)).shape
     if len(shape) != 4 or shape[2:] != (PROBE, PROBE):
-        raise GraphError(f"the network's logits for a {PROBE}x{PROBE} image are {list(shape)}, not one a class and pixel")
+        raise GraphError(f"the network's logits for a {PROBE}x{PROBE} image are {list(shape)}, not one per class and pixel")
     return int(shape[1])
 
 
 def _head(entry: str) -> list[NodeProto]:
-    """uint8 NHWC to normalised float32 NCHW; transposed first, while a pixel is three bytes."""
+    """uint8 NHWC to normalised float32 NCHW; transposed first, while a pixel is still three bytes."""
     return [
         helper.make_node("Transpose", [PIXELS], ["prepare/planes"], "prepare/planes", perm=[0, 3, 1, 2]),
         helper.make_node("Cast", ["prepare/planes"], ["prepare/floats"], "prepare/floats", to=TensorProto.FLOAT),
@@ -149,7 +149,7 @@ def _slimmed(model: ModelProto) -> ModelProto:
 
 
 def _leave_out_empty(model: ModelProto) -> None:
-    """Drop empty constants, which a Resize of older opsets has where newer ones leave an input out."""
+    """Drop empty constants. A Resize of older opsets has them where newer ones omit an input."""
     empty = {tensor.name for tensor in model.graph.initializer if 0 in tensor.dims}
     for node in model.graph.node:
         if node.op_type == "Resize":
@@ -157,7 +157,7 @@ def _leave_out_empty(model: ModelProto) -> None:
 
 
 def deciding(served: ModelProto) -> ModelProto:
-    """The served graph up to the logits, float32 [N, C, H, W], of its argmax."""
+    """The served graph up to the logits that its argmax reads, float32 [N, C, H, W]."""
     model = ModelProto()
     model.CopyFrom(served)
     del model.graph.output[:]

@@ -1,8 +1,8 @@
-"""Adaptive average pools of any input size.
+"""Adaptive average pools for any input size.
 
-Paddle2ONNX refuses an adaptive pool to k x k bins (k > 1) unless height and width are fixed, and ONNX has none. So the
-pool is marked in Paddle's program as a plain one with a stride that no network has, which Paddle2ONNX lets through, and
-in the ONNX graph the marked pool becomes out = A_h X A_w^T, its matrices computed at run time from the size of X:
+Paddle2ONNX refuses an adaptive pool to k x k bins (k > 1) unless height and width are fixed, and ONNX has none. So in
+Paddle's program, the pool is marked: it becomes a plain pool with a stride that no network has, which Paddle2ONNX accepts. In
+the ONNX graph, the marked pool becomes out = A_h X A_w^T, with matrices computed at run time from the size of X:
 A[i, j] = 1 / (e - s) for s <= j < e, with s = floor(i n / k) and e = ceil((i + 1) n / k), which is Paddle's own rule.
 """
 
@@ -17,7 +17,7 @@ MARK = 100_000
 
 
 def mark(program: dict[str, Any]) -> None:
-    """Give each adaptive average pool to k > 1 bins in a PIR program (its JSON), in place, strides of MARK + k."""
+    """In the JSON of a PIR program, in place, give each adaptive average pool to k > 1 bins strides of MARK + k."""
     for region in program["program"]["regions"]:
         for block in region["blocks"]:
             for operation in block["ops"]:
@@ -37,7 +37,7 @@ def _mark_pool(operation: dict[str, Any]) -> None:
 
 
 def restore(model: ModelProto) -> int:
-    """Replace the marked pools of `model`, in place, by averaging matrices. Returns their number."""
+    """Replace the marked pools of `model`, in place, with averaging matrices. Returns their number."""
     nodes: list[NodeProto] = []
     restored = 0
     for node in model.graph.node:
@@ -73,7 +73,7 @@ def _averaging(graph: GraphProto, pool: NodeProto, bins: tuple[int, int], name: 
 
 
 class _Maker:
-    """Makes nodes and constants with names of their own."""
+    """Makes nodes and constants with unique names."""
 
     def __init__(self, graph: GraphProto, name: str) -> None:
         self.graph = graph
@@ -93,7 +93,7 @@ class _Maker:
         return name
 
     def size(self, image: str, axis: int) -> str:
-        """The length of one axis, int64 scalar."""
+        """The length of one axis, as an int64 scalar."""
         shape = self.node("Shape", [image])
         return self.node("Gather", [shape, self.constant(axis)])
 

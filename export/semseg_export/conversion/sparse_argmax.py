@@ -1,22 +1,25 @@
-"""The decision for the CPU without most of the upsampling: each pixel's class out of the few that can win there.
+"""The decision for the CPU without most of the upsampling: picks each pixel's class from the few that can win there.
 
-The logits, [N, h, w, C], are upsampled by a power of two, s, and what is wanted of a pixel is only which class has the largest.
-A cell are the s x s pixels between the centres of four neighbouring logits, its corners. A pixel's logits are means of its
-corners' with weights that are the same for all classes, multiples of 1/4s², which sum to 1: exact in float32. Where a class lies
-below another one in all four corners, it does in the cell's every pixel; and if it lies below by more than 2^-18 of the largest
-logit, also after rounding, since four products and three sums are off by less than 2^-22 of it. So
+The logits, [N, h, w, C], are upsampled by a power of two, s, and each pixel needs only the class with the largest one. A cell
+is the s x s pixels between the centres of four neighbouring logits, its corners. A pixel's logits are weighted means of its
+corners' logits. The weights are the same for all classes, are multiples of 1/4s² and sum to 1, so they are exact in float32. If
+a class scores below another one at all four corners, it does so at every pixel of the cell. If the gap exceeds 2^-18 of the
+largest logit, this survives rounding: four products and three sums err by less than 2^-22 of it. So
 
-- a cell all of whose corners have one best class, by such a margin, has that class;
-- in any other only those classes count that do not lie below the leader, by such a margin, in all corners; the leader is
-  that of the highest sum, but any would do. They are upsampled, and compared in their order: of equals the first wins.
+- if one class is the best at all corners of a cell, by such a margin, the whole cell has that class;
+- in any other cell, a class can win only if it is not below the leader, by such a margin, at all corners. The leader is the
+  class with the highest sum, but any class would do. These classes are upsampled and compared in order: the first of equals
+  wins.
 
-They are upsampled by the Resize that would upsample the whole: with corners for its four pixels and classes of cells for its
-channels, tf_crop_and_resize from 1/2s to 1-1/2s has the same weights as half_pixel has there, bit by bit. Beyond the outer
-centres, half_pixel repeats rows and columns: of each side one is computed (pytorch_half_pixel puts it on the first centre; two
-from one are both the same, as at the far sides) and repeated. The ids are bit-identical.
+They are upsampled by the Resize that would upsample the whole, with a cell's corners as its four pixels and the classes of
+cells as its channels: tf_crop_and_resize from 1/2s to 1-1/2s has, bit by bit, the same weights there as half_pixel. Beyond the
+outer centres, half_pixel repeats rows and columns, so one of each side is computed and repeated. At the near sides, two lines
+are resized to one, which pytorch_half_pixel puts on the first centre; at the far sides, one line is resized to two equal ones.
+The ids are bit-identical.
 
-Cells are taken up by their number of classes, up to half as many more than the fewest together, those with fewer repeating
-their last. Whatever does not fit this (other sizes, logits that are no numbers, too much that is left) is upsampled whole.
+Cells are processed in groups by their number of classes, which in a group is at most 1.5 times the smallest. Cells with fewer
+classes than the group's largest number repeat their last one. Everything else (other sizes, logits that are not numbers, too
+many classes left) is upsampled whole.
 """
 
 from __future__ import annotations
@@ -31,12 +34,12 @@ from onnx import GraphProto, ModelProto, numpy_helper
 from semseg_contract.tensors import IDS
 
 PREFIX = "decide/"
-SMALL, SIZES = PREFIX + "small", PREFIX + "sizes"  # float32 [N, h, w, C], and int64 [N, H, W, C] that it is upsampled to
-FACTORS = (4, 8, 16, 32)  # not 2: a cell would be as large as its corners, and then ONNX Runtime's Resize copies them
+SMALL, SIZES = PREFIX + "small", PREFIX + "sizes"  # float32 [N, h, w, C], and the int64 shape [N, H, W, C] to upsample it to
+FACTORS = (4, 8, 16, 32)  # not 2: a cell would be as large as its corners, and ONNX Runtime's Resize would then copy them
 MARGIN = 2.0**-18
-LEAST_MARGIN = 2.0**-100  # below it products of float32 lose digits
-# Measured on two cores: of cells of 4x4 pixels, listing the classes pays up to half of them; of 150 classes, upsampling those
-# that are listed pays up to a third of all (of 19, still at half).
+LEAST_MARGIN = 2.0**-100  # below it, products in float32 lose digits
+# Measured on two cores: with cells of 4x4 pixels, listing classes pays if at most half of the cells need it; with 150 classes,
+# upsampling the listed ones pays if they are at most a third of all (with 19 classes, even at half).
 PIXELS_THAT_PAY = 32
 LISTS_THAT_PAY = 3
 
@@ -248,7 +251,7 @@ _SIDES = (  # name, start and stop of the logits' outermost rows or columns, axi
 
 
 def decision(factor: int) -> GraphProto:
-    """IDS out of SMALL and SIZES, for logits that are upsampled by `factor`, one of FACTORS, along height and width.
+    """IDS from SMALL and SIZES, for logits that are upsampled by `factor`, one of FACTORS, along height and width.
 
     The names of its other tensors begin with PREFIX.
     """
@@ -277,8 +280,8 @@ def decision(factor: int) -> GraphProto:
 
 
 def at_worst(model: ModelProto) -> ModelProto:
-    """`model` such that it takes the most memory, whatever the image: all classes of all cells are listed, and then, as if they
-    were too many, upsampled whole. One without this decision is returned as it is."""
+    """`model`, changed to take the most memory on any image: it lists all classes of all cells and then, as if they were too
+    many, upsamples the whole. A model without this decision is returned as it is."""
     worst = ModelProto()
     worst.CopyFrom(model)
     changed = {"sure": np.float32(-1), "cells_that_pay": np.float32(1), "lists_that_pay": np.int64(2**31)}

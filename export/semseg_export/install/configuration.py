@@ -1,4 +1,4 @@
-"""The config.pbtxt of each repository entry of a model, built as protobuf messages."""
+"""Builds the config.pbtxt of each repository entry of a model, as protobuf messages."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ..errors import RepositoryError
 from .placement import Placement
 
 STAYS = Placement()
-# Join all waiting requests of one shape. With Triton's defaults (2.51, and its source of June 2026) a batch that could still grow
-# is polled without a pause while a request of another shape waits behind it, which costs a core. A preferred size of 1 and a
-# delay of a microsecond avoid that: every batch is complete at once, and every request has waited long enough.
+# Batch all waiting requests of one shape. By default, Triton (2.51, and its source of June 2026) polls a batch that could still
+# grow, without a pause, while a request of another shape waits behind it, which costs a core. A preferred size of 1 and a delay
+# of a microsecond avoid that: every batch is complete at once, and every request has waited long enough.
 BATCHING = triton.ModelDynamicBatching(preferred_batch_size=[1], max_queue_delay_microseconds=1)
-# By default ONNX Runtime remembers a memory plan for every input shape, and allocates a block for it when the shape comes again.
-# Every length of `lane` is a new shape, so this would grow without end. "0" turns it off.
+# By default ONNX Runtime remembers a memory plan for every input shape, and allocates a block for it when the shape recurs.
+# Every length of `lane` is a new shape, so memory would grow without end. "0" turns it off.
 PATTERN = "enable_mem_pattern"
 
 
 def read(file: Path) -> triton.ModelConfig:
-    """Raises RepositoryError if it cannot be read."""
+    """Read a config.pbtxt. Raises RepositoryError if that fails."""
     try:
         return config_pbtxt.read(file)
     except config_pbtxt.UnreadableConfig as error:
@@ -39,12 +39,12 @@ def network_config(
 ) -> triton.ModelConfig:
     """The network's configuration for a version with these `files`.
 
-    Settings of the owner in the `present` file, such as instances and threads, are kept unless `placement` overrides them.
+    The owner's settings in the `present` file, such as instances and threads, are kept unless `placement` overrides them.
     """
     config = read(present) if present is not None and present.is_file() else triton.ModelConfig()
     if not config.name:
         config.dynamic_batching.SetInParent()
-    if config.HasField("dynamic_batching") and not config.dynamic_batching.ByteSize():  # the owner has not set it
+    if config.HasField("dynamic_batching") and not config.dynamic_batching.ByteSize():  # unless the owner has set it
         config.dynamic_batching.CopyFrom(BATCHING)
     if PATTERN not in config.parameters:
         config.parameters[PATTERN].string_value = "0"
@@ -61,7 +61,7 @@ def network_config(
 
 
 def preprocess_config(repository: Path, model: str, resize: str, version: int) -> triton.ModelConfig:
-    """The configuration of the shared preprocess under the model's name, with the Resize (JSON) that its code reads."""
+    """The shared preprocess's configuration under the model's name, with the Resize (JSON) that its code reads."""
     shared = repository / PREPROCESS / CONFIG
     if not shared.is_file():
         raise RepositoryError(
@@ -75,9 +75,9 @@ def preprocess_config(repository: Path, model: str, resize: str, version: int) -
 
 
 def ensemble_config(model: str, record: ModelRecord, version: int) -> triton.ModelConfig:
-    """The ensemble. postprocess and draw are siblings, so that Triton skips the one whose output nobody asked for.
+    """The ensemble. postprocess and draw are siblings, so that Triton skips the one whose output is not requested.
 
-    The steps name no version. While a server changes versions it has both, and requests use whichever is there.
+    The steps name no version: while a server switches versions, it has both, and requests use whichever is available.
     """
     if record.max_pixels is None:
         raise ValueError(f"{model}: max_pixels is missing; it decides which output of preprocess the ensemble reads")
@@ -106,7 +106,7 @@ def ensemble_config(model: str, record: ModelRecord, version: int) -> triton.Mod
 
 
 def only(version: int) -> triton.ModelVersionPolicy:
-    """The policy by which a server loads one version and no other."""
+    """The policy that makes a server load this version and no other."""
     return triton.ModelVersionPolicy(specific=triton.ModelVersionPolicy.Specific(versions=[version]))
 
 

@@ -1,7 +1,7 @@
-"""Where a network runs: device, accelerator and file, as they stand in its configuration.
+"""Where a network runs: its device, accelerator and file in config.pbtxt.
 
 The accelerators' keys are those of NVIDIA's C++ backend (github.com/triton-inference-server/onnxruntime_backend, README.md).
-None of what is written for a GPU has been run on one.
+None of the GPU settings has been run on a GPU.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Accelerator(str, Enum):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where to put a network. Without a device it stays where it is; a new one goes to the CPU."""
+    """Where to run a network. Without a device, it stays on its present one; a new network goes to the CPU."""
 
     device: Device | None = None
     accelerator: Accelerator | None = None
-    half: bool = False  # float16: TensorRT must be told
+    half: bool = False  # float16, which TensorRT must know
 
     def apply(self, config: triton.ModelConfig, files: Collection[str]) -> None:
-        """Write the placement into a network's configuration. `files` are those of its version."""
+        """Write the placement into a network's configuration. `files` are the files of its version."""
         if self.device is not None or not config.instance_group:
             _put_on(config, self.device or Device.CPU)
         if self.accelerator is not None:

@@ -1,8 +1,8 @@
-"""Installing models into the repository, and choosing the version that is served. docs/contract.md describes the layout.
+"""Installs models into the repository, and chooses the served version. docs/contract.md describes the layout.
 
 Version n of a model is in the folders `<MODEL>_network/n`, `<MODEL>/n` (a copy of the ensemble's configuration) and, if the
 model has a Resize, `<MODEL>_preprocess/n`. Only the config.pbtxt files say which version is served: replacing them installs
-a new version or goes back to an older one.
+a new version or returns to an older one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .placement import Placement
 
 @dataclass(frozen=True)
 class Versions:
-    """The versions of one model in a repository: the served one and all that are present."""
+    """The versions of one model in a repository: the served one and all present ones."""
 
     served: int
     present: tuple[int, ...]
@@ -44,7 +44,7 @@ def check_name(model: str) -> None:
 def install(repository: Path, model: str, network: Mapping[str, bytes], record: ModelRecord, placement: Placement = STAYS) -> int:
     """Install `network`, ONNX files by name, as a new version of `model` and serve it. Returns the version's number.
 
-    A running server never sees half a model: the new folders are renamed into place first, which changes nothing that is
+    A running server never sees half a model: the new folders are renamed into place first, which does not change what is
     served, and the configurations are replaced last. Raises RepositoryError.
     """
     with _changing(repository, f"install {model} into", create=True) as staging:
@@ -76,7 +76,7 @@ def serve(repository: Path, model: str, version: int) -> None:
     with _changing(repository, f"change {model} in") as staging:
         present = _present(repository, model)
         if version not in present:
-            raise RepositoryError(f"{model} has no version {version} in {repository}; there is: {_listed(present)}")
+            raise RepositoryError(f"{model} has no version {version} in {repository}; available: {_listed(present)}")
         files = [file.name for file in (repository / network_of(model) / str(version)).iterdir()]
         configs = _configs(repository, model, read(repository / model / str(version) / CONFIG), version, files)
         for name, config in configs.items():
@@ -112,9 +112,9 @@ def versions(repository: Path, model: str) -> Versions:
     configs = [ensemble, *(read(repository / name / CONFIG) for name in _entries(model) if name in steps)]
     configured = {number for config in configs for number in config.version_policy.specific.versions or [0]}
     if len(configured) != 1 or not configured <= set(present):
-        # An export or a change of version was killed between two configurations.
-        there = f"make rollback MODEL={model} VERSION=... (there is {_listed(present)})" if present else "export it again"
-        raise RepositoryError(f"{model} in {repository} is half changed: {there}")
+        # An export or a version change was killed between two configurations.
+        there = f"make rollback MODEL={model} VERSION=... (available: {_listed(present)})" if present else "export it again"
+        raise RepositoryError(f"{model} in {repository} was changed only in part: {there}")
     return Versions(configured.pop(), present)
 
 
@@ -140,7 +140,7 @@ def _listed(present: tuple[int, ...]) -> str:
 
 @contextmanager
 def _changing(repository: Path, doing: str, *, create: bool = False) -> Iterator[Path]:
-    """A folder to prepare what is then renamed into the repository. Raises RepositoryError for OSError."""
+    """A folder for preparing files before they are renamed into the repository. Turns OSError into RepositoryError."""
     try:
         if create:
             repository.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The images that a network is quantised with, prepared as they will be when it is served.
+"""The images for quantising a network, prepared as they will be when it is served.
 
 Every fifth image is held out, to compare the quantised network with its original.
 """
@@ -23,19 +23,19 @@ Pixels = npt.NDArray[np.uint8]
 Prepare = Callable[[Pixels], Pixels]  # [H, W, 3]
 
 SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
-MOST = 200  # images; the ranges of a network's layers settle long before
+MOST = 200  # images; the ranges of a network's layers settle well before that
 HELD_OUT = 5  # every fifth
 
 
 @dataclass(frozen=True)
 class Images:
-    """Image files in a folder and its subfolders; `read` gives their pixels."""
+    """Image files in a folder and its subfolders; `read` returns their pixels."""
 
     folder: Path
     files: tuple[Path, ...]
 
     def read(self, prepare: Prepare) -> Iterator[Pixels]:
-        """Pixels uint8 [1, H, W, 3] RGB. Raises CalibrationError at the first that cannot be read."""
+        """Pixels uint8 [1, H, W, 3] RGB. Raises CalibrationError at the first unreadable file."""
         for file in self.files:
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
@@ -62,7 +62,7 @@ def find(folder: Path) -> tuple[Images, Images]:
 
 
 def preparation(resize: Resize | None, repository: Path) -> Prepare:
-    """The network's own Resize, by the same code that serves it. Raises CalibrationError."""
+    """The network's own Resize, done by the code that serves it. Raises CalibrationError."""
     if resize is None:
         return lambda pixels: pixels
     code = repository / PREPROCESS / "1" / "resize.py"

@@ -13,7 +13,7 @@ from ..checks import parity
 from ..errors import DisagreementError
 
 LEAST = 0.97  # of the pixels
-Images = Callable[[], Iterable[npt.NDArray[np.uint8]]]  # uint8 [N, H, W, 3], the same at every call
+Images = Callable[[], Iterable[npt.NDArray[np.uint8]]]  # uint8 [N, H, W, 3], the same on every call
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Fidelity:
 def measure(original: ModelProto, model: ModelProto, images: Images, cpu_model: ModelProto | None = None) -> Fidelity:
     """Compare `model` with `original`.
 
-    `cpu_model` is `model` laid out for the CPU. Raises DisagreementError if it answers otherwise.
+    `cpu_model` is `model` laid out for the CPU. Raises DisagreementError if it answers differently.
     """
     truth, answers = parity.answers_of(original, images()), parity.answers_of(model, images())
     if cpu_model is not None:
@@ -40,7 +40,7 @@ def measure(original: ModelProto, model: ModelProto, images: Images, cpu_model: 
 
 def compare(truth: list[npt.NDArray[np.uint8]], answers: list[npt.NDArray[np.uint8]]) -> Fidelity:
     """Compare class ids, uint8 arrays of equal shapes."""
-    counts = np.zeros((256, 256), np.int64)  # pixels of a class in float32 (row) and here (column)
+    counts = np.zeros((256, 256), np.int64)  # pixel counts by class in float32 (row) and here (column)
     for one, other in zip(truth, answers, strict=True):
         counts += np.bincount(one.ravel().astype(np.int64) * 256 + other.ravel(), minlength=counts.size).reshape(counts.shape)
     both, seen = counts.diagonal(), counts.sum(axis=1) > 0

@@ -1,8 +1,8 @@
-"""Turns a served graph into int8, with ONNX Runtime's static quantisation of convolutions and products with weights.
+"""Turns a served graph into int8, with ONNX Runtime's static quantisation of convolutions and matrix products with weights.
 
-Operators that only pass numbers on are quantised too, since they would need a cast to float32 and back otherwise. All other
-operators, the upsampling and the argmax stay as they are. If all channels are normalised alike, the uint8 pixels themselves
-serve as the quantised input, and the normalisation disappears.
+Operators that only pass numbers on are quantised too; otherwise each would need a cast to float32 and back. All other operators,
+the upsampling and the argmax stay as they are. If all channels are normalised alike, the uint8 pixels themselves serve as the
+quantised input, and the normalisation disappears.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ..errors import GraphError
 from ..runtime import FAILURES, line
 from .calibration import Pixels
 
-# Relu becomes part of its input's range and vanishes.
+# Relu is absorbed into its input's range and vanishes.
 OPERATORS = ("Conv", "Gemm", "MatMul", "Relu", "Concat", "MaxPool")
 
 
 @dataclass(frozen=True)
 class Grid:
-    """`tensor`, float32, equals `(pixels - zero_point) * scale` of the uint8 tensor `pixels`, within half a grey level."""
+    """The float32 `tensor` equals `(pixels - zero_point) * scale` of the uint8 tensor `pixels`, to within half a grey level."""
 
     tensor: str
     pixels: str
@@ -42,7 +42,7 @@ class Grid:
 def quantised(served: ModelProto, images: Iterable[Pixels], workspace: Path) -> ModelProto:
     """`served` with int8 weights, one scale per channel, and uint8 tensors whose ranges are measured on `images`.
 
-    Raises GraphError if ONNX Runtime fails on the network, and whatever `images` raises.
+    Raises GraphError if ONNX Runtime fails on the network; errors of `images` pass through.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -86,7 +86,7 @@ def _grid(served: ModelProto) -> Grid | None:
     last = steps["floats"]
     values = {"scaled": np.ones(1, np.float32), "shifted": np.zeros(1, np.float32)}
     for name in values:
-        if name in steps:  # steps that change nothing are not in the graph
+        if name in steps:  # the graph has no steps that change nothing
             last = steps[name]
             values[name] = np.unique(constants[last.input[1]])
     alpha, beta = values["scaled"], values["shifted"]
@@ -103,7 +103,7 @@ def _overrides(grid: Grid | None) -> dict[str, Any]:
 
 
 def _take_pixels(model: ModelProto, grid: Grid) -> None:
-    """Read the pixels directly where the normalised ones were quantised. A network may also begin with a part in float32."""
+    """Read the pixels directly where the normalised ones were quantised. The beginning of a network may also stay in float32."""
     made = {node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] == grid.tensor}
     for node in model.graph.node:
         node.input[:] = [grid.pixels if name in made else name for name in node.input]
@@ -117,7 +117,7 @@ def _take_pixels(model: ModelProto, grid: Grid) -> None:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Mute ONNX Runtime's advice to run its clean-up first: the graph has been through one."""
+    """Mute ONNX Runtime's advice to run its clean-up first: the graph is already cleaned up."""
     logging.disable(logging.WARNING)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Makes and measures a network in another precision than float32."""
+"""Converts a network to a lower precision than float32, and measures it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .int8 import quantised
 
 @dataclass(frozen=True)
 class Lowered:
-    """A network in lower precision, how faithful it is, and what it was calibrated with. int8 also has a layout for the CPU."""
+    """A network in lower precision, how faithful it is, and what it was calibrated with. int8 also has a version for the CPU."""
 
     model: ModelProto
     cpu_model: ModelProto | None
@@ -30,7 +30,7 @@ class Lowered:
 
 
 def to_half(served: ModelProto) -> Lowered:
-    """The network in float16, compared on random images. That runs on the CPU and is slow: there may be no GPU here."""
+    """The network in float16, compared on random images. The comparison runs slowly on the CPU, because there may be no GPU."""
     model = halved(served)
     return Lowered(model, None, measure(served, model, lambda: (smooth_pixels(*each) for each in enumerate(SHAPES))))
 

@@ -1,4 +1,4 @@
-"""An inference archive of Paddle: its files, and the preparation of pixels that its inference.yml describes."""
+"""A Paddle inference archive: its files, and the preparation of pixels that its inference.yml describes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from . import description
 
 @dataclass(frozen=True)
 class Normalisation:
-    """`pixel * alpha + beta` a channel in float32, the form in which PaddleX computes it."""
+    """`pixel * alpha + beta` for each channel in float32, as PaddleX computes it."""
 
     alpha: tuple[float, float, float] = (1.0, 1.0, 1.0)
     beta: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -35,7 +35,7 @@ class Normalisation:
 class Archive:
     """A folder with a network: `program` is a PIR program (.json) or one of the older kind (.pdmodel).
 
-    `resize` is None where images are taken at their own size, as by all of PaddleX's official networks.
+    `resize` is None if images keep their size, as with all of PaddleX's official networks.
     """
 
     program: Path
@@ -45,7 +45,7 @@ class Archive:
 
 
 def read_archive(folder: Path) -> Archive:
-    """Raises WeightsError if a file is absent, DescriptionError if inference.yml asks for what cannot be served."""
+    """Raises WeightsError if a file is missing, DescriptionError if inference.yml requires something that cannot be served."""
     programs = [folder / program for program in PROGRAMS if (folder / program).is_file()]
     if not programs:
         raise WeightsError(f"{folder} holds neither {' nor '.join(PROGRAMS)}: export the network for inference first")
@@ -56,7 +56,7 @@ def read_archive(folder: Path) -> Archive:
 
 def _read_description(file: Path) -> tuple[Normalisation, Resize | None]:
     if not file.is_file():
-        raise DescriptionError(f"{file.parent} holds no {DESCRIPTION}: it tells how pixels are prepared; add it")
+        raise DescriptionError(f"{file.parent} holds no {DESCRIPTION}, which says how pixels are prepared: add it")
     content = description.read(file)
     deploy = content.get("Deploy") if isinstance(content, dict) else None
     transforms = deploy.get("transforms") if isinstance(deploy, dict) else None
@@ -65,20 +65,20 @@ def _read_description(file: Path) -> tuple[Normalisation, Resize | None]:
     kinds = [str(entry.get("type")) for entry in transforms]
     others = sorted(set(kinds) - {"Normalize", "Resize"})
     if others:
-        raise DescriptionError(f"{file} asks for {', '.join(others)}: only Normalize and Resize are known, as to PaddleX")
+        raise DescriptionError(f"{file} asks for {', '.join(others)}: only Normalize and Resize are supported, as in PaddleX")
     twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
     if twice:
-        raise DescriptionError(f"{file} asks for {', '.join(twice)} more than once: leave one")
+        raise DescriptionError(f"{file} asks for {', '.join(twice)} more than once: keep one")
     by_kind = dict(zip(kinds, transforms, strict=True))
     normalisation = _normalisation(by_kind["Normalize"], file) if "Normalize" in by_kind else Normalisation()
     return normalisation, _resize(by_kind["Resize"], file) if "Resize" in by_kind else None
 
 
 def _resize(transform: dict[str, Any], file: Path) -> Resize | None:
-    """PaddleX's meaning and defaults; a target size of -1 leaves images alone."""
+    """With PaddleX's meaning and defaults. None for a target size of -1, which leaves images alone."""
     unknown = sorted(transform.keys() - {"type", "target_size", "keep_ratio", "size_divisor", "interp"})
     if unknown:
-        raise DescriptionError(f"{file} gives Resize {', '.join(unknown)}: PaddleX knows no such option")
+        raise DescriptionError(f"{file} gives Resize {', '.join(unknown)}: PaddleX has no such option")
     size = transform.get("target_size", -1)
     sides = size if isinstance(size, list) else [size, size]
     if sides == [-1, -1]:
@@ -99,7 +99,7 @@ def _resize(transform: dict[str, Any], file: Path) -> Resize | None:
 def _normalisation(transform: dict[str, Any], file: Path) -> Normalisation:
     unknown = sorted(transform.keys() - {"type", "mean", "std"})
     if unknown:
-        raise DescriptionError(f"{file} gives Normalize {', '.join(unknown)}: only mean and std are known")
+        raise DescriptionError(f"{file} gives Normalize {', '.join(unknown)}: only mean and std are supported")
     mean = _channels(transform.get("mean", 0.5), "mean", file)
     std = _channels(transform.get("std", 0.5), "std", file)
     if 0 in std:

@@ -1,7 +1,7 @@
 """Trained weights, .pdparams, as Paddle saves them: a pickled dictionary of arrays, read so that it cannot run code.
 
-Nothing of numpy's own is handed to the pickle: `numpy.ndarray` over a buffer of bytes with a dtype of objects, or a dtype with
-a state of one's own, reads and writes memory at will. What a file may name stands in pickled.py, and only numbers come of it.
+The pickle never gets numpy's own classes: a `numpy.ndarray` over bytes with a dtype of objects, or a dtype with a made-up state,
+reads and writes memory at will. pickled.py lists what a file may name, and reading yields only numbers.
 """
 
 from __future__ import annotations
@@ -30,22 +30,26 @@ def read(file: Path) -> Values:
         raise UnpackError(f"{file.name} was refused: it {error}") from None
     except pickled.BROKEN as error:
         told = "a zip archive, as PyTorch saves weights" if zipfile.is_zipfile(file) else printable(str(error))
-        raise UnpackError(f"{file.name} is not a whole .pdparams of Paddle ({told}): get it again, or pass another") from error
+        raise UnpackError(
+            f"{file.name} is not a complete .pdparams file from Paddle ({told}): get it again, or pass another"
+        ) from error
     if not isinstance(content, dict):
-        raise UnpackError(f"{file.name} holds a {type(content).__name__}, not parameters by name: pass the .pdparams of training")
+        raise UnpackError(
+            f"{file.name} holds a {type(content).__name__}, not parameters by name: pass the .pdparams from training"
+        )
     try:
         arrays = {_name(name): _array(name, value) for name, value in content.items() if name not in (NAMES, SLICED)}
         if sum(array.nbytes for array in arrays.values()) > file.stat().st_size:
-            raise WeightsError("gives one array several names, and more values than it holds bytes")
+            raise WeightsError("repeats an array under several names, with more values than the file has bytes")
         whole = _whole(arrays, content.get(SLICED, {}))
     except WeightsError as error:
-        raise UnpackError(f"{file.name} {error}: pass the .pdparams of training") from None
+        raise UnpackError(f"{file.name} {error}: pass the .pdparams from training") from None
     return {name: array.astype(np.float32) for name, array in whole.items()}
 
 
 def _name(name: Any) -> str:
     if not isinstance(name, str) or not name.isprintable():
-        raise WeightsError(f"holds a {type(name).__name__} where the name of a parameter belongs")
+        raise WeightsError(f"holds a {type(name).__name__} where a parameter's name should be")
     return name
 
 
@@ -59,13 +63,13 @@ def _array(name: str, value: Any) -> npt.NDArray[Any]:
 
 
 def _whole(arrays: dict[str, npt.NDArray[Any]], sliced: Any) -> dict[str, npt.NDArray[Any]]:
-    """With those parameters put together that Paddle slices because they are larger than a gigabyte."""
+    """Join the parameters that Paddle slices because they are larger than a gigabyte."""
     try:
         for name, how in sliced.items():
             parts = [arrays.pop(part) for part in how["slices"]]
             arrays[_name(name)] = np.concatenate(parts).reshape(how["OriginShape"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"misses slices of its large parameters ({printable(str(error))})") from error
+        raise WeightsError(f"lacks slices of its large parameters ({printable(str(error))})") from error
     return arrays
 
 
@@ -78,7 +82,7 @@ def check(found: dict[str, list[int]], wanted: dict[str, list[int]], architectur
     told = [f"{len(names)} {kind}: {_first(names)}" for kind, names in parts if names]
     if told:
         raise WeightsError(
-            f"the weights are not those of {architecture}: {'; '.join(told)}. Name the network that was trained by --architecture"
+            f"the weights are not those of {architecture}: {'; '.join(told)}. Name the trained network with --architecture"
         )
 
 

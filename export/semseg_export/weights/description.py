@@ -1,4 +1,4 @@
-"""Reads YAML files that may come from strangers: inference.yml, or the configuration of a training."""
+"""Reads YAML files that may come from strangers: inference.yml, or a training configuration."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import yaml
 
 from ..errors import DescriptionError, printable
 
-LARGEST = 1 << 20  # bytes; official ones have some hundred
-# Sixteen aliases expand a file at most 350 times. Nine levels of nine aliases each would expand it 400 million times.
+LARGEST = 1 << 20  # bytes; official ones have a few hundred
+# Sixteen aliases make a file at most 350 times larger. Nine levels of nine aliases each would make it 400 million times larger.
 ALIASES = 16
 
 

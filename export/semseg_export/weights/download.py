@@ -1,4 +1,4 @@
-"""Downloads a file once: resumes broken transfers, keeps the file in a cache, records its SHA-256 and checks it ever after."""
+"""Downloads a file once: resumes broken transfers, caches the file, records its SHA-256 and checks it on every later use."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LARGEST = 4 << 30  # bytes; the largest network has 0.3 GB
 
 
 class _BrokenOff(Exception):
-    """This attempt failed, the next may not."""
+    """This attempt failed, but the next one may succeed."""
 
 
 def fetch(url: str, cache: Path, step: Step, pauses: tuple[float, ...] = PAUSES) -> tuple[Path, str]:
-    """The file behind `url`, kept in `cache`, and its SHA-256. Raises WeightsError.
+    """The file at `url`, kept in `cache`, and its SHA-256. Raises WeightsError.
 
-    Beside the file are `.sha256` (in the format of sha256sum), `.lock` and, during the transfer, `.part`.
+    The files beside it end in `.sha256` (in the format of sha256sum), `.lock` and, during the transfer, `.part`.
     """
     file = cache / _file_name(url)
     part, record = _beside(file, ".part"), _beside(file, ".sha256")
@@ -50,7 +50,7 @@ def forget(file: Path) -> None:
 
 
 def _file_name(url: str) -> str:
-    """A readable name that is unique for the address."""
+    """A readable name that is unique to the address."""
     last = re.sub(r"[^A-Za-z0-9._-]", "_", url.partition("?")[0].rstrip("/").rpartition("/")[2])
     return f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{last}"
 
@@ -86,26 +86,26 @@ def _download(url: str, part: Path, step: Step, pauses: tuple[float, ...]) -> No
             return
         time.sleep(pause)
     raise WeightsError(
-        f"{url} was not reached ({trouble}): check the network and run it again, it resumes where it stopped;"
+        f"{url} was not reached ({trouble}): check the network and run it again to resume the download;"
         " or pass a local archive with WEIGHTS= (--weights)"
     )
 
 
 def _attempt(url: str, part: Path, meter: Meter) -> str:
-    """Why the transfer broke off and may be tried again; "" when it is complete. Raises WeightsError."""
+    """Why the transfer broke off, if it may be tried again; "" when it is complete. Raises WeightsError."""
     try:
         _transfer(url, part, meter)
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         raise WeightsError(f"{url} cannot be downloaded: {error}; use http:// or https://") from error
     except httpx.TooManyRedirects as error:
-        raise WeightsError(f"{url} redirects without end: check it") from error
+        raise WeightsError(f"{url} redirects too many times: check the address") from error
     except (_BrokenOff, httpx.TransportError) as error:
         return str(error) or type(error).__name__
     return ""
 
 
 def _transfer(url: str, part: Path, meter: Meter) -> None:
-    """Append to `part`. Start over if the server's file has changed, or if it cannot send the rest."""
+    """Append to `part`. Start over if the file has changed on the server, or if the server cannot send the rest."""
     validator = _beside(part, ".validator")
     headers = {"Accept-Encoding": "identity"}
     if part.exists() and validator.exists():
@@ -113,7 +113,7 @@ def _transfer(url: str, part: Path, meter: Meter) -> None:
     with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT) as response:
         if response.url.scheme == "http" and any(step.url.scheme == "https" for step in response.history):
             raise WeightsError(
-                f"{url} redirects from https:// to {response.url}, where anybody could change it: use another address"
+                f"{url} redirects from https:// to {response.url}, where anyone could change the file: use another address"
             )
         start = _start(response, part)
         if start == 0:
@@ -132,7 +132,7 @@ def _transfer(url: str, part: Path, meter: Meter) -> None:
 
 
 def _start(response: httpx.Response, part: Path) -> int:
-    """Where in the file the body begins. Raises _BrokenOff if another attempt may help, or else WeightsError."""
+    """Where in the file the response's body begins. Raises _BrokenOff if another attempt may help, otherwise WeightsError."""
     status = f"{response.status_code} {response.reason_phrase}".rstrip()
     if response.status_code == 200:
         return 0
@@ -145,13 +145,11 @@ def _start(response: httpx.Response, part: Path) -> int:
         raise _BrokenOff(f"{status} for the rest of the file")
     if response.status_code == 429 or response.status_code >= 500:
         raise _BrokenOff(status)
-    raise WeightsError(
-        f"{response.url} answered {status}: check the address, or pass weights of your own with WEIGHTS= (--weights)"
-    )
+    raise WeightsError(f"{response.url} answered {status}: check the address, or pass your own weights with WEIGHTS= (--weights)")
 
 
 def _remember(response: httpx.Response, validator: Path) -> None:
-    """Keep the tag by which a later attempt knows that it gets the same file. Without one, it starts over."""
+    """Keep the tag that tells a later attempt that the file is still the same. Without a tag, it starts over."""
     tag = response.headers.get("ETag", "")
     stamp = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
     if stamp:

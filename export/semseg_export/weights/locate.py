@@ -20,8 +20,7 @@ from .download import sha256
 class Weights:
     """Weights as an inference archive. `sha256` is that of the file, or of a folder's parameters file.
 
-    `described_by` names the file that says how pixels are prepared. None: there is none, and they are prepared as for PaddleX's
-    own networks.
+    `described_by` names the file that says how pixels are prepared. If None, they are prepared as for PaddleX's own networks.
     """
 
     archive: Archive
@@ -31,7 +30,7 @@ class Weights:
 
 
 def find(model: str, given: str | None, workspace: Path, step: Step, architecture: str | None = None) -> Weights:
-    """The weights that `given` names, placed in `workspace` as an inference archive. Raises ExportError.
+    """The weights that `given` names, as an inference archive, unpacked or built in `workspace` if necessary. Raises ExportError.
 
     `architecture` is the one of the eighteen networks that trained (.pdparams) or official weights belong to; default: `model`.
     """
@@ -42,7 +41,7 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
         try:
             return Weights(_archive(file, architecture or model, workspace, step), _public(given), digest, _described_by(file))
         except UnpackError:
-            download.forget(file)  # perhaps an error page in place of the archive; do not keep it
+            download.forget(file)  # perhaps it is an error page, not the archive: do not keep it
             raise
     path = Path(given).expanduser()
     if path.is_dir():
@@ -78,13 +77,13 @@ def cache_folder() -> Path:
 
 
 def _public(url: str) -> str:
-    """The URL without what may be secret: a password, a signature."""
+    """The URL without its possible secrets: a password, a signature."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _network_folder(folder: Path) -> Path:
-    """The folder of the network: `folder` or one in it. Raises WeightsError."""
+    """The network's folder: `folder` or a folder in it. Raises WeightsError."""
     found = network_folder(folder)
     if found is None:
         names = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"

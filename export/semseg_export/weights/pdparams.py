@@ -1,4 +1,4 @@
-"""Trained weights (.pdparams) to an inference archive, as PaddleX exports it."""
+"""Turns trained weights (.pdparams) into an inference archive, as PaddleX's export does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFUSAL = "refusal.txt"
 def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
     """The inference archive of the weights in `file`, written to `folder`.
 
-    Pixels are prepared as the files beside `file` tell. Raises WeightsError, DescriptionError, ConversionError.
+    The files beside `file` say how pixels are prepared. Raises WeightsError, DescriptionError, ConversionError.
     """
     zoo.network(architecture)
     if find_spec("paddleseg") is None:
@@ -55,11 +55,11 @@ def transforms(folder: Path) -> Any:
     try:
         return _inheriting(file)[section]["transforms"]
     except (KeyError, TypeError) as error:
-        raise DescriptionError(f"{file} has no {section}: transforms:, which say how pixels are prepared; add them") from error
+        raise DescriptionError(f"{file} has no {section}: transforms:, which tell how to prepare pixels; add them") from error
 
 
 def described_by(folder: Path) -> Path | None:
-    """The file in `folder` that says how pixels are prepared: its inference.yml, or else the configuration of a training.
+    """The file in `folder` that says how pixels are prepared: its inference.yml, or else a training configuration.
 
     Raises DescriptionError if there are several configurations.
     """
@@ -77,7 +77,7 @@ def described_by(folder: Path) -> Path | None:
 
 
 def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """A training's configuration merged over the one that it is based on, as PaddleSeg merges them."""
+    """A training configuration merged over its base, as PaddleSeg merges them."""
     content = _mapping(file)
     merged: dict[str, Any] = {}
     for base in _bases(file, content):
@@ -85,7 +85,7 @@ def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
             raise DescriptionError(f"{file} is its own {BASE}: name another")
         if not base.is_file():
             raise DescriptionError(
-                f"{file} is based on {base}, which is not there: put it there, or put the {DESCRIPTION} of the network"
+                f"{file} is based on {base}, which does not exist: create it, or put the {DESCRIPTION} of the network"
                 " beside its weights"
             )
         merged = _merged(merged, _inheriting(base, (*heirs, file.resolve())))
@@ -102,7 +102,7 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bases(file: Path, content: dict[str, Any]) -> list[Path]:
-    """The files it is based on; a later one overrides an earlier one."""
+    """The files that it is based on; a later one overrides an earlier one."""
     named = content.get(BASE) or []
     return [(file.parent / str(name)).resolve() for name in (named if isinstance(named, list) else [named])]
 

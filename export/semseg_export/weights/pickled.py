@@ -1,4 +1,4 @@
-"""Reads a pickle of dictionaries, tuples and arrays of numbers safely, with stand-ins for everything that it names."""
+"""Safely reads a pickle of dictionaries, tuples and arrays of numbers, with stand-ins for every class and function it names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Refused(Exception):
 
 
 class Kind:
-    """Stands in for numpy.dtype: kind, size and byte order of a number."""
+    """A stand-in for numpy.dtype: the kind, size and byte order of a number."""
 
     def __init__(self, code: str, *_: bool) -> None:
         if not re.fullmatch("[biufc][0-9]{1,2}", code):
@@ -41,7 +41,7 @@ class Kind:
 
 
 class Array:
-    """Stands in for numpy.ndarray. `values` is an array of numbers of any shape, empty until `__setstate__`."""
+    """A stand-in for numpy.ndarray. `values` is an array of numbers of any shape, empty until `__setstate__`."""
 
     values: npt.NDArray[Any] = np.zeros(0, bool)
 
@@ -65,7 +65,7 @@ def _number(*_: Any) -> float:
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """_codecs.encode: protocol 2 has no bytes and writes them as text."""
+    """_codecs.encode: protocol 2 has no bytes type and writes bytes as text."""
     if encoding != "latin1":
         raise Refused(f"encodes text as {printable(encoding)}")
     return text.encode("latin1")
@@ -84,7 +84,7 @@ STAND_INS: dict[tuple[str, str], Any] = {
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        # Protocol 2 calls Python 3's modules by the names of Python 2's.
+        # Protocol 2 uses Python 2's names for modules.
         module = "builtins" if module == "__builtin__" else module
         if (module, name) not in STAND_INS:
             raise Refused(f"wants to run {printable(module)}.{printable(name)}, which weights never need: do not trust it")
@@ -100,7 +100,7 @@ def load(file: Path) -> Any:
 
 
 def _weigh(stream: BinaryIO) -> None:
-    """Raises Refused at anything that would take more memory than the file has bytes, or overflow the stack."""
+    """Raises Refused if reading would take more memory than the file has bytes, or overflow the stack."""
     tuples = 0
     for step, (code, argument, position) in enumerate(pickletools.genops(stream)):
         if (

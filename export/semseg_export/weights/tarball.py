@@ -1,4 +1,4 @@
-"""Unpacks tar archives that may come from strangers: plain files and folders only, inside the folder, within bounds."""
+"""Unpacks tar archives that may come from strangers: only plain files and folders, inside the target folder, up to a limit."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import IO, Any
 
 from ..errors import UnpackError, WeightsError, printable
 
-LARGEST = 4 << 30  # bytes of all files; those of the largest network are 0.3 GB
+LARGEST = 4 << 30  # bytes of all files; the largest network has 0.3 GB
 FILES = 10_000
-HEADER = 1 << 20  # bytes that tarfile may read at once: 16 KiB of a file, but a header whole
+HEADER = 1 << 20  # bytes that tarfile may read at once: it reads a file in blocks of 16 KiB, but a header whole
 
 
 class _Refused(Exception):
@@ -20,7 +20,7 @@ class _Refused(Exception):
 
 
 class _Bounded:
-    """The uncompressed archive. It stops at a header that is a memory bomb, and at headers without end."""
+    """The uncompressed archive. Reading stops at a header that is a memory bomb, and at endless headers."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
@@ -66,14 +66,14 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
     total = 0
     for member in archive:
         name = printable(member.name)
-        # Links have escaped Python's own filter (CVE-2025-4517 and others), and no network needs one.
+        # Links have escaped Python's own filter (CVE-2025-4517 and others), and no network needs them.
         if not member.isreg() and not member.isdir():
             raise _Refused(f"{name} is neither a file nor a folder")
-        if member.name.startswith("/"):  # which the data filter takes for a relative one
+        if member.name.startswith("/"):  # the data filter would treat it as relative
             raise tarfile.AbsolutePathError(member)
         key = str(Path(member.name))
         if member.isreg() and key in names:
-            raise _Refused(f"{name} is in it twice")
+            raise _Refused(f"{name} is in the archive twice")
         names.add(key)
         total += member.size
         if member.size < 0 or total > LARGEST or len(names) > FILES:

@@ -29,7 +29,7 @@ SHORT = "side of 512"  # the shorter one
 
 @dataclass(frozen=True)
 class Network:
-    """A network of PaddleX. `miou` (per cent), `megabytes` (of the archive) and `protocol` are PaddleX's figures."""
+    """A PaddleX network. `miou` (per cent), `megabytes` (of the archive) and `protocol` are PaddleX's figures."""
 
     name: str
     family: Family
@@ -73,14 +73,14 @@ MODELS = tuple(network.name for network in NETWORKS)
 
 
 def network(model: str) -> Network:
-    """The network of that name. Raises WeightsError, with similar names, if PaddleX has none."""
+    """The network of that name. Raises WeightsError, suggesting similar names, if PaddleX has none."""
     for entry in NETWORKS:
         if entry.name == model:
             return entry
     near = difflib.get_close_matches(model, MODELS, n=3, cutoff=0.5) or list(MODELS)
     raise WeightsError(
         f"PaddleX has no network {model!r}; did you mean {', '.join(near)}?"
-        " To export your own weights, pass a folder, .tar or URL with WEIGHTS= (--weights), or a .pdparams with --architecture"
+        " To export your own weights, pass a folder, .tar or URL with WEIGHTS= (--weights), or a .pdparams and --architecture"
     )
 
 
@@ -97,5 +97,5 @@ def archive_url(model: str) -> str:
         raise WeightsError(f"{DEMO} comes with the project and is not downloaded: pass WEIGHTS={DEMO_WEIGHTS}")
     pattern = os.environ.get("SEMSEG_WEIGHTS_URL") or ARCHIVES
     if "{model}" not in pattern:
-        raise WeightsError(f"SEMSEG_WEIGHTS_URL={pattern} has no {{model}} in it; write it as in {ARCHIVES}")
+        raise WeightsError(f"SEMSEG_WEIGHTS_URL={pattern} has no {{model}} in it; write it like {ARCHIVES}")
     return pattern.replace("{model}", network(model).name)

@@ -2,7 +2,7 @@
 
     python -m semseg_export.workers.converter PROGRAM PARAMETERS WORKSPACE
 
-writes WORKSPACE/network.onnx. An older program (.pdmodel) becomes a PIR program first, so that both take the same way.
+writes WORKSPACE/network.onnx. An older program (.pdmodel) becomes a PIR program first, so that both are converted alike.
 """
 
 from __future__ import annotations

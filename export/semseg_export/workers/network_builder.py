@@ -1,4 +1,4 @@
-"""Trained weights to an inference archive: `x` float32 [N, 3, H, W] in, int32 class ids [N, H, W] out.
+"""Turns trained weights into an inference archive: `x` float32 [N, 3, H, W] in, int32 class ids [N, H, W] out.
 
     python -m semseg_export.workers.network_builder FILE ARCHITECTURE FOLDER
 
@@ -32,7 +32,7 @@ def build(file: Path, name: str, folder: Path) -> None:
 
 
 def save(network: Any, folder: Path) -> None:
-    """Save a network whose first output is logits, with an argmax, for images of any size."""
+    """Save a network, with an argmax over its first output, the logits, for images of any size."""
     import paddle
 
     class Labels(paddle.nn.Layer):

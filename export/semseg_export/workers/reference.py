@@ -1,9 +1,9 @@
-"""Computes Paddle's own answer, the oracle for an exported network.
+"""Computes Paddle's own output, the reference for an exported network.
 
     python -m semseg_export.workers.reference WEIGHTS_FOLDER IMAGE... --out FOLDER [--logits]
 
-reads each image as PaddleX does, or takes RGB pixels from a .npy file (uint8 [H, W, 3] or [N, H, W, 3]), and writes the
-class ids to FOLDER/<stem>.npy (uint8 [H, W] or [N, H, W]). With --logits it also writes the logits, if the network gives
+reads each image as PaddleX does, or RGB pixels from a .npy file (uint8 [H, W, 3] or [N, H, W, 3]), and writes the
+class ids to FOLDER/<stem>.npy (uint8 [H, W] or [N, H, W]). With --logits it also writes the logits, if the network returns
 them, to FOLDER/<stem>.logits.npy (float32 [N, C, H, W]).
 """
 
@@ -28,9 +28,9 @@ Logits = npt.NDArray[np.float32]
 
 def predictor(archive: Archive) -> Callable[[Pixels], tuple[Pixels, Logits | None]]:
     """A function that runs Paddle Inference: RGB pixels uint8 [N, H, W, 3] to class ids uint8 [N, H, W] and, if the program
-    gives them, logits float32 [N, C, H, W].
+    returns them, logits float32 [N, C, H, W].
 
-    It runs without oneDNN, which rounds differently. If the network gives only logits, the argmax is taken here.
+    It runs without oneDNN, which rounds differently. If the program returns only logits, the function takes their argmax.
     """
     from paddle import inference
 
@@ -40,7 +40,7 @@ def predictor(archive: Archive) -> Callable[[Pixels], tuple[Pixels, Logits | Non
     config.disable_glog_info()
     if archive.program.suffix == ".pdmodel":
         config.enable_memory_optim()  # 2.7 GB instead of 21 for OCRNet at 2048x1024; PIR programs free memory by themselves
-        config.delete_pass("squared_mat_sub_fuse_pass")  # Paddle 3.2 dies in it (SIGSEGV) on SegFormer's older programs
+        config.delete_pass("squared_mat_sub_fuse_pass")  # Paddle 3.2 crashes in it (SIGSEGV) on SegFormer's older programs
     config.set_cpu_math_library_num_threads(os.cpu_count() or 1)
     runner = inference.create_predictor(config)
     entry = runner.get_input_handle(runner.get_input_names()[0])
@@ -62,7 +62,7 @@ def predictor(archive: Archive) -> Callable[[Pixels], tuple[Pixels, Logits | Non
 
 
 def with_logits(archive: Archive, folder: Path) -> Archive:
-    """The network, saved in `folder` with the input of its argmax as a second output; unchanged if it has no argmax."""
+    """The network, saved in `folder` with the input of its argmax as a second output; unchanged unless it has one argmax."""
     import paddle
 
     paddle.enable_static()
@@ -89,12 +89,12 @@ def read_pixels(file: Path) -> Pixels:
         return np.asarray(np.load(file), np.uint8)
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:
-        raise SystemExit(f"{file} is not an image that OpenCV reads")
+        raise SystemExit(f"{file} is not an image that OpenCV can read")
     return np.asarray(image[..., ::-1], np.uint8)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Class ids of images, computed by Paddle.")
+    parser = argparse.ArgumentParser(description="Compute the class ids of images with Paddle.")
     parser.add_argument("weights", type=Path, help="folder with inference.json or inference.pdmodel")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
@@ -102,7 +102,8 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     archive = read_archive(given.weights)
-    with TemporaryDirectory(dir=given.out) as folder:  # in the caller's, so that it goes even if this process is killed
+    # In the caller's folder, so that it is removed even if this process is killed.
+    with TemporaryDirectory(dir=given.out) as folder:
         predict = predictor(with_logits(archive, Path(folder)) if given.logits else archive)
         for file in given.images:
             pixels = read_pixels(file)

@@ -30,7 +30,7 @@ def palette() -> NDArray[np.uint8]:
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        cv2.setNumThreads(1)  # the cores belong to the network
+        cv2.setNumThreads(1)  # leave the cores to the network
         self.palette_bgr = np.ascontiguousarray(palette()[:, np.newaxis, ::-1])
 
     def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
@@ -41,7 +41,7 @@ class TritonPythonModel:
             ids, size = sized(request)
             if max(size) > LONGEST_SIDE:
                 raise BadRequest(
-                    f"image: a side of {max(size)} pixels is too long for a JPEG (limit {LONGEST_SIDE}); ask without the picture"
+                    f"image: a side of {max(size)} pixels is too long for a JPEG (limit {LONGEST_SIDE}); request no picture"
                 )
             pictures = [self.jpeg(each, size) for each in ids]
         except BadRequest as error:
@@ -65,8 +65,8 @@ def sized(request: pb.InferenceRequest) -> tuple[NDArray[np.uint8], tuple[int, i
     if not ids.size or ids.ndim != 3:
         raise BadRequest(f"ids: must be [N, H, W] with at least one pixel, not {list(ids.shape)}")
     if sizes.shape != (len(ids), 2) or (sizes != sizes[0]).any():
-        raise BadRequest("source_size: must be one height and width, the same for all ids of the request")
+        raise BadRequest("source_size: must be the same height and width for all ids of the request")
     height, width = sizes[0].tolist()
     if min(height, width) < 1 or len(ids) * height * width > MOST_PIXELS:
-        raise BadRequest(f"source_size: {len(ids)} of {width}x{height} must be from 1 to {MOST_PIXELS} pixels")
+        raise BadRequest(f"source_size: {len(ids)} maps of {width}x{height} must have from 1 to {MOST_PIXELS} pixels")
     return ids, (width, height)

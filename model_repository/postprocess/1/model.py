@@ -1,4 +1,4 @@
-"""Class ids -> label map of the source image's size, by nearest neighbour as PaddleX 3.7.2 does it."""
+"""Class ids -> label map of the source image's size, by nearest neighbour as in PaddleX 3.7.2."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BadRequest(ValueError):
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        cv2.setNumThreads(1)  # the cores belong to the network
+        cv2.setNumThreads(1)  # leave the cores to the network
 
     def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
         return [answer(request) for request in requests]
@@ -43,8 +43,8 @@ def sized(request: pb.InferenceRequest) -> tuple[NDArray[np.uint8], tuple[int, i
     if not ids.size or ids.ndim != 3:
         raise BadRequest(f"ids: must be [N, H, W] with at least one pixel, not {list(ids.shape)}")
     if sizes.shape != (len(ids), 2) or (sizes != sizes[0]).any():
-        raise BadRequest("source_size: must be one height and width, the same for all ids of the request")
+        raise BadRequest("source_size: must be the same height and width for all ids of the request")
     height, width = sizes[0].tolist()
     if min(height, width) < 1 or len(ids) * height * width > MOST_PIXELS:
-        raise BadRequest(f"source_size: {len(ids)} of {width}x{height} must be from 1 to {MOST_PIXELS} pixels")
+        raise BadRequest(f"source_size: {len(ids)} maps of {width}x{height} must have from 1 to {MOST_PIXELS} pixels")
     return ids, (width, height)

@@ -1,7 +1,7 @@
-"""Images that crashed the decoder: each process leaves a note for those that come after it.
+"""Remembers images that crashed the decoder: each process leaves a note for its successors.
 
 While decoding, a process keeps the image's digest in a file of its own. If it crashes, faulthandler writes to a second file.
-A digest with such evidence convicts the image. A process killed from outside leaves no evidence and convicts none.
+A digest with such evidence convicts the image. A process killed from outside leaves no evidence, so its image stays innocent.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from uuid import uuid4
 
 REFUSED_FOR = 3600.0  # s
 LOOK_EVERY = 1.0  # s
-LONGEST = 30.0  # s of CPU time for decoding one image
-FULL_MEMORY = b"Bus error"  # a full /dev/shm raises it too, with any image, so it takes two to convict one
+LONGEST = 30.0  # s of CPU time to decode one image
+FULL_MEMORY = b"Bus error"  # a full /dev/shm causes it with any image, so an image is convicted only the second time
 NOTHING = bytes(sha256().digest_size)
 
 
@@ -38,11 +38,11 @@ class Crashes:
         self.convict()
         name = folder / uuid4().hex
         self._file = name.open("w+b")
-        os.posix_fallocate(self._file.fileno(), 0, len(NOTHING))  # a hole would raise SIGBUS once memory for files runs out
-        fcntl.flock(self._file, fcntl.LOCK_EX)  # held as long as this process lives
+        os.posix_fallocate(self._file.fileno(), 0, len(NOTHING))  # writing to a hole would raise SIGBUS on a full file system
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # held until this process ends
         self._note = mmap(self._file.fileno(), len(NOTHING))
         self._evidence = name.with_suffix(".evidence").open("w")
-        name.rename(name.with_suffix(".note"))  # only now that it is locked
+        name.rename(name.with_suffix(".note"))  # only once it is locked: see `convict`
         faulthandler.enable(self._evidence, all_threads=False)
         faulthandler.register(
             signal.SIGPROF, self._evidence, all_threads=False, chain=True
@@ -65,9 +65,9 @@ class Crashes:
             self._note[:] = NOTHING
 
     def convict(self) -> None:
-        """Judge what dead processes left behind, and remove it."""
+        """Judge the notes of dead processes and remove them."""
         for note in self.folder.glob("*.note"):
-            with suppress(BlockingIOError, FileNotFoundError):  # its process lives, or another one got here first
+            with suppress(BlockingIOError, FileNotFoundError):  # its process is alive, or another process was faster
                 self._judge(note)
         for file in (*self.folder.glob("*.refused"), *self.folder.glob("*.suspected")):
             with suppress(FileNotFoundError):
@@ -103,7 +103,7 @@ class Crashes:
         now = self.clock()
         if not 0 <= now - self._looked < LOOK_EVERY:
             self._looked = now
-            with suppress(OSError):  # an unreadable list must not refuse an image
+            with suppress(OSError):  # if the folder cannot be read, decode anyway
                 changed = self.folder.stat().st_mtime_ns
                 if changed != self._changed:
                     self._refused = self._found()

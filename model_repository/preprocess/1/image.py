@@ -1,4 +1,4 @@
-"""Encoded images to RGB pixels, with the arithmetic of PaddleX 3.7.2."""
+"""Decodes images to RGB pixels, exactly as PaddleX 3.7.2 does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def look(data: bytes) -> Header:
 def decode(data: bytes, header: Header) -> NDArray[np.uint8]:
     """Pixels, uint8 [H, W, 3] BGR, of an encoded image with this header.
 
-    They equal those of OpenCV's IMREAD_COLOR: 8 bit, three channels, alpha dropped, turned as EXIF says.
+    Equal to OpenCV's IMREAD_COLOR: 8 bits, three channels, alpha dropped, rotated according to EXIF.
 
     Raises BadRequest if the bytes are not a whole image.
     """
@@ -45,14 +45,14 @@ def decode(data: bytes, header: Header) -> NDArray[np.uint8]:
 
 
 def rgb(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The pixels as the network expects them. Convert after the resize: the result is the same, and there is less to copy."""
+    """The pixels as the network expects them. Call this after the resize: the result is the same, and there is less to copy."""
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
 def still(png: bytes, animation: int) -> bytes:
-    """An animated PNG as decoders without animation support see it: its first picture.
+    """Turn an animated PNG into its first picture, as decoders without animation support see it.
 
     The OpenCV that PaddleX requires is such a decoder. OpenCV 4.11 supports animations and crashes on damaged pixels: by the
-    time libpng raises the error, its handler is gone. Renamed, the chunk is unknown, and decoders skip it.
+    time libpng raises the error, its handler is gone. So rename the chunk that animates: decoders skip unknown chunks.
     """
     return png[:animation] + b"acTl" + png[animation + 4 :]

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import sample
 from typing import Any
 
-# PaddleX's limit. OpenCV reads it when it is first imported, and then refuses a larger image by its header alone.
+# PaddleX's limit. OpenCV reads it on import, and then refuses larger images on their headers alone.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970")
 import cv2
 import numpy as np
@@ -25,30 +25,30 @@ from pressure import Pressure
 from resize import BadRequest, Resize, target
 
 MEGAPIXEL = 2**20
-LIMIT = re.compile(r"pixels_(\d+)mp")  # an output of ours
+LIMIT = re.compile(r"pixels_(\d+)mp")  # one of this model's outputs
 MAX_BATCH_SIZE = 8  # of every model
-ONE_SIZE = "image: the images of one request must be of one size; send one image a request"
-# Of a whole batch, without a GPU: on a CPU, images of 128x256 gain a quarter by being joined, from 512x1024 they gain nothing,
-# answers come late, and a batch takes as much more memory. On a GPU the model's own limit is the only one.
+ONE_SIZE = "image: all images of a request must have the same size; send one per request"
+# The limit of a whole batch on a CPU. There, batching gains a quarter for images of 128x256 and nothing from 512x1024 on, where
+# it only delays answers and multiplies the memory. On a GPU only the model's own limit applies.
 CPU_BATCH = MEGAPIXEL  # pixels
-# What the drivers of NVIDIA (also in Windows' Linux), AMD and Ascend put there.
+# Files of the drivers of NVIDIA (also under WSL), AMD and Ascend.
 GPUS = ("/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1", "/dev/kfd", "/dev/davinci_manager")
 
 
 class Busy(Exception):
-    """More images have been decoded than the networks can take for now."""
+    """Too many decoded images are already waiting for the networks."""
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        cv2.setNumThreads(1)  # the cores belong to the network
+        cv2.setNumThreads(1)  # leave the cores to the network
         parameters = told(json.loads(args["model_config"]))
         self.resize = configured(parameters)
         self.batch = largest_batch(parameters)
         folder = os.environ.get("SEMSEG_CRASH_FOLDER")
         self.refuses = Pressure(Path(folder)).refuses if folder else lambda _: False
         self.noted = Crashes(Path(folder)).noted if folder else lambda _: nullcontext()
-        self.lanes = cycle(sample(range(2, 1024), 1022))  # shuffled: other instances go their own way
+        self.lanes = cycle(sample(range(2, 1024), 1022))  # shuffled: each instance has its own order
 
     def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
         return [self.answer(request) for request in requests]
@@ -60,19 +60,19 @@ class TritonPythonModel:
             return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.INVALID_ARG))
         except Busy as error:
             return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.UNAVAILABLE))
-        except (cv2.error, MemoryError) as error:  # the other requests of the batch get their answers
+        except (cv2.error, MemoryError) as error:  # the batch's other requests still get their answers
             return pb.InferenceResponse(error=pb.TritonError(f"preprocess: {error}"))
 
     def tensors(self, request: pb.InferenceRequest) -> list[pb.Tensor]:
         encoded = pb.get_input_tensor_by_name(request, "image").as_numpy().reshape(-1)
         parameters = json.loads(request.parameters())
         if self.refuses(parameters.get("admitted")):
-            raise Busy("too many images wait; try again later")
+            raise Busy("too many images are waiting; try again later")
         wanted = parameters.get("target_size")
         resize = self.resize if wanted is None else replace(self.resize, target_size=target(wanted))
         outputs = [found for found in map(LIMIT.fullmatch, request.requested_output_names()) if found]
         if not outputs:
-            raise BadRequest("pixels: ask for one of the outputs pixels_<N>mp")
+            raise BadRequest("pixels: request one of the outputs pixels_<N>mp")
         limit = min(int(output[1]) for output in outputs) * MEGAPIXEL
         headers = [look(data) for data in encoded]
         width, height = headers[0].width, headers[0].height
@@ -80,18 +80,18 @@ class TritonPythonModel:
             raise BadRequest(ONE_SIZE)
         if len(headers) * width * height > MOST_PIXELS:
             raise BadRequest(
-                f"image: {len(headers)} images of {width}x{height} have more than {MOST_PIXELS} pixels; send one a request"
+                f"image: {len(headers)} images of {width}x{height} have more than {MOST_PIXELS} pixels; send one per request"
             )
         check_size(len(headers), resize.size(width, height), limit, (width, height), wanted)
         sizes = np.empty((len(headers), 2), np.int32)
         images = []
         for index, (data, header) in enumerate(
             zip(encoded, headers, strict=True)
-        ):  # one after the other, each scaled down at once
+        ):  # one at a time, each resized right after decoding
             with self.noted(data):
                 image = decode(data, header)
             sizes[index] = image.shape[:2]
-            if (sizes[index] != sizes[0]).any():  # as EXIF turns them
+            if (sizes[index] != sizes[0]).any():  # after EXIF's rotation
                 raise BadRequest(ONE_SIZE)
             images.append(rgb(resize(image)))
         pixels = images[0][np.newaxis] if len(images) == 1 else np.stack(images)
@@ -100,8 +100,8 @@ class TritonPythonModel:
         return [*(pb.Tensor(output[0], pixels) for output in outputs), *others]
 
     def lane(self, image: NDArray[np.uint8], limit: int) -> int:
-        """1 for images that are joined: of which a whole batch stays below the limit of one image, and is worth it. Others get
-        lanes where nobody follows them soon."""
+        """1 for images to batch: a whole batch of them fits the limit of one image, and batching pays. Other images get a lane
+        that is not used again soon."""
         rows, columns = image.shape[:2]
         return 1 if rows * columns * MAX_BATCH_SIZE <= min(limit, self.batch) else next(self.lanes)
 
@@ -111,13 +111,13 @@ def check_size(images: int, size: tuple[int, int], limit: int, source: tuple[int
     (columns, rows), (width, height) = size, source
     if images * rows * columns <= limit:
         return
-    most = f"this model takes at most {limit // MEGAPIXEL} megapixels ({limit} pixels)"
+    most = f"this model accepts at most {limit // MEGAPIXEL} megapixels ({limit} pixels)"
     if images > 1:
-        raise BadRequest(f"image: {images} images of {columns}x{rows} at once are too many, {most}; send one a request")
+        raise BadRequest(f"image: {images} images of {columns}x{rows} at once are too many: {most}; send one per request")
     if wanted is None:
         what = f"{width}x{height}" if size == source else f"{width}x{height}, resized to {columns}x{rows},"
-        raise BadRequest(f"image: {what} is too large, {most}; pass target_size to have it scaled down")
-    raise BadRequest(f"target_size: makes {columns}x{rows} of a {width}x{height} image, {most}; pass a smaller one")
+        raise BadRequest(f"image: {what} is too large: {most}; pass target_size to have it scaled down")
+    raise BadRequest(f"target_size: scales the {width}x{height} image to {columns}x{rows}, but {most}; pass a smaller one")
 
 
 def told(config: dict[str, Any]) -> dict[str, str]:
@@ -126,7 +126,7 @@ def told(config: dict[str, Any]) -> dict[str, str]:
 
 
 def configured(parameters: dict[str, str]) -> Resize:
-    """The model's own Resize, JSON under `resize`, or none."""
+    """The model's own Resize, from the JSON in parameter `resize`; without it, no resizing."""
     if "resize" not in parameters:
         return Resize()
     given = json.loads(parameters["resize"])
@@ -134,7 +134,7 @@ def configured(parameters: dict[str, str]) -> Resize:
 
 
 def largest_batch(parameters: dict[str, str]) -> int:
-    """Pixels of a batch, as `batch_megapixels` tells, or by what the machine has. Raises TritonModelException."""
+    """The largest batch, in pixels: `batch_megapixels`, or else CPU_BATCH, with a GPU no limit. Raises TritonModelException."""
     given = parameters.get("batch_megapixels")
     if given is not None:
         if not re.fullmatch(r"[0-9]{1,6}", given):

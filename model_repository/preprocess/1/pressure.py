@@ -1,4 +1,4 @@
-"""Whether preprocess may take one more image. `semseg serve` says in a file when too many wait for the networks."""
+"""Whether preprocess may accept one more image. `semseg serve` keeps a file in place while too many wait for the networks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Pressure:
-    """`folder` has `busy` while too many images wait, and `ticket`, which the gateway sends, as it bounds its own images."""
+    """`folder` holds `busy` while too many images are waiting. `ticket` is the gateway's pass; it limits its own images."""
 
     def __init__(self, folder: Path) -> None:
         self._busy = folder / "busy"
@@ -15,5 +15,5 @@ class Pressure:
         self._ticket = ticket.read_bytes() if ticket.exists() else b""
 
     def refuses(self, ticket: object) -> bool:
-        """Whether to turn away a request whose parameter `admitted` is this: while the server is busy, the wrong ones."""
+        """Whether to refuse a request with this parameter `admitted`: yes while the server is busy, unless it is the ticket."""
         return self._busy.exists() and not (self._ticket and hmac.compare_digest(str(ticket).encode(), self._ticket))

@@ -1,4 +1,4 @@
-"""The size at which the network sees an image, with the arithmetic of PaddleX 3.7.2."""
+"""The size at which the network sees an image, computed exactly as in PaddleX 3.7.2."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ INTERPOLATIONS = {
     "AREA": cv2.INTER_AREA,
     "LANCZOS4": cv2.INTER_LANCZOS4,
 }
-LONGEST_SIDE = 16384  # pixels of a target's side
-MOST_TARGET_PIXELS = 2**25  # of a resized image: a tiny request must not take the memory of a huge one
+LONGEST_SIDE = 16384  # pixels per side of a target
+MOST_TARGET_PIXELS = 2**25  # per resized image: a tiny request must not use the memory of a huge one
 
 
 class BadRequest(ValueError):
@@ -28,7 +28,7 @@ class BadRequest(ValueError):
 class Resize:
     """PaddleX's Resize transform, with its names and defaults.
 
-    `target_size` is width and height in pixels; None leaves images alone.
+    `target_size` is width and height in pixels; None leaves images unchanged.
     """
 
     target_size: tuple[int, int] | None = None
@@ -53,11 +53,13 @@ class Resize:
         divisor = self.size_divisor or 1
         columns, rows = (-(-max(side, 1) // divisor) * divisor for side in sides)
         if columns * rows > MOST_TARGET_PIXELS:
-            raise BadRequest(f"target_size: makes {columns}x{rows} of a {width}x{height} image, over {MOST_TARGET_PIXELS} pixels")
+            raise BadRequest(
+                f"target_size: scales the {width}x{height} image to {columns}x{rows}, over {MOST_TARGET_PIXELS} pixels"
+            )
         return columns, rows
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """`pixels`, uint8 [H, W, 3], resized on uint8. Raises BadRequest like `size`."""
+        """`pixels`, uint8 [H, W, 3], resized as uint8. Raises BadRequest like `size`."""
         if self.target_size is None:
             return pixels
         height, width = pixels.shape[:2]
@@ -69,5 +71,5 @@ def target(value: object) -> tuple[int, int]:
     text = str(value)
     sides = [int(side) for side in text.split(",")] if re.fullmatch(r"[0-9]{1,5}(,[0-9]{1,5})?", text) else []
     if not sides or not all(1 <= side <= LONGEST_SIDE for side in sides):
-        raise BadRequest(f'target_size: must be an integer from 1 to {LONGEST_SIDE} or two, as in 512 or "1024,512"')
+        raise BadRequest(f'target_size: must be one or two integers from 1 to {LONGEST_SIDE}, such as 512 or "1024,512"')
     return sides[0], sides[-1]

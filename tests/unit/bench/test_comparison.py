@@ -1,4 +1,4 @@
-"""Small rivals of a few lines against the bare network, all in real processes."""
+"""Tiny rivals compared with the bare network, all in real processes."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class _Ends(_Small):
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
-    """A network that outputs the strongest colour as the class."""
+    """A network whose class is the strongest colour channel."""
     monkeypatch.setattr(bench.models, "REPOSITORY", tmp_path)
     monkeypatch.setattr(bench.images, "HOME", tmp_path)
     monkeypatch.setattr(bench.rivals.rival, "LOGS", tmp_path)

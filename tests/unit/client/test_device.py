@@ -7,7 +7,7 @@ from semseg_client.device import Device
 from semseg_client.errors import DeviceError
 
 ACCELERATORS = ["gpu", "npu", "xpu", "mlu", "dcu", "gcu", "iluvatar_gpu", "metax_gpu"]
-CPU_ONLY = ["AzureExecutionProvider", "CPUExecutionProvider"]  # what PyPI's onnxruntime package has
+CPU_ONLY = ["AzureExecutionProvider", "CPUExecutionProvider"]  # what PyPI's onnxruntime package offers
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_a_device_is_written_as_it_is_read(device: Device) -> None:
         ("tpu", "device 'tpu': unknown; did you mean cpu or gpu or npu or xpu?"),
         ("metaxgpu:1", "device 'metaxgpu:1': unknown; did you mean metax_gpu?"),
         ("cuda:0", "device 'cuda:0': unknown; did you mean gpu?"),
-        ("", "device '': unknown; there is cpu, gpu, npu, xpu, mlu, dcu, gcu, iluvatar_gpu, metax_gpu"),
-        ("abacus", "device 'abacus': unknown; there is cpu, gpu, npu, xpu, mlu, dcu, gcu, iluvatar_gpu, metax_gpu"),
+        ("", "device '': unknown; known devices: cpu, gpu, npu, xpu, mlu, dcu, gcu, iluvatar_gpu, metax_gpu"),
+        ("abacus", "device 'abacus': unknown; known devices: cpu, gpu, npu, xpu, mlu, dcu, gcu, iluvatar_gpu, metax_gpu"),
     ],
 )
 def test_what_is_no_device_is_told_with_what_is_meant(text: str, told: str) -> None:
@@ -84,25 +84,25 @@ def test_of_two_providers_the_better_is_taken_in_whatever_order_they_are_offered
             "gpu",
             CPU_ONLY,
             "device 'gpu:0': needs CUDAExecutionProvider, which the installed ONNX Runtime does not offer;"
-            " it has AzureExecutionProvider, CPUExecutionProvider; devices to choose from: cpu",
+            " it offers AzureExecutionProvider, CPUExecutionProvider; usable devices: cpu",
         ),
         (
             "dcu:1",
             ["CUDAExecutionProvider", "CPUExecutionProvider"],
             "device 'dcu:1': needs MIGraphXExecutionProvider or ROCMExecutionProvider, which the installed ONNX Runtime does not"
-            " offer; it has CUDAExecutionProvider, CPUExecutionProvider; devices to choose from: cpu, gpu",
+            " offer; it offers CUDAExecutionProvider, CPUExecutionProvider; usable devices: cpu, gpu",
         ),
         (
             "mlu",
             CPU_ONLY,
             "device 'mlu:0': ONNX Runtime lists no execution provider for the Cambricon MLU;"
-            " it has AzureExecutionProvider, CPUExecutionProvider; devices to choose from: cpu",
+            " it offers AzureExecutionProvider, CPUExecutionProvider; usable devices: cpu",
         ),
         (
             "cpu",
             [],
             "device 'cpu': needs CPUExecutionProvider, which the installed ONNX Runtime does not offer;"
-            " it has none; devices to choose from: none",
+            " it offers none; usable devices: none",
         ),
     ],
 )

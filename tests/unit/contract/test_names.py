@@ -12,7 +12,7 @@ def test_names_of_the_contract_are_taken(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "-net", "a b", "../net", "net_network", "preprocess", "postprocess", "draw", "net\n"])
 def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="cannot name a model"):
+    with pytest.raises(ValueError, match="is not a valid model name"):
         check_name(name)
 
 

@@ -1,4 +1,4 @@
-"""A web server with the moods of real ones."""
+"""A web server that can misbehave like real ones."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class ArchiveServer:
-    """Serves `content` under every path, or only under paths that contain `only`. Each mood can change between requests."""
+    """Serves `content` under every path, or only under paths that contain `only`. Any setting can change between requests."""
 
     content: bytes
     only: str = ""
     etag: str = '"first"'
     ranges: bool = True  # honour Range and If-Range
-    cut_after: int | None = None  # bytes, after which the next answer breaks off, once
-    statuses: list[int] = field(default_factory=list)  # statuses of the next answers, before any content
+    cut_after: int | None = None  # bytes after which the next response breaks off, once
+    statuses: list[int] = field(default_factory=list)  # statuses of the next responses, sent before any content
     redirect: str = ""
     seen: list[dict[str, str]] = field(default_factory=list)  # headers of the requests
     url: str = ""

@@ -77,7 +77,7 @@ def test_class_names_that_do_not_fit_install_nothing(pir_folder: Path, tmp_path:
 def test_a_network_that_takes_more_memory_than_it_may_is_not_installed(pir_folder: Path, tmp_path: Path) -> None:
     done = export("roads", "--weights", pir_folder, "--repository", tmp_path / "models", "--memory", "0.1")
     assert done.returncode == 1
-    assert "for an image of one megapixel, more than the 0.1 GB that it may: give it more with MEMORY=" in done.stderr
+    assert "for an image of one megapixel, more than the 0.1 GB allowed: allow more with MEMORY=" in done.stderr
     assert not (tmp_path / "models").exists()
 
 
@@ -100,7 +100,7 @@ def test_a_stopped_export_leaves_nothing(pir_folder: Path, tmp_path: Path, under
     [
         (["PP-LiteSeg"], "PaddleX has no network 'PP-LiteSeg'; did you mean PP-LiteSeg-"),
         (["PP-LiteSeg-Demo"], "pass WEIGHTS=demo/PP-LiteSeg-Demo"),
-        (["preprocess"], "cannot name a model"),
+        (["preprocess"], "is not a valid model name"),
         (["PP-LiteSeg-T", "--weights", "nowhere"], "there is no nowhere"),
         (["PP-LiteSeg-T", "--weights", ""], "cannot keep https://paddle-model-ecology"),
         (["fast", "--architecture", "PP-LiteSeg-T"], "cannot keep https://paddle-model-ecology"),

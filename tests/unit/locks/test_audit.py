@@ -7,7 +7,7 @@ from pathlib import Path
 from locks import audit
 
 ROOT = Path(__file__).parents[3]
-# What pip-audit prints for the pins in its file, by service; an absent service is unreachable.
+# A fake pip-audit: prints what a service knows of the pins in its file; a service that is not in SERVICES is unreachable.
 PIP_AUDIT = """
 import json, sys
 service = sys.argv[sys.argv.index("--vulnerability-service") + 1]
@@ -25,7 +25,7 @@ print(json.dumps({"dependencies": answers, "fixes": []}))
 
 
 def audited(folder: Path, services: dict[str, dict[str, list[str] | str]]) -> tuple[int, str]:
-    """The exit code and all output of an audit with these answers from the services."""
+    """The exit code and all output of an audit to which the services give these answers."""
     (folder / "pip_audit.py").write_text(PIP_AUDIT.replace("{SERVICES}", repr(services)))
     command = [sys.executable, str(ROOT / "locks" / "audit.py")]
     done = subprocess.run(command, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""An image that killed one process is refused by the next; the processes really die."""
+"""The next process refuses an image that killed one; the processes really die."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_process_that_lives_learns_what_killed_its_neighbour(tmp_path: Path) -
 
         assert told(0) == "decoded\n"
         run(START + "\nwith crashes.noted(b'image'): os.abort()", tmp_path)
-        run(START, tmp_path)  # its replacement finds what it left
+        run(START, tmp_path)  # the replacement judges the dead process's note
         assert told(2) == "refused\n"
         assert told(3700) == "decoded\n"
         neighbour.stdin.close()

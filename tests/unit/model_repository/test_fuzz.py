@@ -1,4 +1,4 @@
-"""A fixed set of the damaged images that `make fuzz` tries endlessly, and the images that once did harm."""
+"""A fixed set of damaged images like those of `make fuzz`, and the images that once did harm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decodes every kind of file as PaddleX does, compared with cv2.imread; and refuses others."""
+"""Every supported kind of file decodes as in PaddleX (compared with cv2.imread); others are refused."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_colours_may_be_turned_after_the_resize(interp: str) -> None:
 
 @pytest.mark.parametrize("kind", ["png, animated", "png, animated with alpha"])
 def test_of_an_animated_png_the_first_picture_is_read(kind: str) -> None:
-    """As in OpenCV 4.10, which PaddleX 3.7.2 requires and which does not know animations."""
+    """As with OpenCV 4.10, which PaddleX 3.7.2 requires and which has no animation support."""
     frames = [Image.fromarray(scene(channels=4 if "alpha" in kind else 3)).rotate(90 * turn) for turn in (0, 1)]
     data = pillow(frames[0], "PNG", save_all=True, append_images=frames[1:])
     np.testing.assert_array_equal(decoded(data), decoded(pillow(frames[0], "PNG")))
@@ -117,7 +117,7 @@ def test_every_interpolation_of_paddlex_is_opencvs(interp: str) -> None:
 
 
 def test_a_target_that_makes_a_huge_image_of_a_small_one_is_refused() -> None:
-    with pytest.raises(resizing.BadRequest, match=r"^target_size: makes 16384x16384 of a 1x1 image"):
+    with pytest.raises(resizing.BadRequest, match=r"^target_size: scales the 1x1 image to 16384x16384"):
         resizing.Resize((16384, 16384))(np.zeros((1, 1, 3), np.uint8))
 
 

@@ -1,4 +1,4 @@
-"""Headers of hostile files are refused in milliseconds, before a decoder sees them; test_image.py reads the valid ones."""
+"""Hostile files are refused in milliseconds, before a decoder sees them; test_image.py covers valid files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEGABYTES = 64 * 2**20  # the gateway's limit
 
 
 def read_or_refused(data: bytes) -> str:
-    """The reason for refusing it, or an empty string; any other error fails the test."""
+    """The reason for refusing `data`, or an empty string; any other error fails the test."""
     try:
         header.read(data)
     except header.Unreadable as error:
@@ -97,9 +97,9 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "jpeg of a million segments": (b"\xff\xd8" + b"\xff\xe1\x00\x02" * 2**20 + jpeg_frame() + SCAN, "more than 65536 segments"),
     "jpeg, only its start": (b"\xff\xd8\xff", "ends before its pixels"),
     "png chunk of 4 GB": (png(8, 8).replace(struct.pack(">I", 12) + b"IDAT", b"\xff\xff\x7f\x01IDAT"), "claims"),
-    "png of few pixels": (with_png_size(png(8, 8), 9000, 9000), "bytes of pixels do not make 9000x9000"),
-    "png without pixels": (png(8, 8, pixels=b""), "0 bytes of pixels do not make"),
-    "png whose pixels are not compressed": (png(8, 8, pixels=bytes(300)), "do not make"),
+    "png of few pixels": (with_png_size(png(8, 8), 9000, 9000), "bytes of pixel data cannot be an image of 9000x9000"),
+    "png without pixels": (png(8, 8, pixels=b""), "0 bytes of pixel data cannot be"),
+    "png whose pixels are not compressed": (png(8, 8, pixels=bytes(300)), "cannot be an image of 8x8"),
     "png of no height": (png(8, 0), "its size is 8x0"),
     "png of 24 bits a sample": (png(8, 8).replace(b"\x08\x02\0\0\0", b"\x18\x02\0\0\0"), "header is wrong"),
     "png, unknown interlacing": (png(8, 8).replace(b"\x08\x02\0\0\0", b"\x08\x02\0\0\2"), "header is wrong"),
@@ -114,7 +114,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "bmp of a huge palette": (bmp(bits=8, colours=2**31), "palette"),
     "bmp, palette outside": (bmp(bits=8), "palette"),
     "bmp, pixels outside": (bmp(offset=2**31 - 1), "outside"),
-    "bmp, too few pixels": (bmp(4, 5), "claims 60 bytes of pixels, of which the file has 48"),
+    "bmp, too few pixels": (bmp(4, 5), "claims 60 bytes of pixels, but the file has only 48"),
     "bmp, too few pixels from the top": (bmp(4, -5), "claims 60 bytes of pixels"),
     "bmp of no width": (bmp(0), "its size is 0x4"),
     "bmp of negative width": (bmp(-4), "its size is -4x4"),
@@ -158,16 +158,16 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "tiff, directory outside": (b"II*\0\xff\xff\xff\xff", "cut off"),
     "tiff, too many tags": (b"II*\0\x08\0\0\0\xff\xff" + bytes(2**20), "65535 tags"),
     "tiff, big, directory outside": (b"II+\0\x08\0\0\0" + b"\xff" * 8, "cut off"),
-    "pnm of a gigapixel": (b"P6 99999 99999 255 " + bytes(100), "need 29999400003 bytes"),
+    "pnm of a gigapixel": (b"P6 99999 99999 255 " + bytes(100), "needs 29999400003 bytes"),
     "pnm of huge numbers": (b"P5 " + b"9" * 5000 + b" 1 255 ", "header is wrong"),
-    "pnm, plain bits": (b"P1 9999 9999 " + b"1" * 100, "need 99980001 bytes"),
-    "pnm, plain colours": (b"P3 999 999 255 1 2 3", "need 5988005 bytes"),
+    "pnm, plain bits": (b"P1 9999 9999 " + b"1" * 100, "needs 99980001 bytes"),
+    "pnm, plain colours": (b"P3 999 999 255 1 2 3", "needs 5988005 bytes"),
     "pnm of no width": (b"P5 0 4 255 abcd", "its size is 0x4"),
     "pnm, largest value of 0": (b"P5 2 2 0 abcd", "largest value is 0"),
     "pnm, largest value of 65536": (b"P5 2 2 65536 abcdabcd", "largest value is 65536"),
     "pnm, long comment": (b"P5 #" + b"a" * 2**20 + b"\n2 2 255 abcd", "header is wrong"),
     "pnm of spaces": (b"P5" + b" " * 2**20, "header is wrong"),
-    "sun raster of a gigapixel": (struct.pack(">8I", 0x59A66A95, 2**15, 2**15, 24, 0, 1, 0, 0), "need 3221225504 bytes"),
+    "sun raster of a gigapixel": (struct.pack(">8I", 0x59A66A95, 2**15, 2**15, 24, 0, 1, 0, 0), "needs 3221225504 bytes"),
     "sun raster, run lengths": (struct.pack(">8I", 0x59A66A95, 8, 8, 8, 0, 2, 0, 0) + bytes(64), "encoding 2"),
     "sun raster, huge map": (struct.pack(">8I", 0x59A66A95, 8, 8, 8, 0, 1, 1, 2**31) + bytes(64), "colour map is wrong"),
     "sun raster, only its start": (b"\x59\xa6\x6a\x95\0\0", "cut off"),
@@ -182,7 +182,7 @@ def test_a_hostile_file_is_refused_with_little_work_and_told_why(kind: str) -> N
 
 
 def test_tags_that_all_claim_the_whole_file_are_refused() -> None:
-    """libtiff would keep a copy for each tag."""
+    """libtiff would keep a copy of the value for each tag."""
     entries = b"".join(struct.pack("<HHII", tag, 1, 2**20, 8) for tag in range(40_000, 40_100))
     data = b"II*\0" + struct.pack("<I", 8 + 2**20) + bytes(2**20) + struct.pack("<H", 100) + entries + bytes(4)
     with pytest.raises(header.Unreadable, match="claim more than the file holds"):
@@ -267,14 +267,14 @@ def test_the_longest_file_takes_little_work(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", SEEDS)
 def test_every_start_of_a_file_is_read_or_refused(kind: str) -> None:
-    """A cut raises nothing but Unreadable."""
+    """A truncated file raises nothing but Unreadable."""
     data = SEEDS[kind]
     for end in [*range(min(len(data), 300)), *range(300, len(data), 97)]:
         assert read_or_refused(data[:end]).partition(":")[0] in ("", "is empty (0 bytes)", "cannot be decoded")
 
 
 def test_a_pages_tag_behind_the_end_is_let_pass() -> None:
-    """As libtiff does, because some writers end their list with rubbish."""
+    """As in libtiff, because some writers end their list of directories with garbage."""
     whole = SEEDS["tiff, little end first"]
     (first,) = struct.unpack_from("<I", whole, 4)
     (number,) = struct.unpack_from("<H", whole, first)

@@ -1,4 +1,4 @@
-"""Who is refused while too many images wait."""
+"""Who is refused while too many images are waiting."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def test_only_the_right_ticket_passes_while_the_server_is_busy(tmp_path: Path, t
 @pytest.mark.parametrize("issued", [False, True])
 def test_without_a_ticket_nobody_passes(tmp_path: Path, ticket: object, issued: bool) -> None:
     if issued:
-        (tmp_path / "ticket").touch()  # its disk was full
+        (tmp_path / "ticket").touch()  # an empty ticket, as from a full disk
     (tmp_path / "busy").touch()
     assert pressure.Pressure(tmp_path).refuses(ticket)

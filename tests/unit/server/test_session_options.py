@@ -149,7 +149,7 @@ def test_a_gpu_instance_without_a_gpu_build_runs_on_the_cpu_and_says_so() -> Non
 
 
 def test_on_a_gpu_build_tritons_numbers_become_names_and_accelerators_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a GPU build at hand, the test uses the provider list that one reports."""
+    """Without a GPU build at hand, the test uses the provider list that such a build reports."""
     build = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(ort, "get_available_providers", lambda: build)
     wanted = [
@@ -183,7 +183,7 @@ def test_every_accelerator_that_a_device_is_placed_by_is_known() -> None:
 
 
 def test_on_other_hardware_each_instance_group_has_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without such a build at hand, the test uses the provider list that one reports."""
+    """Without a CANN build at hand, the test uses the provider list that such a build reports."""
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CANNExecutionProvider", "CPUExecutionProvider"])
     config = placed("cann", device_id="0,3", precision_mode="force_fp16")
     chosen = [settings(config, "MODEL", 0, group) for group in (0, 1)]
@@ -193,7 +193,7 @@ def test_on_other_hardware_each_instance_group_has_its_device(monkeypatch: pytes
     ]
     assert chosen[0].notes == []
     assert dict(settings(placed("cann", device_id="2"), "MODEL", 0, 5).providers)["CANNExecutionProvider"] == {"device_id": "2"}
-    with pytest.raises(Refused, match=r"device_id '0,3' has none for instance group 2"):
+    with pytest.raises(Refused, match=r"device_id '0,3' has no device for instance group 2"):
         settings(config, "MODEL", 0, 2)
     with pytest.raises(Refused, match="device_id must be a whole number"):
         settings(placed("cann", device_id="first"), "MODEL", 0)

@@ -1,1 +1,1 @@
-"""Who may call the gateway: by which host, from which web page, with which key."""
+"""Who may call the gateway: under which host name, from which web page, with which key."""

@@ -23,14 +23,14 @@ _EXPOSED = (
 
 
 def add_checks(app: FastAPI, settings: Settings) -> None:
-    """Put the checks in front of `app`: host and origin first, then the key. A preflight carries no key."""
+    """Put the checks in front of `app`: host and origin first, then preflights, which carry no key, then the key."""
     if settings.api_keys_file is not None:
         app.add_middleware(KeyCheck, keys=Keys(settings.api_keys_file))
     if settings.cors_origins:
         app.add_middleware(
             Preflight,
             allow_origins=settings.cors_origins,
-            allow_methods=["*"],  # the routes answer a wrong method with 405, which the page can read
+            allow_methods=["*"],  # a wrong method then reaches the route, and the page can read its 405
             allow_headers=["*"],
             allow_private_network=True,
             expose_headers=_EXPOSED,

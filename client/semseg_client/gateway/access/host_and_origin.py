@@ -1,4 +1,4 @@
-"""Refuses a request by its headers alone, before its body is read."""
+"""Refuses a request on its headers alone, before its body is read."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The host names under which the gateway may be called.
 
-A web page can point its own name at this machine after it has loaded (DNS rebinding). The browser then takes the gateway for
-the page's own site, and only the `Host` header shows the foreign name.
+After loading, a web page can point its own host name at this machine (DNS rebinding). The browser then treats the gateway as
+the page's own site, and only the `Host` header reveals the foreign name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _RESERVED = (".localhost", ".local", ".internal", ".home.arpa")
 
 
 def host_name(header: str) -> str | None:
-    """The host in a `Host` header, lower case and without its port; None where the header holds anything else."""
+    """The host in a `Host` header, in lower case and without its port; None if the header is malformed."""
     match = _HOST.fullmatch(header.lower())
     return None if match is None else match["name"].strip("[]").rstrip(".") or None
 
@@ -34,12 +34,12 @@ class Hosts:
         self._own = socket.gethostname().lower()
 
     def admits(self, name: str) -> bool:
-        """Whether a request may name this host. Without a list, a gateway on other addresses than loopback accepts any: a
-        reverse proxy may pass on the public name. `knows` still checks the origin of requests from browsers."""
+        """Whether a request may name this host. Without a list, a gateway that listens beyond loopback accepts any name,
+        because a reverse proxy may pass on its public one. `knows` still checks the origin of browsers' requests."""
         return self._private or self.knows(name)
 
     def knows(self, name: str) -> bool:
-        """Whether the name is listed, or is one that no stranger can point here."""
+        """Whether the name is listed, or is one that no outsider can point at this machine."""
         if is_loopback(name) or any(fnmatchcase(name, pattern) for pattern in self._listed):
             return True
         return self._private and ("." not in name or name == self._own or name.endswith(_RESERVED) or _is_address(name))

@@ -1,4 +1,4 @@
-"""The file of API keys: YAML or JSON, with a name and its key in each entry.
+"""The file of API keys, in YAML or JSON: each entry maps a name to its key.
 
 alice: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 batch-job: {key: sha256:..., per_second: 5, per_minute: 100, concurrent: 2}
@@ -38,7 +38,7 @@ def read_keys(file: Path) -> tuple[Key, ...]:
     """The keys in the file.
 
     Raises:
-        ConfigurationError: it cannot be read or is invalid; each error has its line, and none shows a key.
+        ConfigurationError: the file cannot be read or is invalid; each error names its line, and none reveals a key.
     """
     try:
         reading = Reading(str(file), read_text(str(file)))
@@ -75,7 +75,7 @@ def _key(name: str, node: yaml.Node) -> Key:
         parse = _FIELDS.get(field)
         if parse is None:
             meant = near(field, _FIELDS)
-            raise Wrong(f"unknown key {field!r} of {name!r}; " + (f"did you mean {meant!r}?" if meant else f"known: {_KNOWN}"))
+            raise Wrong(f"unknown field {field!r} of {name!r}; " + (f"did you mean {meant!r}?" if meant else f"known: {_KNOWN}"))
         try:
             values[field] = parse(value)
         except Wrong as wrong:

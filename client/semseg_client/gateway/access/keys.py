@@ -1,4 +1,4 @@
-"""The API keys that are valid now."""
+"""The API keys that are currently valid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..http import log
 from .key_file import Key, hashed, read_keys
 from .rates import Allowance
 
-_PERIOD = 1.0  # s, between two checks of the file
+_PERIOD = 1.0  # seconds between checks of the file
 
 _Stamp = tuple[int, int, int]
 
@@ -28,7 +28,7 @@ class Holder:
 
 
 class Keys:
-    """The keys of a file, read again when it changes.
+    """The keys in a file, reread when it changes.
 
     An invalid file changes nothing: the previous keys stay valid, and the log reports it once.
     """
@@ -36,12 +36,12 @@ class Keys:
     def __init__(self, file: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._file = file
         self._clock = clock
-        self._stamp: _Stamp | None = (0, 0, 0)  # of no file
+        self._stamp: _Stamp | None = (0, 0, 0)  # matches no file
         self._looked = -_PERIOD
         self._holders: tuple[Holder, ...] = ()
 
     def find(self, key: str) -> Holder | None:
-        """The owner of the key. Every key is compared to its end, so that the time reveals nothing."""
+        """The owner of the key. Compares it with every key, in constant time, so that timing reveals nothing."""
         now = self._clock()
         if now - self._looked >= _PERIOD:
             self._looked = now
@@ -69,7 +69,7 @@ class Keys:
 
 
 def _allowance(key: Key, before: dict[str, Allowance], now: float) -> Allowance:
-    """A key that is reread keeps its allowance, unless its limits changed."""
+    """A reread key keeps its allowance unless its limits changed."""
     known = before.get(key.name)
     return known if known is not None and known.limits == key.limits else Allowance(key.limits, now)
 

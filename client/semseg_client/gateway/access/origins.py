@@ -1,8 +1,8 @@
 """Requests that a browser sends on behalf of another site's page (cross-site request forgery).
 
-A page may POST to any address without asking first, as long as the body calls itself text or a form. The browser says where
-such a request comes from, in headers that no page can set (https://fetch.spec.whatwg.org/#origin-header,
-https://www.w3.org/TR/fetch-metadata/). Other clients send neither.
+A page may POST to any address without a preflight if its Content-Type is text or a form. The browser states where such a
+request comes from in headers that no page can set (https://fetch.spec.whatwg.org/#origin-header,
+https://www.w3.org/TR/fetch-metadata/). Other clients do not send these.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Origins:
     def _is_own(self, host: str, origin: str, site: str | None) -> bool:
         """Whether the page came from the gateway itself.
 
-        With https, a rebound name would fail the browser's check of the certificate. So an https page may have a public name,
-        and the proxy that ends TLS may have rewritten `Host`; the browser's `Sec-Fetch-Site` then decides.
+        Over https, a rebound name would fail the browser's certificate check, so an https page may have any public name.
+        The proxy that terminates TLS may have rewritten `Host`; then the browser's `Sec-Fetch-Site` decides.
         """
         scheme, _, place = origin.partition("://")
         if scheme not in _PORTS or site in ("cross-site", "same-site"):  # the origin may be null, or a browser extension

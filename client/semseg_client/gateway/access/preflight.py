@@ -1,4 +1,4 @@
-"""Tells browsers which web pages may call."""
+"""Tells browsers which web pages may call the gateway."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..http.envelope import envelope
 
 
 class Preflight(CORSMiddleware):
-    """Starlette's ASGI middleware, but a refused preflight, say for a made-up method, is answered in the envelope."""
+    """Starlette's CORS middleware, except that it refuses a preflight (say, for a made-up method) in PaddleX's envelope."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Requests per second, per minute, and at once; None: no limit."""
+    """Requests per second, per minute, and at once; None means no limit."""
 
     per_second: int | None = None
     per_minute: int | None = None

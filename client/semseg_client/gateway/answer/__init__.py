@@ -1,4 +1,4 @@
-"""Turns Triton's result into the body of an answer, one module for each kind."""
+"""Turns Triton's result into the body of an answer: JSON, PNG, JPEG or bytes."""
 
 from .fields import content
 from .kinds import Answer, answer, described

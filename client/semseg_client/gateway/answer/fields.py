@@ -17,11 +17,12 @@ from ..segmenter import Found
 from .ids import id_list
 from .png import png
 
-MOST_BORDERS = 500_000  # pixel edges between classes; a street of two megapixels has a tenth, a megapixel of noise two million
+# Pixel edges between classes. A two-megapixel street scene has a tenth of this, a megapixel of noise two million.
+MOST_BORDERS = 500_000
 
 
 def content(found: Found, asked: ImageRequest) -> dict[str, Any]:
-    """`size` and the fields that were asked for; the label map is already JSON.
+    """`size` and the requested fields; the label map is already JSON.
 
     Raises:
         Invalid: the outlines would take too much memory and time.
@@ -53,5 +54,5 @@ def content(found: Found, asked: ImageRequest) -> dict[str, Any]:
 
 def _check_borders(segmentation: Segmentation, asked: ImageRequest) -> None:
     if borders(segmentation.label_map) > MOST_BORDERS:
-        told = f"too scattered for polygons: more than {MOST_BORDERS} pixel edges lie between classes; use png instead"
+        told = f"too scattered for polygons: more than {MOST_BORDERS} pixel edges between classes; use png instead"
         raise invalid(f"{asked.options_at}.outputs", told, asked.options.log_id)

@@ -10,9 +10,9 @@ from ..http.envelope import Pieces
 
 
 def id_list(ids: npt.NDArray[np.uint8]) -> Pieces:
-    """`ids`, [H, W], row by row.
+    """`ids` ([H, W]), row by row.
 
-    Spaces pad each to the width of the largest: looking texts up is several times faster than working digits out.
+    Each is padded with spaces to the width of the largest, for a table lookup: several times faster than computing digits.
     """
     width = len(str(ids.max())) + 1
     most = min(10 ** (width - 1), 256)

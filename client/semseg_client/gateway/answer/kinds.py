@@ -19,14 +19,14 @@ from .png import png
 
 @dataclass(frozen=True)
 class Answer:
-    """A kind of answer: the outputs it needs, and what makes its body of them."""
+    """A kind of answer: the outputs it needs, and the function that makes its body from them."""
 
     outputs: AbstractSet[Output]
     body: Callable[[Any], bytes]
 
 
 def answer(kind: str, asked: ImageRequest, log_id: str) -> Answer:
-    """The answer for a media type. Making its body may raise Invalid."""
+    """The answer for a media type. Its `body` may raise Invalid."""
     match kind:
         case _ if kind == PNG:
             return Answer({"png"}, png)
@@ -39,7 +39,7 @@ def answer(kind: str, asked: ImageRequest, log_id: str) -> Answer:
 
 
 def described(found: Found) -> dict[str, str]:
-    """Headers with the model that answered, and with the size of a label map."""
+    """Headers that name the model used and, for a label map, give its size."""
     headers = {"X-Model-Name": found.model, "X-Model-Version": found.version}
     if isinstance(found, Segmentation):
         height, width = found.size

@@ -1,4 +1,4 @@
-"""Sees every request from outside: logs it, and answers if the application fails."""
+"""Logs every request, and answers it if the application raises."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class AccessLog:
             await self._app(scope, seen.receive, seen.send)
         except ClientDisconnect:
             pass
-        except Exception as error:  # a defect of any kind
+        except Exception as error:  # any bug
             defect = error
             if seen.status is None:
                 await failed(Request(scope), Failed(DEFECT))(scope, seen.receive, seen.send)
             else:
-                raise  # the web server must cut the answer off
+                raise  # the answer has begun, so only the web server can cut it off
         finally:
             seen.tell(defect)
 
@@ -66,7 +66,7 @@ class _Seen:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = message["headers"] = list(message.get("headers", ()))
-            if not any(name == _LOG_ID for name, _ in headers):  # of a page or a file
+            if not any(name == _LOG_ID for name, _ in headers):  # a page or a file has none
                 headers.append((_LOG_ID, header_value(log_id(self._request)).encode("latin-1")))
             self._headers = {_TOLD[name]: value.decode("latin-1") for name, value in headers if name in _TOLD}
         else:

@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns; it is cancelled if the caller hangs up first. The body must have been read.
+    """The result of `work`, which is cancelled if the caller hangs up first. The request's body must already have been read.
 
     Raises:
         Failed: the caller hung up.
     """
     working, gone = asyncio.create_task(work), asyncio.create_task(_hung_up(request))
-    working.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs one that nobody retrieves
+    working.add_done_callback(lambda done: done.cancelled() or done.exception())  # else asyncio logs its exception
     try:
         await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():

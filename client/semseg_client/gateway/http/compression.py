@@ -1,6 +1,6 @@
-"""Compressed answers, for callers that ask for them with `Accept-Encoding`.
+"""Compresses answers for callers that send `Accept-Encoding`.
 
-The usual middleware compresses on the event loop, where a label map of megabytes would hold up everyone else.
+Starlette's middleware does so on the event loop, where a label map of several megabytes would hold up all other requests.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import zstandard
 from fastapi import Request
 from werkzeug.http import parse_accept_header
 
-_WORTH = 1024  # bytes, below which compressing costs more than it saves
+_WORTH = 1024  # bytes; below this, compression costs more than it saves
 _GZIP = 16 + zlib.MAX_WBITS  # zlib's code for a gzip header
-_FASTEST = 1  # level; label maps are runs of one number, so higher levels gain little
+_FASTEST = 1  # label maps are runs of one number, so higher levels gain little
 
 
 class Encoder(Protocol):
-    """A stream of compressed bytes."""
+    """A streaming compressor."""
 
     def compress(self, data: bytes, /) -> bytes: ...
 
@@ -26,13 +26,13 @@ class Encoder(Protocol):
 
 
 def accepted_encoding(request: Request) -> str | None:
-    """zstd or gzip, whichever the caller prefers; None: no compression."""
+    """zstd or gzip, as the caller prefers, or None if it accepts neither."""
     header = parse_accept_header(", ".join(request.headers.getlist("accept-encoding")))
     return header.best_match(("zstd", "gzip"))
 
 
 def compressed(content: bytes, encoding: str) -> bytes:
-    """`content` in that encoding."""
+    """`content`, compressed with `encoding`."""
     if encoding == "zstd":
         return zstandard.ZstdCompressor(level=_FASTEST).compress(content)
     return zlib.compress(content, _FASTEST, _GZIP)

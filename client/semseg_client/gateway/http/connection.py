@@ -1,6 +1,6 @@
-"""A caller's connection: uvicorn's h11 protocol with limits on the time that a caller may take.
+"""A caller's connection: uvicorn's h11 protocol with limits on how long a caller may take.
 
-httptools is faster, but loses the body of a request that offers HTTP/2, as Java's HttpClient always does.
+httptools is faster, but loses the body of a request that offers to upgrade to HTTP/2, as Java's HttpClient always does.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ from .log_id import HEADER, new_log_id
 from .media import JSON
 from .traffic import Traffic
 
-_LINGER = 5.0  # s, for which the rest of a refused body is read, so that the caller gets to see the answer
-_FAREWELL = 0.5  # s, for a caller without a request to close its end when the service ends
-_REST = (
-    0.02  # s, between two reads of that rest: its dozens of megabytes would hold up the others, with many callers for a second
-)
+_LINGER = 5.0  # seconds to read the rest of a refused body, so that the caller gets to see the answer
+_FAREWELL = 0.5  # seconds for an idle caller to close its end when the service shuts down
+# Seconds between reads of a refused body: without a pause, dozens of megabytes from many callers block others for a second.
+_REST = 0.02
 
 
 class Connection(H11Protocol):
-    """Closes if a request's head or body, or the reading of its answer, takes too long."""
+    """Closes the connection if a request's head or body, or the caller's reading of the answer, takes too long."""
 
     def __init__(
         self,
@@ -44,9 +43,9 @@ class Connection(H11Protocol):
         self.exchange: Exchange | None = None
         self.reading = Pace()
         self._sending = Pace()
-        self._received = 0  # bytes, of this request
+        self._received = 0  # bytes of this request
         self._idle = 0.0  # s
-        self._expects = False  # whether the caller waits for 100 Continue before it sends the body
+        self._expects = False  # whether the caller waits for 100 Continue before sending the body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -56,7 +55,7 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._traffic.went(self)
         super().connection_lost(exc)
-        self.app_state = {}  # it refers back to this connection
+        self.app_state = {}  # breaks a reference cycle
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
@@ -80,12 +79,12 @@ class Connection(H11Protocol):
         if self in self._traffic.connections:
             self._traffic.idle[self] = None
         if self._expects and self._received == 0 and self.conn.their_state is h11.SEND_BODY:
-            self.close()  # the caller may or may not send its body: it could not be told from the next request
+            self.close()  # the body may or may not follow: it could not be told apart from the next request
         super().on_response_complete()
 
     @property
     def _refused_body(self) -> bool:
-        """Whether incoming data is the rest of a body whose request has been answered."""
+        """Whether incoming data is the rest of the body of a request that has already been answered."""
         answered = self.cycle is not None and self.cycle.response_complete
         return answered and self.conn.their_state is h11.SEND_BODY
 
@@ -103,11 +102,11 @@ class Connection(H11Protocol):
         self.reading.stalled = 0.0
 
     def send_400_response(self, _: str) -> None:
-        """Replaces uvicorn's plain text."""
+        """Replaces uvicorn's plain-text answer."""
         self._refuse(NO_HTTP)
 
     def tick(self, seconds: float) -> None:
-        """Check the limits; `seconds` have passed since the last check."""
+        """Check the limits, given the `seconds` since the last check."""
         limits = self._limits
         if buffered := self.transport.get_write_buffer_size():
             self.reading.tick((self.exchange.sent if self.exchange else 0) - buffered, seconds)
@@ -122,7 +121,7 @@ class Connection(H11Protocol):
             if self.exchange and self._sending.too_slow(limits.body_timeout, limits.min_rate, limits.rate_grace):
                 self.exchange.too_slow = True
                 self.cycle.keep_alive = False
-                self.cycle.message_event.set()  # wakes the exchange, which then sees it
+                self.cycle.message_event.set()  # wakes the exchange, which then sees `too_slow`
 
     def close(self) -> None:
         """Close once everything written has been sent."""

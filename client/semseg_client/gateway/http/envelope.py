@@ -17,13 +17,13 @@ from .media import JSON
 
 
 class Pieces(tuple[bytes | memoryview, ...]):
-    """Finished JSON, in pieces."""
+    """JSON that is already serialised, in pieces."""
 
 
 def written(log_id: str, status: int, message: str, result: Mapping[str, object] | None = None, **more: object) -> bytes:
-    """The envelope as JSON; the error code is 0 or the HTTP status. `more` comes first.
+    """The envelope as JSON; the error code is 0 or the HTTP status. The fields of `more` come first.
 
-    Pieces in the result are copied once: there may be megabytes of them.
+    `Pieces` in the result are copied only once, because they may be megabytes long.
     """
     head = orjson.dumps({**more, "logId": log_id, "errorCode": 0 if status == 200 else status, "errorMsg": message})
     if result is None:
@@ -43,14 +43,14 @@ def envelope(
     result: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An answer that is small enough to be encoded on the event loop."""
+    """An answer small enough to encode on the event loop."""
     told = log_id(request)
     body = written(told, status, message, result)
     return Response(body, status, {HEADER: header_value(told), **(headers or {})}, JSON)
 
 
 def failed(request: Request, error: Failed) -> Response:
-    """The answer to a request that fails with a row of the table."""
+    """The answer to a failed request, from its row in the table of failures."""
     if isinstance(error, Invalid) and error.log_id is not None:
         request.state.log_id = error.log_id
     if error.failure.status >= 500:
@@ -62,7 +62,7 @@ def failed(request: Request, error: Failed) -> Response:
 
 
 def as_failed(error: Exception) -> Failed:
-    """The row of the table for `error`. It reveals nothing of the server's internals to the caller."""
+    """The failure to report for `error`; it tells the caller nothing about the server's internals."""
     match error:
         case Failed():
             return error
@@ -84,7 +84,7 @@ def cause(error: Failed) -> str:
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Answer every error of `app` in the envelope; `AccessLog` does so for defects."""
+    """Answer `app`'s errors in the envelope; `AccessLog` does so for unexpected exceptions."""
 
     @app.exception_handler(Failed)
     async def _(request: Request, error: Failed) -> Response:

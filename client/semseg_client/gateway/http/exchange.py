@@ -10,38 +10,38 @@ from starlette.types import Message, Receive, Send
 from ..failures import NO_ROOM, TOO_SLOW, Failed
 from .traffic import Traffic
 
-# An answer that is written at once stays whole in the web server's buffer until the caller has read the last of it.
+# An answer written in one piece stays whole in the web server's buffer until the caller has read all of it.
 _PIECE = 128 * 2**10  # bytes
-_LARGE = 2**20  # bytes, above which bodies take turns at being read
+_LARGE = 2**20  # bytes; larger bodies take turns to be read
 
 
 class Exchange:
-    """Adds the memory it holds to the traffic's. A body counts until its request is answered."""
+    """Adds the memory it holds to the traffic's total. A body counts until its request is answered."""
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
         self.body = 0  # bytes held
         self.answer = 0  # bytes held
         self.sent = 0  # bytes
-        self.too_slow = False  # its sender
+        self.too_slow = False  # whether the body arrives too slowly
         self._ended = False
         self._under_way = False
 
     def hold(self, size: int) -> None:
-        """Count `size` more bytes of an answer as held and not yet sent; fewer, if negative."""
+        """Count `size` more bytes of an answer as held but not yet sent; a negative `size` releases them."""
         if not self._ended:
             self.answer += size
             self._traffic.answers += size
 
     def end(self) -> None:
-        """Stop holding anything."""
+        """Release everything held."""
         self.hold(-self.answer)
         self._release_body()
         self._count(under_way=False)
         self._ended = True
 
     def receiving(self, receive: Receive) -> Receive:
-        """`receive`, but it raises Failed if the body arrives too slowly or takes too much memory."""
+        """Like `receive`, but raises Failed if the body arrives too slowly or takes too much memory."""
 
         async def counted() -> Message:
             message = await receive()
@@ -62,7 +62,7 @@ class Exchange:
         return counted
 
     def sending(self, send: Send) -> Send:
-        """`send`, but it waits until the caller has read most of what is sent."""
+        """Like `send`, but waits until the caller has read most of what was sent."""
 
         async def counted(message: Message) -> None:
             if message["type"] != "http.response.body":

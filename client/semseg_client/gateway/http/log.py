@@ -1,4 +1,4 @@
-"""The gateway's log: a line for each request, if enabled, and for each failure in any case.
+"""The gateway's log: a line for each request, if enabled, and always one for each failure.
 
 A line never holds an image, a key or a query. Text from callers is escaped, so that it cannot break a line or add one.
 """
@@ -15,13 +15,13 @@ from typing import IO, Literal
 
 Form = Literal["json", "text", "off"]
 
-_LONGEST = 1000  # characters of a value
+_LONGEST = 1000  # characters per value
 _lines = logging.getLogger(__name__)
 
 
 def configure(form: Form, access: IO[str] | None = None, errors: IO[str] | None = None) -> None:
-    """Write lines in that form: requests to standard output, other failures to standard error. With "off", failed requests go
-    to standard error too."""
+    """Log in this form: requests to standard output, other failures to standard error. With "off", log only failures, all of
+    them to standard error."""
     formatter = _Json() if form == "json" else _Text()
     to_access = logging.StreamHandler(access or sys.stdout)
     to_access.addFilter(lambda record: _is_request(record) and form != "off")
@@ -35,14 +35,14 @@ def configure(form: Form, access: IO[str] | None = None, errors: IO[str] | None 
 
 
 def request(fields: Mapping[str, object], failed: bool, defect: BaseException | None = None) -> None:
-    """A request that has been answered."""
+    """Log a request that has been answered."""
     level = logging.ERROR if failed else logging.INFO
     if _lines.isEnabledFor(level):
         _lines.log(level, "%s: %s", fields["log_id"], fields["cause"], extra={"fields": fields}, exc_info=defect)
 
 
 def error(cause: str, log_id: str | None = None, defect: BaseException | None = None) -> None:
-    """A failure that is not a request's only answer."""
+    """Log a failure that no request's line reports."""
     fields = {"cause": cause} if log_id is None else {"log_id": log_id, "cause": cause}
     _lines.error("%s", cause, extra={"fields": fields}, exc_info=defect)
 
@@ -64,7 +64,7 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _escaped(value: object) -> str:
-    return json.dumps(value).replace("\x7f", "\\u007f")  # JSON does not escape it
+    return json.dumps(value).replace("\x7f", "\\u007f")  # json.dumps leaves DEL unescaped
 
 
 class _Json(logging.Formatter):
@@ -76,7 +76,7 @@ class _Json(logging.Formatter):
 
 
 class _Text(logging.Formatter):
-    """`time level name=value ...`, and a traceback on lines of its own."""
+    """`time level name=value ...`, then any traceback on separate lines."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = _fields(record)

@@ -1,4 +1,4 @@
-"""The id by which a caller and the server's owner refer to a request."""
+"""The id that a caller and the server's owner use to refer to a request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLAIN = "".join(set(string.printable) - set(string.whitespace) - {"%"}) + " "
 
 
 def log_id(request: Request) -> str:
-    """The caller's own, else a new, unique one."""
+    """The caller's own id, or else a new, unique one."""
     known: str | None = getattr(request.state, "log_id", None)
     if known is None:
         sent = (request.headers.get(name, "") for name in _HEADERS)
@@ -31,11 +31,11 @@ def new_log_id() -> str:
 
 
 def header_value(log_id: str) -> str:
-    """Percent-encoded where a header cannot carry it."""
+    """The id, with characters that a header cannot carry percent-encoded."""
     return quote(log_id.strip(), safe=_PLAIN)
 
 
 def usable_log_id(content: Any) -> str | None:
-    """The log id in what may be a request."""
+    """The log id in `content`, which may not be a valid request; None if it has no usable one."""
     sent = content.get("logId") if isinstance(content, dict) else None
     return sent if isinstance(sent, str) and len(sent) <= LONGEST else None

@@ -1,4 +1,4 @@
-"""The kind of body that a request has, and the kind of answer that it asks for."""
+"""The media types of a request's body and of its answer."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ANSWERS = (JSON, PNG, JPEG, BYTES)  # the first is for callers without a prefere
 
 
 def content_type(request: Request) -> str:
-    """The kind of the body: JSON, FORM, or BYTES for an image file of any kind.
+    """The body's type: JSON, FORM, or BYTES for any image file.
 
-    A text type, or none at all, counts as JSON. So does a plain form, which curl calls all data that it sends.
+    A text type, or none at all, counts as JSON. So does a URL-encoded form, because curl labels any data as one by default.
 
     Raises:
-        Failed: it is of another kind, or compressed.
+        Failed: the body is of another type, or compressed.
     """
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise Failed(UNKNOWN_KIND, kinds="the body without a Content-Encoding")
@@ -42,14 +42,14 @@ def content_type(request: Request) -> str:
 
 
 def accepted(request: Request, kinds: Sequence[str]) -> str:
-    """The kind that the caller prefers by `Accept` (RFC 9110, section 12.5.1), the first among equals.
+    """The one of `kinds` that `Accept` prefers (RFC 9110, section 12.5.1); in a tie, the first.
 
     Raises:
-        Failed: it accepts none of them.
+        Failed: the caller accepts none of them.
     """
     value = ", ".join(request.headers.getlist("accept"))
     header = parse_accept_header(value, MIMEAccept)
-    # Java's own client lists text/html and image/jpeg by default, as browsers do: it asks for nothing in particular.
+    # Java's own client lists text/html and image/jpeg by default, as browsers do, so these state no preference.
     if not value.strip() or "text/html" in header.values():
         return kinds[0]
     kind = header.best_match(kinds)

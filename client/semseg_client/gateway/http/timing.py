@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Times by stage, in the order in which they began."""
+    """The time spent in each stage, in the order in which the stages began."""
 
     def __init__(self) -> None:
         self._taken: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the time of the block to that stage."""
+        """Add the block's duration to this stage."""
         begin = time.perf_counter()
         try:
             yield

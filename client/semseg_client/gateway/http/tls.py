@@ -9,7 +9,7 @@ from ...errors import ConfigurationError
 
 
 def server_context(certificate: Path, key: Path | None, client_ca: Path | None) -> ssl.SSLContext:
-    """TLS 1.2 or later. `key` may be in the certificate's file. Given `client_ca`, callers need a certificate that it signed.
+    """TLS 1.2 or later. `key` is None if `certificate` also holds it. With `client_ca`, callers need a certificate signed by it.
 
     Raises:
         ConfigurationError: a file cannot be used; the message names its setting.
@@ -20,7 +20,7 @@ def server_context(certificate: Path, key: Path | None, client_ca: Path | None) 
     if key is not None:
         _check_readable("SEMSEG_TLS_KEY", key)
     try:
-        context.load_cert_chain(certificate, key, password=lambda: "")  # never ask at the terminal
+        context.load_cert_chain(certificate, key, password=lambda: "")  # never prompt on the terminal
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"SEMSEG_TLS_CERTIFICATE, SEMSEG_TLS_KEY: {certificate} is not a PEM certificate, or {key or 'it'} does not hold its"

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
-_SPARE_FILES = 128  # that belong to no caller: Triton's connection, the listener, the event loop's own
+_SPARE_FILES = 128  # files that belong to no caller: the connection to Triton, the listener, the event loop's own
 _FILES_A_CONNECTION = 2  # its socket, and a temporary file or an image being fetched
-_MUCH = 32 * 2**20  # bytes held; once fewer are, memory is returned to the kernel
-_SLOW = 0.5  # s of waiting for a reader, before its answer may be cut
-_OFTEN = 0.25  # s, between two checks of all connections, or less if a timeout is short
+_MUCH = 32 * 2**20  # bytes held; when usage falls below this, memory is returned to the kernel
+_SLOW = 0.5  # seconds to wait for a reader before its answer may be cut off
+_OFTEN = 0.25  # seconds between checks of all connections; less if a timeout is short
 
 
 class Traffic:
-    """Closes the connection that has idled longest when there are too many, and cuts the slowest readers when their answers
-    take too much memory."""
+    """Closes the longest-idle connection when there are too many, and cuts off the slowest readers when their answers take
+    too much memory."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -33,15 +33,15 @@ class Traffic:
         self.answer_memory = settings.answer_memory // settings.workers
         self._grown = False  # whether there is memory to return
         self.bodies = 0  # bytes held
-        # One large body is read on in each round of the event loop: dozens would hold up the other requests.
+        # Each round of the event loop reads from only one large body: dozens would hold up the other requests.
         self.large_body = asyncio.Lock()
         self.answers = 0  # bytes held
-        self.under_way = 0  # requests that are complete and whose answer has not begun
+        self.under_way = 0  # complete requests whose answer has not begun
         self.connections: set[Connection] = set()
         self.idle: dict[Connection, None] = {}  # those without a request, longest idle first
 
     def came(self, connection: Connection) -> bool:
-        """Whether there is room for one more; an idle connection is closed to make room."""
+        """Whether there is room for this connection; closes an idle one if that makes room."""
         if len(self.connections) >= self.most_connections:
             if not self.idle:
                 return False
@@ -57,14 +57,14 @@ class Traffic:
         self.idle.pop(connection, None)
 
     def body_fits(self, size: int, counted: int = 0) -> bool:
-        """Whether a body, `counted` bytes of which are held, may grow to `size`: to at most half of what others leave, so that
-        many large ones cannot shut out small ones."""
+        """Whether a body with `counted` bytes already held may grow to `size`. It may take at most half of the memory that the
+        others leave, so that many large bodies cannot shut out small ones."""
         return 2 * size <= self.body_memory - (self.bodies - counted)
 
     async def watch(self) -> None:
         """Check all connections periodically, until cancelled."""
         gc.collect()
-        gc.freeze()  # what lives as long as the process; searching it for garbage takes a tenth of a second
+        gc.freeze()  # these objects live as long as the process; scanning them takes a tenth of a second
         limits = self.settings
         every = min(_OFTEN, limits.header_timeout / 4, limits.body_timeout / 4, limits.answer_timeout / 4, limits.rate_grace / 4)
         while True:
@@ -72,7 +72,7 @@ class Traffic:
             self.tick(every)
 
     def tick(self, seconds: float) -> None:
-        """End what has been too slow for too long; `seconds` have passed since the last check."""
+        """End whatever has been too slow for too long, given the `seconds` since the last check."""
         for connection in list(self.connections):
             connection.tick(seconds)
         if self.answers > self.answer_memory / 2:
@@ -85,7 +85,7 @@ class Traffic:
             give_memory_back()
 
     def _cut(self) -> None:
-        """Cut the slowest readers, until half of the memory is free for new ones."""
+        """Cut off the slowest readers until half of the memory is free for new answers."""
         held = self.answers
         slow = [each for each in self.connections if each.exchange and each.exchange.answer and each.reading.waited >= _SLOW]
         for each in sorted(slow, key=lambda one: one.reading.rate):
@@ -98,7 +98,7 @@ class Traffic:
 def give_memory_back() -> None:
     """Return memory to the kernel: what the tracebacks of failed calls hold, and the free space between live objects.
 
-    Python and glibc would do so much later, if at all.
+    Python and glibc would do this much later, if at all.
     """
     gc.collect()
     if _TRIM is not None:

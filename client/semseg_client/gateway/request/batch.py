@@ -29,7 +29,7 @@ Item = Callable[[], Awaitable[ImageRequest]]
 
 @dataclass(frozen=True)
 class Batch:
-    """The images in order. Each is read when its turn comes, which raises Failed if that image is invalid."""
+    """The images in order. Awaiting an item reads its image, and raises Failed if that image is invalid."""
 
     items: Sequence[Item]
     log_id: str | None
@@ -39,7 +39,7 @@ async def read_batch(request: Request, settings: Settings, remote: UrlImages) ->
     """The images and options of the request.
 
     Raises:
-        Failed: nothing in it can be served.
+        Failed: the request as a whole cannot be served.
     """
     match content_type(request):
         case kind if kind == JSON:

@@ -1,4 +1,4 @@
-"""The bytes of a request, up to a limit."""
+"""Reads a request's body, up to a limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MANY = 16  # pieces of a body, of up to 256 kB each
 
 
 def limited(request: Request, limit: int) -> Request:
-    """The same request; reading more than `limit` bytes of it raises Failed.
+    """The same request, but reading more than `limit` bytes of its body raises Failed.
 
     Raises:
         Failed: its Content-Length is larger, or it has neither Content-Length nor Transfer-Encoding.
@@ -42,13 +42,13 @@ async def read_body(request: Request, limit: int) -> bytes:
     """The whole body.
 
     Raises:
-        Failed: as in `limited`; or the caller disconnected.
+        Failed: as in `limited`, or the caller disconnected.
     """
     try:
-        # A growing buffer is copied again and again: with 24 bodies of 64 MB that took three fifths of the event loop's time.
+        # A growing buffer would be copied over and over: with 24 bodies of 64 MB that took three fifths of the event loop's time.
         chunks = [chunk async for chunk in limited(request, limit).stream()]
     except ClientDisconnect:
         raise Failed(BROKEN_OFF) from None
     if len(chunks) < _MANY:
         return b"".join(chunks)
-    return await asyncio.to_thread(b"".join, chunks)  # above a megabyte, join lets other threads run
+    return await asyncio.to_thread(b"".join, chunks)  # above a megabyte, join releases the GIL

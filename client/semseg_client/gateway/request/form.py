@@ -1,4 +1,4 @@
-"""multipart/form-data: files in the field `image`, options in fields and in the query."""
+"""multipart/form-data: files in the field `image`, options in other fields and in the query."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .options import options_of
 
 _MOST_FIELDS = 32
 _LONGEST_FIELD = 65536  # bytes
-_CHARSETS = (b"utf-8", b"utf8", b"us-ascii")  # some of Python's others fail, or do not decode to text
+_CHARSETS = (b"utf-8", b"utf8", b"us-ascii")  # some of Python's other codecs fail, or do not decode to text
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,19 @@ class Form:
 
 @asynccontextmanager
 async def form(request: Request, limit: int, most_files: int) -> AsyncIterator[Form]:
-    """The form of a request, open while the block runs: large files are kept in temporary ones.
+    """The request's form. Large files are kept on disk, and only while the block runs.
 
     A field overrides a query parameter.
 
     Raises:
-        Failed: it is larger than `limit` bytes, the caller disconnected, or (Invalid) the form is malformed.
+        Failed: the form is larger than `limit` bytes, the caller disconnected, or (Invalid) it is malformed.
     """
     _, told = parse_options_header(request.headers["content-type"])
     if told.get(b"charset", b"utf-8").lower() not in _CHARSETS:
         raise Failed(UNKNOWN_KIND, kinds="the form in UTF-8")
     try:
         fields = await limited(request, limit).form(max_files=most_files, max_fields=_MOST_FIELDS, max_part_size=_LONGEST_FIELD)
-    except HTTPException as error:  # Starlette's 400 for a form that it cannot read
+    except HTTPException as error:  # Starlette's 400 for a form that it cannot parse
         raise invalid("body", f"Invalid form: {error.detail}") from None
     except ClientDisconnect:
         raise Failed(BROKEN_OFF) from None

@@ -23,7 +23,7 @@ def decoded(image: str) -> bytes:
     ASCII white space is ignored.
 
     Raises:
-        InvalidImage: it is neither, or empty.
+        InvalidImage: the text is neither, or holds no data.
     """
     start = 0
     if (data := _DATA.match(image)) is not None:
@@ -42,6 +42,6 @@ def decoded(image: str) -> bytes:
 def _base64(text: str) -> bytes:
     try:
         return pybase64.b64decode(text, validate=True)
-    except ValueError:  # perhaps white space; looking for it first would cost every other text two copies
-        # Removed before decoding: a decoder that ignores it ignores every other illegal character too.
+    except ValueError:  # perhaps white space; removing it up front would cost every other text two copies
+        # Remove it before decoding: a decoder that ignores white space ignores every other illegal character, too.
         return pybase64.b64decode(text.encode("ascii").translate(None, _SPACE), validate=True)

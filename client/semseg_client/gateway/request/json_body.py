@@ -17,7 +17,7 @@ def parse(body: bytes) -> SegmentationRequest:
     """The request in `body`.
 
     Raises:
-        Invalid: it holds no valid one.
+        Invalid: it is not a valid request.
     """
     try:
         return SegmentationRequest.model_validate_json(body)
@@ -26,7 +26,7 @@ def parse(body: bytes) -> SegmentationRequest:
 
 
 def _sent_log_id(body: bytes) -> str | None:
-    """The log id of a request that may be invalid in every other way."""
+    """The log id of a request that may be invalid otherwise."""
     try:
         content: Any = pydantic_core.from_json(body)
     except ValueError:

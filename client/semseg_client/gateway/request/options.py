@@ -15,10 +15,10 @@ _SEPARATED = ("targetSize", "outputs")
 
 
 def options_of(texts: Iterable[tuple[str, str]], place: str) -> Options:
-    """The options; `targetSize` and `outputs` may have several values, separated by commas or under repeated names.
+    """The options. `targetSize` and `outputs` may have several values, separated by commas or under repeated names.
 
     Raises:
-        Invalid: one of them is invalid.
+        Invalid: an option is invalid.
     """
     values: dict[str, Any] = {}
     for name, text in texts:

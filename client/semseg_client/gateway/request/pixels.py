@@ -10,7 +10,7 @@ def checked_pixels(image: bytes, limit: int) -> int:
     """The image's number of pixels, from its header.
 
     Raises:
-        InvalidImage: there are more than `limit`, or the server would not read the image.
+        InvalidImage: the image has more than `limit` pixels, or the server could not read it.
     """
     try:
         header = read(image)

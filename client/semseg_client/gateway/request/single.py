@@ -26,7 +26,7 @@ async def read_one(request: Request, settings: Settings, remote: UrlImages) -> I
     """The image and options of the request.
 
     Raises:
-        Failed: it cannot be read, or (Invalid) has errors.
+        Failed: the request cannot be read, or (Invalid) has errors.
     """
     match content_type(request):
         case kind if kind == JSON:
@@ -58,7 +58,7 @@ async def of_text(
 
 
 async def of_file(asked: ImageRequest, settings: Settings) -> ImageRequest:
-    """`asked`, if the gateway accepts its image."""
+    """`asked` with its `pixels` set, if the gateway accepts the image."""
     try:
         pixels = await asyncio.to_thread(checked_pixels, asked.image, settings.max_pixels)
     except InvalidImage as error:

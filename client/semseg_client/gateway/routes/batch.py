@@ -30,7 +30,7 @@ async def batch(request: Request, settings: Settings, segmenter: Segmenter, remo
     """The answers in the order of the images, each sent as soon as it and those before it are ready.
 
     Raises:
-        Failed: nothing in it can be answered.
+        Failed: the request as a whole cannot be answered.
     """
     kind = accepted(request, [LINES])
     encoding = accepted_encoding(request)
@@ -45,7 +45,7 @@ async def batch(request: Request, settings: Settings, segmenter: Segmenter, remo
 
 
 async def _lines(asked: Batch, most: int, segmenter: Segmenter, exchange: Exchange) -> AsyncGenerator[bytes, None]:
-    """At most `most` images run or wait to be sent, however slowly the caller reads; they are cancelled if it leaves."""
+    """However slowly the caller reads, at most `most` images run or wait to be sent; they are cancelled if it hangs up."""
     under_way: deque[asyncio.Task[bytes]] = deque()
     try:
         for index, item in enumerate(asked.items):
@@ -62,7 +62,7 @@ async def _lines(asked: Batch, most: int, segmenter: Segmenter, exchange: Exchan
 
 
 async def _due(line: asyncio.Task[bytes], exchange: Exchange) -> bytes:
-    """A line that is sent now; sending counts it from here on."""
+    """Wait for the next line, and stop counting it as held: from here on, `sending` counts it."""
     content = await line
     exchange.hold(-len(content))
     return content
@@ -81,7 +81,7 @@ async def _answered(index: int, item: Item, segmenter: Segmenter) -> bytes:
         log_id = image.options.log_id
         found = await segmenter.found(image, image.options.wanted)
         return await asyncio.to_thread(_success, index, image, found)
-    except Exception as error:  # noqa: BLE001  (an image fails alone, even of a defect of ours)
+    except Exception as error:  # noqa: BLE001  (one image's failure must not fail the batch, even if it is our bug)
         told = as_failed(error)
         sent = (told.log_id if isinstance(told, Invalid) else log_id) or new_log_id()
         if told.failure.status >= 500:

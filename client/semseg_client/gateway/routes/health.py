@@ -1,4 +1,4 @@
-"""Whether every served model answers, checked by an inference.
+"""Whether every served model answers, checked with an inference.
 
 Triton reports itself ready even when one of its processes has died, and the status file covers only our own servers.
 """
@@ -14,9 +14,9 @@ from ...hosting.supervision.status import Status
 from ...triton.client import AsyncClient
 from ...triton.protocol import TINY_IMAGE
 
-_FRESH = 2.0  # s, for which an answer proves a model healthy
-_WAIT = 1.5  # s, that a check waits for all inferences together
-_PATIENCE = 20.0  # s, after which a silent model is unhealthy: a large image may be ahead of the inference
+_FRESH = 2.0  # seconds for which an answer proves a model healthy
+_WAIT = 1.5  # seconds that a check waits for all its inferences together
+_PATIENCE = 20.0  # seconds after which a silent model is unhealthy: a large image may be ahead in the queue
 
 
 class Health:
@@ -33,11 +33,11 @@ class Health:
         self._checking: asyncio.Task[str | None] | None = None
 
     def answered(self, model: str) -> None:
-        """Note that a model has just answered a request that needed all its processes."""
+        """Record that a model has just answered a request that needed all its processes."""
         self._pulse(model).beat()
 
     async def check(self) -> str | None:
-        """Why the service cannot answer, or None; within two seconds. Concurrent checks share the inferences."""
+        """Why the service cannot answer, or None; takes at most two seconds. Concurrent checks share their inferences."""
         status = self._status()
         if status.draining:
             return "the service is shutting down"
@@ -50,7 +50,7 @@ class Health:
     async def _ask(self) -> str | None:
         names: list[str | None] = [self._model]
         begun_at = self._clock()
-        # A large image may keep a model busy for long. A hung Triton shows sooner: it lists its models at any time.
+        # A large image may keep a model busy for long, but Triton can always list its models unless it hangs.
         proven = any(pulse.fresh for pulse in self._models.values())
         try:
             served = await asyncio.wait_for(self._client.models(refresh=not proven), _WAIT / 2)
@@ -58,7 +58,7 @@ class Health:
         except asyncio.TimeoutError:
             return "the inference server does not answer"
         except SemsegError:
-            pass  # the inference shows it, too
+            pass  # the inference fails, too, and says why
         pulses = [self._pulse(name) for name in names]
         begun = [pulse.ask() for pulse in pulses if not pulse.fresh]
         if begun:

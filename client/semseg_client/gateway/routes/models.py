@@ -12,7 +12,7 @@ from ..settings import Settings
 
 
 def told(models: list[Model], settings: Settings) -> dict[str, Any]:
-    """`ModelsResult` of schemas.py."""
+    """The fields of `ModelsResult` in schemas.py."""
     default = settings.model or (models[0].name if len(models) == 1 else None)
     limits = {
         "maxBodyBytes": settings.max_body_bytes,

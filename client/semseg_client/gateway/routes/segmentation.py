@@ -21,10 +21,10 @@ _COMPRESSIBLE = (JSON, BYTES)
 
 
 async def infer(request: Request, settings: Settings, segmenter: Segmenter, remote: UrlImages) -> Response:
-    """The answer to one image. Whatever is slow for large ones runs in other threads, so that small ones are not held up.
+    """The answer to one image. Steps that are slow for large images run in other threads, so as not to hold up small ones.
 
     Raises:
-        Failed, SemsegError: it cannot be answered.
+        Failed, SemsegError: the request cannot be answered.
     """
     watch = Stopwatch()
     kind = accepted(request, ANSWERS)

@@ -1,4 +1,4 @@
-"""Reloads the entries of a served repository that have lost a process."""
+"""Reloads entries of a served repository that have lost a process."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .served_repository import ServedRepository
 from .status import Fault
 from .stubs import Stub
 
-_FREE = 5  # deaths in a row that are healed at once
-_LOADING = 120.0  # s; an entry that is still not loaded then counts as dead again
+_FREE = 5  # deaths in a row that are healed without delay
+_LOADING = 120.0  # s; an entry that is not loaded by then counts as dead again
 
 Say = Callable[[str], None]
 
 
 class Loading(Protocol):
-    """What Triton says about loading."""
+    """What Triton reports about loading."""
 
     def loaded(self, name: str, revision: str) -> bool:
         """Whether that revision of an entry is loaded."""
@@ -46,11 +46,11 @@ class Healer:
         self._wanted = wanted
         self._say = say
         self._loading: dict[str, _Load] = {}
-        self._down: set[str] = set()  # entries that wait for their backoff
-        self._going_on: set[str] = set()  # entries whose other processes still answer
+        self._down: set[str] = set()  # entries waiting for their backoff to end
+        self._going_on: set[str] = set()  # entries that still answer with another process
         self._in_stubs: set[str] = set()  # entries that run in Python processes; NVIDIA's ONNX Runtime backend has none
         self._backoffs: dict[str, Backoff] = {}
-        self._former: set[int] = set()  # processes of replaced revisions; they end with their last request, if ever
+        self._former: set[int] = set()  # processes of replaced revisions; each ends after its last request, if at all
         self._short: set[str] = set()  # entries that lacked a process at the last look
         self.spared: set[str] = set()  # entries that another thread is loading
 
@@ -63,12 +63,12 @@ class Healer:
         self._loading = {name: _Load(now, self._triton.failures(name), after_restart=True) for name in self._served.revisions}
 
     def look(self, living: Sequence[Stub], now: float) -> None:
-        """Heal entries that lack a process twice in a row. A single look may miss one, while processes come and go.
+        """Heal entries that lack a process in two looks in a row: while processes come and go, a single look may miss one.
 
-        `living` are all living processes; `now` is in seconds.
+        `living` holds all live processes; `now` is in seconds.
 
         Raises:
-            ServingError, OSError: an entry cannot be copied now. All others have been checked.
+            ServingError, OSError: an entry could not be copied; all others have been checked.
         """
         self._in_stubs |= {stub.entry for stub in living}
         self._former &= {stub.pid for stub in living}
@@ -89,15 +89,15 @@ class Healer:
                     self._short.add(name)
                     if name in short_before:
                         self._heal(name, serving, now)
-            except (ServingError, OSError) as error:  # noqa: PERF203 - one bad entry is not to keep the others from healing
+            except (ServingError, OSError) as error:  # noqa: PERF203 - one bad entry must not keep the others from healing
                 failures.append(error)
         if failures:
             raise failures[0]
 
     def faults(self) -> dict[str, Fault]:
-        """The entries that do not answer, and why. An entry with another process still answers."""
+        """The entries that do not answer, and why. Those that still answer with another process are left out."""
         loading = {name: Fault(f"{name} is being reloaded after one of its processes died") for name in self._loading}
-        given_up = {name: Fault(f"{name} dies again and again", final=True) for name in self._down}
+        given_up = {name: Fault(f"{name} keeps crashing", final=True) for name in self._down}
         return {name: fault for name, fault in {**loading, **given_up}.items() if name not in self._going_on}
 
     def _heal(self, name: str, serving: AbstractSet[int], now: float) -> None:
@@ -109,8 +109,8 @@ class Healer:
         if name not in self._down:
             self._down.add(name)
             backoff.died(now)
-            when = f"in {backoff.retry_at - now:.0f} s, since it dies again and again" if backoff.waiting(now) else "now"
-            self._say(f"a process of {name} has died; it is reloaded {when}")
+            when = f"in {backoff.retry_at - now:.0f} s, because it keeps crashing" if backoff.waiting(now) else "now"
+            self._say(f"a process of {name} has died; reloading the model {when}")
         if not backoff.waiting(now):
             self._served.duplicate(name)
             self._former |= serving
@@ -128,6 +128,6 @@ class Healer:
                 self._say(f"tritonserver serves again, {now - load.since:.1f} s after it was started")
         elif self._triton.failures(name) > load.failures_before or now - load.since > _LOADING:
             del self._loading[name]
-            self._former -= living  # they go on
+            self._former -= living  # these keep serving
             if name not in self.spared:
                 self._heal(name, living, now)

@@ -1,7 +1,7 @@
 """Keeps gRPC callers from making the server decode more images than its networks can process.
 
-Their requests wait in Triton, and each image that waits for a network has been decoded. While many wait, preprocess refuses the
-next ones before it decodes them. (Triton's own bound, `max_queue_size`, refuses too late: the image is decoded by then. With it,
+Their requests queue in Triton, and an image that waits for a network is already decoded. While many wait, preprocess refuses new
+ones before decoding them. (Triton's own limit, `max_queue_size`, refuses too late: the image is decoded by then. With it,
 tritonserver 2.51 also serves its queue only twice a second: 24 images at once took 2.4 s instead of 0.5 s.)
 """
 
@@ -13,15 +13,15 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-_MANY = 32  # images that wait for one network
-_SOME = 8  # from here on, look more often
-_SOON, _LATER = 0.2, 1.0  # s, between two looks; a look takes three milliseconds
+_MANY = 32  # images waiting for one network; from here on, new ones are refused
+_SOME = 8  # from here on, check more often
+_SOON, _LATER = 0.2, 1.0  # s between two checks; a check takes three milliseconds
 _TIMEOUT = 2.0  # s
 _WAITING = re.compile(r'^nv_inference_pending_request_count\{model="[^"]*_network",[^}]*\} (\d+)', re.MULTILINE)
 
 
 class Pressure:
-    """Keeps the file `flag` while the networks of a server are overloaded. `metrics` is its `host:port`."""
+    """Keeps the file `flag` in place while a server's networks are overloaded. `metrics` is the `host:port` of its metrics."""
 
     def __init__(self, metrics: str, flag: Path) -> None:
         self._metrics = metrics
@@ -33,7 +33,7 @@ class Pressure:
         while not ended.wait(pause):
             try:
                 waiting = most_waiting(self._page())
-            except (OSError, HTTPException, ValueError):  # the server is being started again: nothing waits
+            except (OSError, HTTPException, ValueError):  # the server is restarting: nothing is waiting
                 waiting = 0
             pause = _SOON if waiting >= _SOME else _LATER
             with suppress(OSError):  # /dev/shm is full
@@ -52,5 +52,5 @@ class Pressure:
 
 
 def most_waiting(page: str) -> int:
-    """The largest number of images that wait for a network, from a page of Triton's metrics."""
+    """The largest number of images waiting for one network, according to a page of Triton's metrics."""
     return max(map(int, _WAITING.findall(page)), default=0)

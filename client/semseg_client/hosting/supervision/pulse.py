@@ -1,4 +1,4 @@
-"""Tells a hung process from an idle one by asking it."""
+"""Tells a hung process from an idle one by sending it a tiny inference."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from operator import attrgetter
 
 from .stubs import Stub
 
-_PATIENCE = 0.9  # s, for a tiny inference of an entry; a process that sleeps all that time hangs
-_TURNS = 5  # answers, in which a healthy process has a share: Triton takes idle ones in turn
+_PATIENCE = 0.9  # s for a tiny inference; a process that sleeps all that time hangs
+_TURNS = 5  # answers; a healthy process gives at least one of them, because Triton uses idle ones in turn
 
 Ask = Callable[[str, Callable[[], None]], None]
 
@@ -20,7 +20,7 @@ Ask = Callable[[str, Callable[[], None]], None]
 class _Mark:
     """When a process last worked, and how many questions its entry had answered when its main thread last ran.
 
-    A hang that polls runs, too, but for less than a tick.
+    A hung process that polls runs, too, but for less than a tick.
     """
 
     at: float
@@ -32,14 +32,14 @@ class Pulse:
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._seen: dict[int, Stub] = {}  # at the last look
+        self._seen: dict[int, Stub] = {}  # at the last look, by pid
         self._marks: dict[int, _Mark] = {}
         self._asked: dict[str, float] = {}  # entries with an idle process, and when they were asked
         self._answers: Counter[str] = Counter()
-        self._pending: dict[str, object] = {}  # our question to each entry; it may be lost with a process
+        self._pending: dict[str, object] = {}  # the open question to each entry; it may be lost with a process
 
     def hung(self, living: Sequence[Stub], now: float, *, suspicious: bool) -> list[Stub]:
-        """The hung processes. Entries are asked only if `suspicious`: some request has been in flight for a while."""
+        """The hung processes. Entries are asked only if `suspicious`, when some request has been in flight for a while."""
         by_entry = groupby(sorted(living, key=attrgetter("entry")), key=attrgetter("entry"))
         found = [stub for entry, stubs in by_entry for stub in self._judge(entry, list(stubs), now, suspicious)]
         self._seen = {stub.pid: stub for stub in living}
@@ -62,7 +62,7 @@ class Pulse:
         if entry not in self._asked:
             self._asked[entry] = now
             self._question(entry)
-        unanswered = now - self._asked.get(entry, now) >= _PATIENCE  # the answer may come just now
+        unanswered = now - self._asked.get(entry, now) >= _PATIENCE  # the answer may have just come
         found = [stub for stub in still if self._hangs(stub, now, unanswered)]
         if found:
             self._asked.pop(entry, None)
@@ -70,19 +70,19 @@ class Pulse:
         return found
 
     def _hangs(self, stub: Stub, now: float, unanswered: bool) -> bool:
-        """Whether nobody answers, or only other processes do. A tiny inference takes less than a tick, hence the answers."""
+        """Whether nobody answers, or only the entry's other processes do. Ticks cannot tell: an answer takes less than one."""
         mark = self._marks[stub.pid]
         passed_over = stub.ran is not None and self._answers[stub.entry] - mark.answers >= _TURNS
         return passed_over or (unanswered and now - mark.at >= _PATIENCE)
 
     def _question(self, entry: str) -> None:
-        """Ask once at a time: the answer to an earlier question is as good."""
+        """Ask, unless a question is still open: its answer is just as good."""
         if entry not in self._pending:
-            question = self._pending[entry] = object()  # before the answer can come
+            question = self._pending[entry] = object()  # set before the answer can come
             self._ask(entry, lambda: self._answered(entry, question))
 
     def _answered(self, entry: str, question: object) -> None:
-        """Note an answer. The entry is asked again as long as the suspicion lasts."""
+        """Note an answer. The next look asks again while a process is suspected of hanging."""
         if self._pending.get(entry) is question:
             del self._pending[entry]
             self._asked.pop(entry, None)

@@ -6,12 +6,12 @@ import os
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
-_CORES_FOR_TWO = 4  # with so many cores, a second preprocess costs the network little
+_CORES_FOR_TWO = 4  # from this many cores on, a second preprocess costs the network little
 
 
 def adjust(config: ModelConfig) -> None:
-    """Run two instances of preprocess if the machine has enough cores: one goes on while the other is replaced. The owner's own
-    settings are kept."""
+    """Run two instances of preprocess if the machine has enough cores, so that one still works while the other is replaced. The
+    owner's own settings are kept."""
     if config.backend != "python" or "preprocess" not in config.name:
         return
     groups = config.instance_group
@@ -21,5 +21,5 @@ def adjust(config: ModelConfig) -> None:
 
 
 def instances(config: ModelConfig) -> int:
-    """The number of instances that Triton makes; at least one on GPUs that are not named."""
+    """The number of instances that Triton creates, counting a group that does not list its GPUs as one GPU."""
     return sum(max(group.count, 1) * max(len(group.gpus), 1) for group in config.instance_group) or 1

@@ -1,7 +1,7 @@
 """The model repository that our tritonserver polls.
 
-In poll mode, Triton refuses every request to load or unload models. It serves what lies here: for each served entry of the
-owner's repository, a copy of its configuration and Python code, and links to the rest. The owner's repository is never written.
+In poll mode, Triton refuses every request to load or unload models, and serves what this folder holds: for each served entry of
+the owner's repository, a copy of its configuration and Python code, and links to the rest. The owner's files are never changed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from ..repository import check_exported, configuration
 
-REVISION = "revision"  # a parameter of each configuration here, which shows the copy that Triton has loaded
+REVISION = "revision"  # a parameter of each configuration here; it shows which copy Triton has loaded
 Adjustment = Callable[[ModelConfig], None]
 
 
 class ServedRepository:
-    """Entries of `source`, by name, laid out in `folder`. Each change of an entry is one rename, all or nothing.
+    """Entries of `source`, laid out by name in `folder`. Each change to an entry is a single rename: all or nothing.
 
-    `adjust` changes the copy of a configuration; the owner's file stays as it is.
+    `adjust` changes the copy of a configuration, never the owner's file.
     """
 
     def __init__(self, source: Path, folder: Path, adjust: Adjustment) -> None:
@@ -34,7 +34,7 @@ class ServedRepository:
         self._adjust = adjust
         self._numbers = count(1)
         self._revisions: dict[str, str] = {}  # by entry
-        self._before: dict[str, str] = {}  # those that they replaced
+        self._before: dict[str, str] = {}  # the revisions that these replaced
         self._configs: dict[tuple[str, str], ModelConfig] = {}  # by entry and revision
         self.path.mkdir()
         self._copies.mkdir()
@@ -90,7 +90,7 @@ class ServedRepository:
     def duplicate(self, name: str) -> str:
         """Copy an entry as it is served, so that Triton loads it again. Returns the new revision.
 
-        The owner's current files may be half an export, or one that could not be loaded.
+        The owner's current files are not used: they may be half an export, or one that could not be loaded.
 
         Raises:
             OSError: there is no room for it.
@@ -100,7 +100,7 @@ class ServedRepository:
         return self._install(name, text, lambda copy: shutil.copytree(served, copy, symlinks=True))
 
     def restore(self, name: str) -> None:
-        """Undo the last change of an entry that Triton could not load. A new entry is removed."""
+        """Undo the last change to an entry, which Triton could not load. A new entry is removed."""
         if name in self._before:
             self._point(name, self._before[name])
         else:
@@ -130,7 +130,7 @@ class ServedRepository:
         return revision
 
     def _point(self, name: str, revision: str) -> None:
-        """Serve a revision. The previous one is kept, since Triton may still be loading it."""
+        """Serve a revision. The previous one is kept because Triton may still be loading it."""
         copies = self._copies / name
         link = copies / "link"
         link.unlink(missing_ok=True)  # from an interrupted change
@@ -138,17 +138,17 @@ class ServedRepository:
         link.rename(self.path / name)
         replaced = self._revisions.get(name)
         self._revisions[name] = revision
-        if replaced is not None and self._before.pop(name, None) != revision:  # never go back to what was undone
+        if replaced is not None and self._before.pop(name, None) != revision:  # never go back to a revision that was undone
             self._before[name] = replaced
         for old in copies.iterdir():
             if old.name not in (revision, replaced):
-                shutil.rmtree(old, ignore_errors=True)  # leftovers go with the next change
+                shutil.rmtree(old, ignore_errors=True)  # the next change removes leftovers
                 self._configs.pop((name, old.name), None)
 
     def _adjusted(self, text: str) -> str:
         try:
             config = text_format.Parse(text, ModelConfig())
-        except text_format.ParseError:  # fields of a newer Triton's; they would be lost
+        except text_format.ParseError:  # fields of a newer Triton; they would be lost
             return text
         self._adjust(config)
         config.parameters.pop(REVISION, None)
@@ -156,7 +156,7 @@ class ServedRepository:
 
 
 def _served(entry: Path, config: ModelConfig) -> Iterable[Path]:
-    """An entry's files without its configuration and the unserved versions, which may be deleted at any time."""
+    """An entry's files, except its configuration and the unserved versions, which may be deleted at any time."""
     versions = {str(version) for version in config.version_policy.specific.versions}
     for child in entry.iterdir():
         unserved = child.name.isdecimal() and versions and child.name not in versions

@@ -1,4 +1,4 @@
-"""What a tritonserver keeps in /dev/shm, and how it is removed however the server ends."""
+"""Manages what a tritonserver keeps in /dev/shm, and removes it however the server ends."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ ROOT = Path("/dev/shm")  # noqa: S108  (where Triton's Python backend keeps its 
 _FOLDER = "folder"
 _NAME = re.compile(rf"\.?semseg_\d+_[0-9a-f]+_{_FOLDER}")
 
-# Triton's Python backend makes an empty folder of this name when it starts, whatever TMPDIR says. A killed server leaves it. A
-# living one aborts at its end if it is gone, and only the time tells whose it is: if another living server was started about
-# then, the folder stays.
+# When it starts, Triton's Python backend creates an empty folder of this name, whatever TMPDIR says. A killed server leaves it
+# behind. A live server aborts on shutdown if its folder is gone, and only the folder's time shows whose it is: if another live
+# server was started at about that time, the folder is kept.
 _LITTER = "python_env_*"
 _TEMPORARY = Path("/tmp")  # noqa: S108
-_STARTING = 15.0  # s, within which it does so
+_STARTING = 15.0  # s, within which a starting server creates it
 _PROGRAM = "tritonserver"
-_TICKS = os.sysconf("SC_CLK_TCK")  # a second
-_FROM, _TO = "started", "up"  # files in the folder, whose times bound that
+_TICKS = os.sysconf("SC_CLK_TCK")  # per second
+_FROM, _TO = "started", "up"  # files in SharedMemory.folder; that one was created between their times
 
-# Standard input gives the server's process group ($p) and, in clock ticks since boot, when another server must have started to
-# make the folder uncertain. Then the script waits until the pipe breaks, which happens when its parent dies of any signal. It
-# kills the group and removes what the server left. The start of a process is the 22nd field of its stat.
+# Standard input gives the server's process group ($p) and a time span, in clock ticks since boot: if another server was started
+# within it, that empty folder may be the other's. The script waits until the pipe breaks, which happens however its parent dies.
+# Then it kills the group and removes what the server left. A process's start time is the 22nd field of its stat.
 _KEEPER = f"""
 read -r p since until; read -r _
 [ -n "$p" ] && kill -9 -"$p" 2>/dev/null
@@ -45,7 +45,7 @@ from="$0{_FOLDER}/{_FROM}" to="$0{_FOLDER}/{_TO}"
 rm -rf "$0"*
 """
 
-# Others see by these descriptors that this process lives. A forked child gets /dev/null in their place.
+# These descriptors show others that this process is alive. In a forked child, /dev/null replaces them.
 _signs_of_life: set[int] = set()
 
 
@@ -60,9 +60,9 @@ os.register_at_fork(after_in_child=_seem_dead)
 
 
 class SharedMemory:
-    """Everything in /dev/shm whose name begins with `prefix`. `folder` is there for small files of ours.
+    """Everything in /dev/shm whose name begins with `prefix`. `folder` holds our own small files.
 
-    A lock on the folder shows whether its owner still lives, even across PID namespaces.
+    A lock on the folder shows whether its owner is still alive, even across PID namespaces.
     """
 
     def __init__(self, root: Path = ROOT) -> None:
@@ -75,10 +75,10 @@ class SharedMemory:
         self._lock = os.open(unlocked, os.O_RDONLY)
         _signs_of_life.add(self._lock)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        unlocked.rename(self.folder)  # so that nobody sees it without its lock
+        unlocked.rename(self.folder)  # so that nobody sees it unlocked
 
     def starting(self) -> None:
-        """Note the time before a server is started."""
+        """Note the time. Call this just before starting a server."""
         now = time.time()
         for name, at in ((_FROM, now - 0.1), (_TO, now + _STARTING)):
             (self.folder / name).touch()
@@ -90,20 +90,20 @@ class SharedMemory:
         return shutil.disk_usage(self._root).free
 
     def keep_private(self) -> None:
-        """Make the regions of Triton's Python backend private. It creates them readable for everybody."""
+        """Make the regions of Triton's Python backend private: it creates them readable by everyone."""
         for region in self._root.glob(f"{self.prefix}*"):
-            with suppress(FileNotFoundError):  # it has just gone
-                status = region.lstat()  # a link here is a stranger's
+            with suppress(FileNotFoundError):  # it has just been removed
+                status = region.lstat()  # a link here would be a stranger's
                 if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077 and status.st_uid == os.geteuid():
                     region.chmod(0o600)
 
     def clear(self) -> None:
-        """Remove what a dead server left, except the folder."""
+        """Remove what a dead server left, except `folder`."""
         _remove_litter(self.folder)
         _remove(path for path in self._root.glob(f"{self.prefix}*") if path != self.folder)
 
     def remove(self) -> None:
-        """Remove everything. May be called again."""
+        """Remove everything. Calling it again is harmless."""
         if self._lock >= 0:
             _remove_litter(self.folder)
             _remove(self._root.glob(f"{self.prefix}*"))
@@ -116,7 +116,7 @@ class Keeper:
     """A shell that kills a process group and removes its shared memory once this process has died."""
 
     def __init__(self, group: int, memory: SharedMemory) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our script, its arguments a list
+        self._process = subprocess.Popen(  # noqa: S603 - our own script, arguments as a list
             ["/bin/sh", "-c", _KEEPER, memory.folder.with_name(memory.prefix)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -138,7 +138,7 @@ class Keeper:
         return self._process.poll() is None
 
     def dismiss(self) -> None:
-        """Stop it without any clean-up."""
+        """Stop the shell without any clean-up."""
         self._process.kill()
         self._process.wait()
         if self._process.stdin is not None and not self._process.stdin.closed:
@@ -148,7 +148,7 @@ class Keeper:
 
 
 def _remove_stale(root: Path) -> None:
-    """Remove what servers with dead owners left."""
+    """Remove what servers left whose owners are dead."""
     for folder in (*root.glob(f"semseg_*_{_FOLDER}"), *root.glob(f".semseg_*_{_FOLDER}")):
         if _NAME.fullmatch(folder.name) is None:  # the name becomes part of a glob pattern
             continue
@@ -168,8 +168,8 @@ def _remove_stale(root: Path) -> None:
 
 
 def _remove_litter(folder: Path) -> None:
-    """Remove the empty folder that the last server made in the temporary folder, if it is surely its own."""
-    with suppress(FileNotFoundError):  # none was started
+    """Remove the empty folder that the last server created in the temporary folder, if it cannot be another server's."""
+    with suppress(FileNotFoundError):  # no server was started
         if _another_started(*_uncertain(folder)):
             return
         begin, end = _window(folder)
@@ -180,20 +180,20 @@ def _remove_litter(folder: Path) -> None:
 
 
 def _window(folder: Path) -> tuple[float, float]:
-    """Between which times the last server made its folder. Raises FileNotFoundError if none was started."""
+    """The times between which the last server created its folder. Raises FileNotFoundError if no server was started."""
     return (folder / _FROM).stat().st_mtime, (folder / _TO).stat().st_mtime
 
 
 def _uncertain(folder: Path) -> tuple[int, int]:
-    """Between which clock ticks since boot another server must have started to make its folder in the same window. Raises as
-    `_window`."""
+    """A span in clock ticks since boot: another server that started within it may have created its folder in the same window.
+    Raises what `_window` does."""
     begin, end = _window(folder)
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     return int((begin - _STARTING - booted) * _TICKS), int((end - booted) * _TICKS)
 
 
 def _another_started(since: int, until: int) -> bool:
-    """Whether a living server was started between these clock ticks since boot."""
+    """Whether a live server was started between these clock ticks since boot."""
     for file in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             name, _, rest = file.read_bytes().partition(b" ")[2].rpartition(b") ")

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from ...files import write_whole
 
-CRASHES = "crashes"  # folder beside the status, for preprocess: its crashes, the overload flag and the ticket
+CRASHES = "crashes"  # folder beside the status file, for preprocess: its crash records, the overload flag and the ticket
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a model does not answer. `final`: it is not being reloaded for now."""
+    """Why a model does not answer. `final` means that it is not being reloaded for now."""
 
     reason: str
     final: bool = False
@@ -24,7 +24,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Status:
-    """`faults` by model name. `draining`: the service is about to end."""
+    """`faults` are by model name. `draining` means that the service is about to end."""
 
     faults: dict[str, Fault] = field(default_factory=dict)
     draining: bool = False
@@ -44,7 +44,7 @@ class Unsupervised:
 
 
 class StatusFile(Unsupervised):
-    """A file with a Status. It is replaced atomically, and read again only when it has changed."""
+    """A file that holds a Status. It is replaced atomically, and read again only when it has changed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,11 +54,11 @@ class StatusFile(Unsupervised):
         self._status = Status()
 
     def write(self, status: Status) -> None:
-        """Raises OSError if it cannot be written."""
+        """Raises OSError if the file cannot be written."""
         write_whole(self.path, json.dumps(asdict(status)).encode())
 
     def read(self) -> Status:
-        """The status. After the service has ended, its last one."""
+        """The status; after the service has ended, its last status."""
         try:
             found = self.path.stat()
             if (found.st_mtime_ns, found.st_ino) != self._seen:
@@ -75,8 +75,8 @@ class StatusFile(Unsupervised):
         self._ticket.write_text(secrets.token_hex())
 
     def ticket(self) -> str:
-        """The ticket. preprocess never refuses a request that carries it as `admitted`, since the gateway limits its own images.
-        Raises OSError."""
+        """The ticket. Under overload, preprocess still accepts a request that carries it as `admitted`, because the gateway
+        limits its own images. Raises OSError."""
         return self._ticket.read_text()
 
     def suspect(self) -> None:
@@ -85,7 +85,7 @@ class StatusFile(Unsupervised):
             self._suspicion.touch()
 
     def suspected(self, within: float) -> bool:
-        """Whether somebody did so in the last `seconds`."""
+        """Whether someone has called `suspect` in the last `within` seconds."""
         with suppress(FileNotFoundError):
             return time.time() - self._suspicion.stat().st_mtime < within
         return False

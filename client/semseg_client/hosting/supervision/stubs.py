@@ -1,6 +1,6 @@
 """The processes in which tritonserver runs Python models, read from /proc.
 
-tritonserver starts one for each instance, never replaces a dead one, and calls itself ready anyway.
+tritonserver starts one for each instance, never replaces a dead one, and still reports itself ready.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PROC = Path("/proc")
 class Stub:
     """One process: its repository entry, its state as in proc(5), its CPU time and its start time, both in ticks.
 
-    `ran` is the CPU time of its main thread, which runs the model, in ns; None if the kernel does not say.
+    `ran` is the CPU time, in ns, of its main thread, which runs the model; None if the kernel does not report it.
     """
 
     pid: int
@@ -33,7 +33,7 @@ class Stub:
 
     @property
     def stopped(self) -> bool:
-        """Whether SIGSTOP holds it. A debugger's stop is another state."""
+        """Whether SIGSTOP has stopped it. A debugger's stop is a different state."""
         return self.state == _STOPPED
 
     @property
@@ -50,9 +50,9 @@ class Stub:
 
 @dataclass(frozen=True)
 class Family:
-    """The children of a tritonserver: its living stubs, and the number of dead processes that it holds.
+    """The children of a tritonserver: its live stubs, and the number of its zombie processes.
 
-    It never releases a process that died at work, nor its memory.
+    It never reaps a process that died at work, nor frees that process's memory.
     """
 
     stubs: tuple[Stub, ...]
@@ -64,7 +64,7 @@ def family(server: int, proc: Path = _PROC) -> Family:
     living, dead = [], 0
     for pid in _children(server, str(proc)):
         folder = f"{proc}/{pid}"
-        with suppress(OSError):  # it has ended meanwhile
+        with suppress(OSError):  # it has ended in the meantime
             stat = _stat(folder)
             dead += stat.state in _DEAD
             words = _read(f"{folder}/cmdline").split(b"\0")
@@ -76,21 +76,21 @@ def family(server: int, proc: Path = _PROC) -> Family:
 
 
 def resume(pid: int) -> None:
-    """Continue a process that SIGSTOP holds."""
+    """Continue a process that SIGSTOP has stopped."""
     if stopped(pid):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
 
 
 def stopped(pid: int, proc: Path = _PROC) -> bool:
-    """Whether SIGSTOP holds the process."""
+    """Whether SIGSTOP has stopped the process."""
     with suppress(OSError):
         return _stat(f"{proc}/{pid}").state == _STOPPED
     return False
 
 
 def _children(parent: int, proc: str) -> list[str]:
-    """The children of all threads, if the kernel lists them; otherwise all processes with that parent."""
+    """The children of all the parent's threads, if the kernel lists them; otherwise all processes with that parent."""
     threads = f"{proc}/{parent}/task"
     if os.path.exists(threads) and not os.path.exists(f"{threads}/{parent}/children"):  # noqa: PTH110 - see _read
         return [name for name in os.listdir(proc) if name.isdecimal() and _parent(f"{proc}/{name}") == parent]  # noqa: PTH208
@@ -122,13 +122,13 @@ class _Stat(NamedTuple):
 
 
 def _stat(process: str) -> _Stat:
-    """Fields 3, 4, 14, 15 and 22 of proc(5). The program's name before them, in brackets, may contain anything."""
+    """Fields 3, 4, 14, 15 and 22 of stat in proc(5). The program's name before them, in brackets, may contain anything."""
     fields = _read(f"{process}/stat").decode(errors="replace").rpartition(")")[2].split()
     return _Stat(fields[0], int(fields[1]), int(fields[11]) + int(fields[12]), int(fields[19]))
 
 
 def _read(file: str) -> bytes:
-    """A small file of /proc. Four times a second there are dozens; pathlib would take ten times as long."""
+    """Read a small file of /proc. Dozens are read four times a second, and pathlib would take ten times as long."""
     descriptor = os.open(file, os.O_RDONLY)
     try:
         return os.read(descriptor, 2**16)

@@ -28,25 +28,25 @@ from .triton_calls import CALL, TritonCalls
 from .triton_log import TritonLog
 from .triton_process import HOST, TritonProcess, program
 
-_PERIOD = 0.25  # s, between two looks while a request takes long; else twice that
-_SUSPICION = 1.0  # s, that a suspicion lasts
-_UNANSWERED = 5  # looks in a row, of 1.25 s each, before a silent server is killed
-_LOADING = 600.0  # s, that a model may take to load
-_MOST_ZOMBIES = 4  # at which a server is replaced; each may hold sixty megabytes
+_PERIOD = 0.25  # s between two looks while a request is taking long; otherwise twice that
+_SUSPICION = 1.0  # s that a suspicion lasts
+_UNANSWERED = 5  # looks in a row, 1.25 s each, before a silent server is killed
+_LOADING = 600.0  # s that a model may take to load
+_MOST_ZOMBIES = 4  # at which the server is restarted; each may hold sixty megabytes
 _LITTLE = 256 * 2**20  # bytes of shared memory; an image of 2048x1024 takes about twenty megabytes in each of four processes
 _END = 10.0  # s, for everything to end, including requests in flight
-_LEAST = 1.0  # s, that tritonserver gets in any case
+_LEAST = 1.0  # s that tritonserver gets to end in any case
 _ATTENTIVE = 10.0  # s, within which the supervisor must have looked at the server
-_FIRST = 5.0  # s, for the first inference, before checking that the server still lives
-_FREE_STARTS = 2  # deaths of the server in a row that are healed at once
+_FIRST = 5.0  # s for the first inference, before checking that the server is still alive
+_FREE_STARTS = 2  # deaths of the server in a row that are healed without delay
 
 Say = Callable[[str], None]
 
 
 class Supervisor:
-    """tritonserver with some models of a repository, on loopback, until `stop`.
+    """Runs tritonserver with some models of a repository, on loopback, until `stop`.
 
-    Port 0 means a free one, None turns the interface off. `on_line` gets each line of the server's log, `say` gets news about
+    Port 0 picks a free port, None turns the interface off. `on_line` gets each line of the server's log, `say` gets news about
     healing; both are called from other threads.
     """
 
@@ -67,7 +67,7 @@ class Supervisor:
         self._ports: dict[str, int] = {}
         self._log = TritonLog(on_line)
         self._tell_owner = say or (lambda _: None)
-        self._memory: SharedMemory | None = None  # set last by `start`: if it is there, so is the rest
+        self._memory: SharedMemory | None = None  # `start` sets this last: if it is set, so is everything else
         self._served: ServedRepository
         self._status: StatusFile
         self._triton: TritonCalls
@@ -76,23 +76,23 @@ class Supervisor:
         self._process: TritonProcess
         self._told = Status()
         self._draining = False
-        self._end_by: float | None = None  # when the server is killed, once it is stopping
+        self._end_by: float | None = None  # deadline for a stopping server, after which it is killed
         self._looked_at = 0.0
         self._owner = 0  # pid of the process that started the server
-        self._down = False  # whether the server has died and was not restarted yet
+        self._down = False  # whether the server has died and has not been restarted yet
         self._up = False  # whether the server has answered since its start
         self._started_at = 0.0
-        self._unanswered = 0  # looks in a row
+        self._unanswered = 0  # looks in a row without an answer
         self._backoff = Backoff(_FREE_STARTS)
         self._lock = threading.RLock()  # guards the served repository and everything about it
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the server, once. `wait_ready` waits until it serves.
+        """Start the server. Call this only once. `wait_ready` waits until the server serves.
 
         Raises:
-            ServingError: there is no tritonserver, a port is taken, or a model is not in the repository.
+            ServingError: tritonserver is not installed, a port is taken, or a model is not in the repository.
         """
         program()
         memory = SharedMemory()
@@ -137,7 +137,7 @@ class Supervisor:
             client.close(0)  # do not wait for a server that did not answer
         self._log.clear()  # without a GPU, even a good start logs errors
         self._up = True
-        self._look()  # learns which entries have processes, before one can be missed
+        self._look()  # learn which entries have processes, before any can go missing
         self._looked_at = time.monotonic()
         self._thread = threading.Thread(target=self._supervise, name="semseg-supervisor", daemon=True)
         self._thread.start()
@@ -146,10 +146,10 @@ class Supervisor:
             threading.Thread(target=pressure.watch, args=[self._ended], name="semseg-pressure", daemon=True).start()
 
     def load(self, names: Sequence[str]) -> None:
-        """Load entries of the repository as they are now, one after the other.
+        """Load entries of the repository as they are now, one by one.
 
         Raises:
-            ServingError: one cannot be loaded. All of them keep what was served before.
+            ServingError: one of them cannot be loaded. All of them are then served as before.
         """
         self._healer.spared |= set(names)
         renewed: list[str] = []
@@ -182,7 +182,7 @@ class Supervisor:
             client.wait_ready(model=model)
 
     def drain(self) -> None:
-        """Announce that the service is about to end. From now on it has ten seconds."""
+        """Announce that the service is about to end. From now on, it has ten seconds left."""
         self._end_by = time.monotonic() + _END
         self._draining = True
         if self._lock.acquire(timeout=_LEAST):
@@ -206,7 +206,7 @@ class Supervisor:
         self._ended.set()
         now = time.monotonic()
         end_by = now + _END if self._end_by is None else self._end_by
-        with ExitStack() as steps:  # every step runs, whatever another one raises
+        with ExitStack() as steps:  # every step runs, even if another one raises
             steps.callback(self._memory.remove)
             steps.callback(self._triton.close)
             steps.callback(lambda: self._process.stop(max(end_by - now, _LEAST)))
@@ -241,7 +241,7 @@ class Supervisor:
         self.stop()
 
     def _say(self, news: str) -> None:
-        """Report news. Healing must survive whatever happens to the terminal."""
+        """Report news. Healing must go on, whatever happens to the terminal."""
         with suppress(Exception):
             self._tell_owner(news)
 
@@ -250,7 +250,7 @@ class Supervisor:
         return TritonProcess(self._served.path, self._ports, memory, self._log, environment, lenient=lenient)
 
     def _renew(self, name: str) -> str:
-        """Renew an entry once the server is up. A starting server follows the links twice, so they must not move meanwhile."""
+        """Renew an entry once the server is up. A starting server follows the links twice, and they must not move in between."""
         while not self._ended.wait(0.1):
             with self._lock:
                 if self._up:
@@ -304,11 +304,11 @@ class Supervisor:
                         self._tell()
                     self._looked_at = time.monotonic()
                 trouble = ""
-            except Exception as error:  # noqa: BLE001 - without this thread, nothing would heal any more
+            except Exception as error:  # noqa: BLE001 - without this thread, nothing would be healed any more
                 told = str(error) if isinstance(error, SemsegError) else repr(error)
                 if told != trouble:
                     trouble = told
-                    self._say(f"the server cannot be supervised: {trouble}")
+                    self._say(f"cannot supervise the server: {trouble}")
 
     def _look(self) -> None:
         self._process.check_keeper()
@@ -324,33 +324,33 @@ class Supervisor:
         if not self._answers(now):
             return
         for stub in self._pulse.hung(living, now, suspicious=self._status.suspected(_SUSPICION)):
-            self._say(f"a process of {stub.entry} hangs; it is killed")
+            self._say(f"a process of {stub.entry} hangs; killing it")
             stub.kill()
         self._healer.look(living, now)
         if children.dead >= _MOST_ZOMBIES:
-            self._say("tritonserver holds the memory of too many dead processes; it is restarted")
+            self._say("tritonserver holds the memory of too many dead processes; restarting it")
             self._process.kill()
 
     def _answers(self, now: float) -> bool:
-        """Whether the server answers now. If it has not for too long, it is killed."""
+        """Whether the server answers now. Kills it if it has not answered for too long."""
         if self._triton.live():
             self._up, self._unanswered = True, 0
             return True
         self._unanswered += 1
         hangs = self._unanswered >= _UNANSWERED if self._up else now - self._started_at > _LOADING
         if hangs:
-            self._say("tritonserver runs but does not answer; it is killed")
+            self._say("tritonserver runs but does not answer; killing it")
             self._process.kill()
         return False
 
     def _restart(self, now: float) -> None:
         if not self._down:
             self._down, self._up = True, False
-            with suppress(OSError):  # /dev/shm is full; it is told at the next look
-                self._tell()  # before what takes a second
+            with suppress(OSError):  # /dev/shm is full; the next look tries again
+                self._tell()  # now, because `stop` may take a second
             self._backoff.died(now)
-            self._say(f"{self._process.death()} It is restarted.")
-            self._process.stop(_LEAST)  # what is left of it
+            self._say(f"{self._process.death()} Restarting it.")
+            self._process.stop(_LEAST)  # and what is left of its processes
             if self._memory is not None:
                 self._memory.clear()
         if self._memory is None or self._ended.is_set() or self._backoff.waiting(now):
@@ -386,7 +386,7 @@ class Supervisor:
 
 
 def _free(ports: Mapping[str, int]) -> dict[str, int]:
-    """A port for each interface; 0 becomes a free one. Raises ServingError if one is taken."""
+    """A port for each interface; 0 becomes a free port. Raises ServingError if one is taken."""
     return {option[2:-5]: port for option, port in free_ports(HOST, {f"--{each}-port": ports[each] for each in ports}).items()}
 
 

@@ -1,4 +1,4 @@
-"""The supervisor's calls to tritonserver: whether it lives, what it has loaded, whether an entry answers."""
+"""The supervisor's calls to tritonserver: is it alive, what has it loaded, does an entry answer?"""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ...triton.protocol import TINY_IMAGE
 from .served_repository import REVISION
 from .triton_log import TritonLog
 
-CALL = 1.0  # s, that Triton may take to answer; an inference has longer
+CALL = 1.0  # s that Triton may take to answer; an inference may take longer
 _LEAST = 0.01  # s
 
 
 class TritonCalls:
-    """Calls over gRPC; failures to load come from the log. No call lasts beyond `deadline`, by time.monotonic()."""
+    """Calls over gRPC; load failures come from the log. No call lasts beyond `deadline`, which is in time.monotonic() seconds."""
 
     def __init__(self, url: str, log: TritonLog) -> None:
         self._connection = InferenceServerClient(url, channel_args=channel_options(url))
@@ -28,7 +28,7 @@ class TritonCalls:
         self.deadline = float("inf")
 
     def live(self) -> bool:
-        """Whether the server answers. A starting server does not."""
+        """Whether the server answers. It does not while it is starting."""
         try:
             return bool(self._connection.is_server_live(client_timeout=self._timeout))
         except InferenceServerException:
@@ -49,7 +49,7 @@ class TritonCalls:
     def ask(self, name: str, answered: Callable[[], None]) -> None:
         """Send an entry a tiny inference. `answered` is called from another thread.
 
-        There is no deadline: tritonserver 2.51 may die of a gRPC inference that is cancelled.
+        The inference has no deadline, because cancelling one over gRPC may kill tritonserver 2.51.
         """
 
         def take(result: InferResult | None, error: InferenceServerException | None) -> None:  # noqa: ARG001
@@ -58,7 +58,7 @@ class TritonCalls:
         try:
             config = self._connection.get_model_config(name, client_timeout=self._timeout).config
             self._connection.async_infer(name, [_tiny(each) for each in config.input], take)
-        except InferenceServerException:  # an entry that cannot be asked is not accused
+        except InferenceServerException:  # an entry that cannot be asked is not suspected
             answered()
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class TritonCalls:
 
 
 def _tiny(description: ModelInput) -> InferInput:
-    """A valid input of one of our entries; every size and every number is 32."""
+    """A valid tensor for one input of our entries; every size and every number is 32."""
     kind = DataType.Name(description.data_type).removeprefix("TYPE_").replace("STRING", "BYTES")
     shape = [1, *(32 if side < 0 else side for side in description.dims)]
     value = InferInput(description.name, shape, kind)

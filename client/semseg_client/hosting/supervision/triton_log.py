@@ -1,4 +1,4 @@
-"""Reads tritonserver's log for what a person needs to know."""
+"""Finds in tritonserver's log what a person needs to know."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import IO
 
 _FATAL = re.compile(r"error: (.*)")
 _REMARK = re.compile(r"[IW]\d{4} ")
-# What model_lifecycle.cc writes when an entry cannot be loaded. Quotes come with a backslash.
+# What model_lifecycle.cc writes when an entry cannot be loaded. Quotes may be escaped with a backslash.
 _NOT_LOADED = re.compile(r"failed to load \\?'([^'\\]+)\\?'(?: version \d+)?: (.*?)\"?$")
 _ERROR = re.compile(r'E\d{4} \S+ \d+ \S+ "(.*?)"?$')
 
@@ -24,29 +24,29 @@ class TritonLog:
         self._not_loaded: dict[str, list[str]] = {}
 
     def read(self, lines: IO[str]) -> None:
-        """Read until the server closes its end."""
+        """Read until the server closes its end of the pipe."""
         with lines:
             for line in lines:
                 self._lines.append(line.rstrip())
                 if (failure := _NOT_LOADED.search(line.rstrip())) is not None:
                     self._not_loaded.setdefault(failure[1], []).append(failure[2].partition("\\n")[0])
                 if self._on_line is not None:
-                    with suppress(Exception):  # a full disk or a closed terminal; if nobody read the pipe, the server would block
+                    with suppress(Exception):  # a full disk or a closed terminal; read on, or the pipe would block the server
                         self._on_line(line.rstrip())
 
     def load_failures(self, name: str) -> Sequence[str]:
-        """The reasons for each failure to load a model since the server's start."""
+        """The reason for each failure to load a model so far."""
         return tuple(self._not_loaded.get(name, ()))
 
     def clear(self) -> None:
-        """Forget what has been read."""
+        """Forget the lines read so far, but not the load failures."""
         self._lines.clear()
 
     def reason(self) -> str:
         """Why the server failed: its fatal message, else its last errors, else the last lines of its log."""
         lines = list(self._lines)
         for pattern in (_FATAL, _ERROR):
-            # A traceback follows the sentence, with its line ends written as \n.
+            # A traceback may follow the sentence; its line ends are written as \n.
             told = [found[1].partition("\\n")[0] for line in lines if (found := pattern.match(line))]
             if told:
                 return "\n".join(told[-5:])

@@ -18,11 +18,11 @@ from .stubs import resume
 from .triton_log import TritonLog
 
 HOST = "127.0.0.1"
-EXIT_TIMEOUT = 10  # s, that tritonserver gives to requests in flight
+EXIT_TIMEOUT = 10  # s that tritonserver gives requests in flight
 
-# Nobody needs these APIs. Triton demands a header for them, and these two headers cannot be sent: HTTP ends a header's name at
-# the end of the line, and HTTP/2 forbids capital letters in it. So there is no secret to find out. Loading and unloading is
-# refused by Triton itself while it polls its repository. The list of models stays open.
+# Nobody needs these APIs. We make Triton require a header for them that cannot be sent: in HTTP, a line end ends a header's
+# name, and HTTP/2 forbids capital letters in it. So there is no secret to find out. Triton itself refuses to load or unload
+# models while it polls its repository. The list of models stays open.
 _CLOSED = "shared-memory,trace,logging"
 RESTRICTIONS = (f"--http-restricted-api={_CLOSED}:\nclosed=1", f"--grpc-restricted-protocol={_CLOSED}:CLOSED=1")
 
@@ -31,13 +31,14 @@ _START = 'read -r _ || exit; exec "$0" "$@" </dev/null'
 
 
 class TritonProcess:
-    """tritonserver for the models in `repository`, on loopback. `ports` are by interface ("grpc", "http", "metrics"), without a
-    port it is off. Its shared memory has the prefix of `memory`. `lenient`: it runs even if a model cannot be loaded.
+    """tritonserver for the models in `repository`, on loopback. `ports` are by interface ("grpc", "http", "metrics"); an
+    interface without a port is off. Its shared memory has the prefix of `memory`. If `lenient`, it runs even if a model cannot
+    be loaded.
 
     It is killed if this process dies. It has its own session, so Ctrl-C at a terminal does not reach it.
 
     Raises:
-        ServingError: there is no tritonserver.
+        ServingError: tritonserver is not installed.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class TritonProcess:
         self._memory = memory
         self._log = log
         memory.starting()
-        self._process = subprocess.Popen(  # noqa: S603 - our tritonserver, its arguments a list
+        self._process = subprocess.Popen(  # noqa: S603 - our tritonserver, arguments as a list
             ["/bin/sh", "-c", _START, program(), *_arguments(repository, ports, memory.prefix, lenient=lenient)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -62,12 +63,12 @@ class TritonProcess:
             errors="replace",
             env={**os.environ, **environment},
             start_new_session=True,
-            restore_signals=False,  # SIGPIPE stays ignored: without us, writing its log would kill the server before it cleans up
+            restore_signals=False,  # SIGPIPE stays ignored: after our death, a log line would kill the server before it cleans up
         )
         try:
             self._keeper = Keeper(self._process.pid, memory)
             self._begin()
-        except BaseException:  # nobody else would stop it
+        except BaseException:  # nobody else would kill it
             self._process.kill()
             raise
         self._reader = threading.Thread(target=log.read, args=[self._process.stdout], daemon=True)
@@ -97,7 +98,7 @@ class TritonProcess:
         """How the server ended, and why, as far as its log shows."""
         self._reader.join(1.0)
         code = self._process.wait()
-        if code < 0:  # the log knows nothing about that
+        if code < 0:  # the log does not mention signals
             names = {number.value: number.name for number in signal.Signals}
             return f"tritonserver was killed by {names.get(-code, f'signal {-code}')}."
         return f"tritonserver ended with exit code {code}. {self._log.reason()}".strip()
@@ -133,7 +134,7 @@ class TritonProcess:
 
 
 def program() -> str:
-    """The tritonserver command of this environment, else the first on the PATH.
+    """The tritonserver command of this environment, or else the first on the PATH.
 
     Raises:
         ServingError: there is none.
@@ -141,7 +142,7 @@ def program() -> str:
     beside = Path(sys.executable).with_name("tritonserver")
     found = str(beside) if beside.is_file() else shutil.which("tritonserver")
     if found is None:
-        raise ServingError("there is no tritonserver command here; install it: pip install paddle-semseg-server")
+        raise ServingError("found no tritonserver command; install it: pip install paddle-semseg-server")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The eighteen networks as layers of Paddle, with the parameter names that PaddleX's and PaddleSeg's weights carry."""
+"""The eighteen networks as Paddle layers, with the parameter names of PaddleX's and PaddleSeg's weights."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from . import deeplab, ocrnet, ppliteseg, seaformer, segformer
 
 @dataclass(frozen=True)
 class Architecture:
-    """`build(name, classes)` gives a network with random weights; `head` names its last layer, which makes the logits."""
+    """`build(name, classes)` returns a network with random weights; `head` names its last layer, which computes the logits."""
 
     build: Callable[[str, int], Layer]
     head: str
 
 
 def architecture(name: str) -> Architecture:
-    """Raises WeightsError if `name` is none of the eighteen."""
+    """Raises WeightsError if `name` is not one of the eighteen."""
     family = zoo.network(name).family
     if family == "PP-LiteSeg":
         return Architecture(ppliteseg.build, "seg_heads.0.conv_out")

@@ -1,7 +1,7 @@
 """SeaFormer, which the paddleseg package lacks.
 
 Wan et al., SeaFormer: Squeeze-enhanced Axial Transformer for Mobile Semantic Segmentation, ICLR 2023, arXiv 2301.13156.
-Names of parameters are those of PaddleX's published weights, and widths are those that their shapes tell.
+Parameters are named as in PaddleX's published weights, whose shapes also gave the widths.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ POSITIONS = 16  # length of the learned position embeddings, stretched to the le
 
 @dataclass(frozen=True)
 class Size:
-    """One of the four sizes. The last stages are followed by attention, one entry of `keys` and `expansions` each.
+    """One of the four sizes. Attention follows the last stages, with one entry of `keys` and `expansions` for each.
 
     `stages` are the bottlenecks of the five stages, `depth` the attention blocks of a stage, `keys` the channels of a
     head's keys, `expansions` those of the blocks' feed-forward nets, `fused` the channels after each fusion.
@@ -102,7 +102,7 @@ def build(name: str, classes: int) -> nn.Layer:
 
 
 class SeaFormer(nn.Layer):
-    """Images float32 [N, 3, H, W] to a list of one: logits float32 [N, classes, H, W], as paddleseg's networks answer."""
+    """Like paddleseg's networks, maps images float32 [N, 3, H, W] to a list of one: logits float32 [N, classes, H, W]."""
 
     def __init__(self, size: Size, classes: int) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class SeaFormer(nn.Layer):
 
 
 class Backbone(nn.Layer):
-    """Features of 1/8 of the image's height and width, full of detail, then those of each stage with attention."""
+    """Detailed features at 1/8 of the image's height and width, then those of each stage with attention."""
 
     def __init__(self, size: Size) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ def _conv_norm(channels: int, out: int, kernel: int = 1, stride: int = 1, groups
 
 
 def _stage(channels: int, bottlenecks: tuple[Bottleneck, ...], stem: bool) -> nn.Sequential:
-    """MobileNetV2's bottlenecks, behind a convolution of stride 2 in the first stage."""
+    """MobileNetV2's bottlenecks, after a convolution of stride 2 in the first stage."""
     stage = nn.Sequential()
     if stem:
         stage.add_sublayer("stem_block", nn.Sequential(_conv_norm(3, channels, 3, stride=2), nn.ReLU()))
@@ -248,13 +248,13 @@ class PositionEmbedding(nn.Layer):
         self.pos_embed = self.create_parameter([1, channels, POSITIONS], default_initializer=nn.initializer.Normal())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add to x [N, C, L]."""
+        """Add the embedding to x [N, C, L]."""
         stretched = functional.interpolate(self.pos_embed, shape(x)[2:], mode="linear", align_corners=False, data_format="NCW")
         return x + stretched
 
 
 class Fusion(nn.Layer):
-    """Details, weighted by what the context, coarser, says of them."""
+    """Details, weighted by the coarser context."""
 
     def __init__(self, local: int, context: int, out: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Triton's `onnxruntime` backend as a Python-based backend.
 
 Serves the same `backend: "onnxruntime"` configuration as the C++ backend in NVIDIA's image. It completes inputs and outputs from
-the ONNX file, creates a session from the configuration's keys, and joins a batch into one run.
+the ONNX file, creates a session from the configuration's keys, and runs the requests of a batch together.
 Source: github.com/triton-inference-server/backend, docs/python_based_backends.md.
 """
 
@@ -20,7 +20,7 @@ import triton_python_backend_utils as pb
 from numpy.typing import NDArray
 from session_options import Refused, Settings, check_started, settings
 
-DEFAULT_MAX_BATCH_SIZE = 4  # Triton's own, for a model that can batch but sets no size
+DEFAULT_MAX_BATCH_SIZE = 4  # Triton's own default, for a model that can batch but sets no size
 
 TYPES = {
     "tensor(bool)": "TYPE_BOOL",
@@ -52,11 +52,11 @@ class TritonPythonModel:
             raise pb.TritonModelException("max_batch_size is set, but the model's first dimensions are not all dynamic")
         if batches and not config["max_batch_size"]:
             auto_complete_model_config.set_max_batch_size(DEFAULT_MAX_BATCH_SIZE)
-            pb.Logger.log_warn(f"{config['name']}: max_batch_size is not set and becomes {DEFAULT_MAX_BATCH_SIZE}")
+            pb.Logger.log_warn(f"{config['name']}: max_batch_size is not set; using {DEFAULT_MAX_BATCH_SIZE}")
         if batches and not config.get("sequence_batching") and not config.get("dynamic_batching"):
             auto_complete_model_config.set_dynamic_batching()
         for node in [*inputs, *outputs]:
-            if batches and len(node.shape) == 1:  # needs a reshape, which Triton accepts from no Python backend
+            if batches and len(node.shape) == 1:  # needs a reshape, which Triton does not accept from Python backends
                 raise pb.TritonModelException(f"{node.name} has one value per row: write inputs and outputs into config.pbtxt")
         if not config["input"]:
             for node in inputs:
@@ -73,14 +73,14 @@ class TritonPythonModel:
             chosen = settings(config, args["model_instance_kind"], int(args["model_instance_device_id"]), group)
             for note in chosen.notes:
                 pb.Logger.log_warn(f"{config['name']}: {note}")
-            # By default it falls back to the CPU and says so only on standard output.
+            # By default, ONNX Runtime falls back to the CPU and says so only on standard output.
             self.session = ort.InferenceSession(
                 model_file(config), chosen.options, providers=chosen.providers, enable_fallback=False
             )
             check_started(chosen, self.session.get_providers())
         except Refused as error:
             raise pb.TritonModelException(f"{config['name']}: {error}") from error
-        ctypes.CDLL(None).malloc_trim(0)  # frees what reading and laying out the weights took: more than the weights themselves
+        ctypes.CDLL(None).malloc_trim(0)  # frees what loading and laying out the weights took: more than the weights themselves
         self.run_options = run_options(chosen)
         check(config, self.session)
         self.input_names = [node.name for node in self.session.get_inputs()]
@@ -92,7 +92,7 @@ class TritonPythonModel:
         try:
             return self.together(requests)
         except Exception as error:  # noqa: BLE001 - one bad request must not fail its neighbours
-            pb.Logger.log_warn(f"a batch of {len(requests)} failed and is run one by one: {error}")
+            pb.Logger.log_warn(f"a batch of {len(requests)} failed, running its requests one by one: {error}")
             return [self.alone(request) for request in requests]
 
     def alone(self, request: pb.InferenceRequest) -> pb.InferenceResponse:
@@ -127,7 +127,7 @@ def response(names: Sequence[str], outputs: Sequence[NDArray[Any]]) -> pb.Infere
 
 
 def instance_group(instance: str) -> int:
-    """Triton names an instance `<group>_<number>`, and an unnamed group `<model>_<number>`; other names count as the first."""
+    """Triton names an instance `<group>_<number>`, and an unnamed group `<model>_<number>`; other names count as group 0."""
     found = re.search(r"_(\d+)_\d+$", instance)
     return int(found[1]) if found else 0
 
@@ -185,7 +185,7 @@ def check(config: dict[str, Any], session: ort.InferenceSession) -> None:
 
 def _fits(entry: dict[str, Any], found: dict[str, Any]) -> bool:
     if entry.get("reshape"):
-        return True  # the model sees another shape than `dims`
+        return True  # the model sees a different shape from `dims`
     dims = [int(dim) for dim in entry["dims"]]
     return len(dims) == len(found["dims"]) and all(
         -1 in pair or pair[0] == pair[1] for pair in zip(dims, found["dims"], strict=True)

@@ -1,4 +1,4 @@
-"""Triton model configuration -> ONNX Runtime session, with the keys of Triton's C++ ONNX Runtime backend.
+"""Turns a Triton model configuration into ONNX Runtime session options, with the keys of Triton's C++ ONNX Runtime backend.
 
 Source: github.com/triton-inference-server/onnxruntime_backend, README.md.
 """
@@ -59,7 +59,7 @@ class Settings:
 def settings(config: Config, kind: str, device: int, group: int = 0) -> Settings:
     """The session's settings for an instance of `kind` ("CPU", "GPU" or "MODEL") on GPU `device`. Raises Refused.
 
-    If an accelerator's `device_id` lists several, the instance takes the one at the index of its instance `group`.
+    If an accelerator's `device_id` lists several devices, the instance uses the one at the index of its instance `group`.
     """
     for name in UNSUPPORTED_FIELDS:
         if config.get(name):
@@ -72,7 +72,7 @@ def settings(config: Config, kind: str, device: int, group: int = 0) -> Settings
         options.add_session_config_entry(f"session.{threads}.allow_spinning", "0")
     run_entries: dict[str, str] = {}
     known: dict[str, Callable[[str, str], None]] = {
-        # Not positive: as if it were not set.
+        # A value that is not positive counts as unset.
         "intra_op_thread_count": lambda key, value: setattr(
             options, "intra_op_num_threads", max(_count(key, value), 0) or options.intra_op_num_threads
         ),
@@ -104,14 +104,14 @@ def settings(config: Config, kind: str, device: int, group: int = 0) -> Settings
 
 
 def check_started(chosen: Settings, started: Sequence[str]) -> None:
-    """Raises Refused if ONNX Runtime started without one of the providers and would run on the CPU."""
+    """Raises Refused if ONNX Runtime started without one of the providers: it would run on the CPU instead."""
     for provider, _ in chosen.providers:
         if provider not in started:
-            raise Refused(f"ONNX Runtime could not start {provider}: see its own messages above; it has {', '.join(started)}")
+            raise Refused(f"ONNX Runtime could not start {provider}: see its own messages above; it started {', '.join(started)}")
 
 
 def _threads(config: Config) -> int:
-    """The cores, divided among the instances. By default, ONNX Runtime gives all of them to each and pins its threads to them."""
+    """The cores divided among the instances. By default, ONNX Runtime gives each instance all cores and pins threads to them."""
     groups = config.get("instance_group") or []
     instances = sum(int(group.get("count", 1)) * max(1, len(group.get("gpus") or [])) for group in groups)
     return max(1, cores() // max(1, instances))
@@ -144,7 +144,7 @@ def _flag(key: str, value: str) -> bool:
 
 
 def _accelerators(config: Config, kind: str, device: int, group: int) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """The execution providers that the configuration asks for on `kind`, with their options, and notes on the others."""
+    """The execution providers that the configuration requests for `kind`, with their options, and notes on the others."""
     groups = (config.get("optimization") or {}).get("execution_accelerators") or {}
     own, other = ("gpu", "cpu") if kind == "GPU" else ("cpu", "gpu")
     ignored = [
@@ -176,7 +176,7 @@ def _own(device_ids: str, group: int) -> str:
     if not all(each.isdecimal() for each in ids):
         raise Refused(f"device_id must be a whole number, or several separated by commas, not {device_ids!r}")
     if len(ids) > 1 and group >= len(ids):
-        raise Refused(f"device_id {device_ids!r} has none for instance group {group}: list one device per group")
+        raise Refused(f"device_id {device_ids!r} has no device for instance group {group}: list one per group")
     return ids[group] if len(ids) > 1 else ids[0]
 
 

@@ -137,7 +137,7 @@ def test_the_configuration_is_printed_and_checked(tmp_path: Path) -> None:
     file = tmp_path / "pipeline.yaml"
     file.write_text(printed)
     checked = run(app, ["config", "--check", str(file)])
-    assert (checked.exit_code, checked.output) == (0, f"{file} is right\n")
+    assert (checked.exit_code, checked.output) == (0, f"{file} is valid\n")
     file.write_text(printed.replace("model_name:", "modle_name:"))
     with pytest.raises(ConfigurationError, match=r"line \d+: unknown key 'modle_name'; did you mean 'model_name'\?"):
         app(["config", "--check", str(file)], standalone_mode=False)

@@ -61,7 +61,7 @@ def run(
     model: Model = MODEL,
     target_size: int | None = None,
 ) -> list[str]:
-    """Segments at most `most` images, then stops as if killed; returns their names."""
+    """Segments at most `most` images, then stops; returns their names."""
     done = []
     made = Made.by(model, target_size, outputs, compact=compact)
     with OutputFolder(tmp_path / "out", made, resume=resume) as folder:

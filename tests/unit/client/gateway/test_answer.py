@@ -108,7 +108,7 @@ def test_outlines_of_what_is_too_scattered_are_refused_before_they_fill_the_memo
 
 
 def chessboard(side: int, block: int) -> Segmentation:
-    """Of two classes, with squares of `block` pixels a side."""
+    """A chessboard of two classes, with squares of `block` pixels a side."""
     rows = np.arange(side) // block
     label_map = ((rows[:, None] + rows) % 2).astype(np.uint8)
     return Segmentation(label_map, None, "m", ("a", "b"), ((0, 0, 0), (255, 255, 255)))

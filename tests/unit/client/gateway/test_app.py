@@ -1,4 +1,4 @@
-"""The application without a tritonserver: none answers at its address."""
+"""The application without a tritonserver: nothing listens at the server's address."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_an_image_of_too_many_pixels_is_422_before_it_is_decoded() -> None
 
 @pytest.mark.parametrize("charset", ["utf-7", "punycode", "undefined", "unicode_escape"])
 async def test_a_form_in_another_charset_is_415(gateway: httpx.AsyncClient, charset: str) -> None:
-    """Some of Python's codecs fail, and others give a log id that cannot be encoded."""
+    """Some of Python's codecs fail, and others produce a log id that cannot be encoded."""
     body = b'--x\r\nContent-Disposition: form-data; name="logId"\r\n\r\n\\ud800+2AA-\r\n--x--\r\n'
     kind = f"multipart/form-data; boundary=x; charset={charset}"
     response = await gateway.post(PATH, content=body, headers={"Content-Type": kind})

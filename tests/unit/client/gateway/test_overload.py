@@ -16,7 +16,7 @@ MEMORY = 1000
 
 
 class Inside:
-    """An application that gives an empty answer and counts its requests."""
+    """An application that counts its requests, and answers each with an empty object."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -30,7 +30,7 @@ class Inside:
 async def ask(
     traffic: Traffic, overload: Overloaded | None = None, path: str = "/semantic-segmentation", length: int = 10
 ) -> tuple[int, dict[bytes, bytes], dict[str, Any]]:
-    """Status, headers and body; nothing reads the request."""
+    """The answer's status, headers and body. Fails if anything reads the request's body."""
     sent = list[Message]()
 
     async def send(message: Message) -> None:

@@ -20,7 +20,7 @@ def test_an_image_counts_as_what_is_made_of_it(size: int | tuple[int, int] | Non
 
 
 class Healed:
-    """A model that fails and is healed during the first request, and is well from then on."""
+    """A model that fails and is repaired during the first request, and works from then on."""
 
     def __init__(self) -> None:
         self.asked = 0

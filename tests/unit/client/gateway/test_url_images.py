@@ -1,4 +1,4 @@
-"""Images by URL, from a real web server on loopback, a private address."""
+"""Images fetched by URL from a real web server on loopback, which is a private address."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_a_name_that_stands_for_a_private_address_is_not_asked(site: Websi
 
 
 async def test_a_name_is_looked_up_once(site: Website, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise a name could be public when checked, and private when connected to."""
+    """Otherwise a name could have a public address when checked and a private one when connected to."""
     loop = asyncio.get_running_loop()
     looked_up: list[str] = []
 

@@ -19,7 +19,7 @@ def command(folder: Path, mode: int = 0o755) -> Path:
 
 @pytest.fixture(autouse=True)
 def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The running environment."""
+    """The `bin` folder of the running environment."""
     folder = tmp_path / "serving" / "bin"
     monkeypatch.setattr(sys, "prefix", str(folder.parent))
     monkeypatch.setattr(sys, "executable", str(folder / "python"))

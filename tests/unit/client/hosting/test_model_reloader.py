@@ -1,4 +1,4 @@
-"""What the watch makes a server load; tests/integration/test_versions.py checks that a real one loses no request."""
+"""What the reloader makes a server load; tests/integration/test_versions.py checks that a real server loses no request."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_new_version_is_loaded_the_ensemble_last(server: Server, tmp_path: Pat
         write(tmp_path, 2)
         assert wait_for(said) == "A: version 2 is served now"
         assert server.loaded == ["A_network", "A"]
-        (tmp_path / "A_network" / "config.pbtxt").write_text("{")  # half edited
+        (tmp_path / "A_network" / "config.pbtxt").write_text("{")  # an unfinished edit
         time.sleep(10 * PERIOD)
         assert server.loaded == ["A_network", "A"]
         write(tmp_path, 1)
@@ -72,7 +72,7 @@ def test_a_version_that_cannot_be_loaded_is_told_and_its_ensemble_left_alone(ser
     server.broken = {"A_network"}
     with ModelReloader(tmp_path, ["A"], said.append, PERIOD).watching(server.load):
         write(tmp_path, 2)
-        told = "A: the change cannot be loaded, the old version is still served (make rollback MODEL=A): load failed"
+        told = "A: cannot load the change, still serving the old version (to undo: make rollback MODEL=A): load failed"
         assert wait_for(said) == told
         assert server.loaded == ["A_network"]
 

@@ -23,7 +23,7 @@ optimization {
 
 
 def placed(repository: Path, *devices: tuple[str, str]) -> ModelConfig:
-    """The network's configuration after it was placed on these devices, one after the other, by these providers."""
+    """The network's configuration after placing it on these devices, one after the other, with these providers."""
     if not (repository / "A").exists():
         add(repository, "A", ENSEMBLE)
         add(repository, "A_network", NETWORK)
@@ -75,7 +75,7 @@ def test_the_file_for_the_cpu_is_served_there_and_nowhere_else(tmp_path: Path) -
     add(tmp_path, "A", ENSEMBLE)
     add(tmp_path, "A_network", "instance_group { count: 1 } version_policy { specific { versions: 2 } }")
     network = tmp_path / "A_network"
-    assert served("cpu") == "model.onnx"  # all there is
+    assert served("cpu") == "model.onnx"  # the only file so far
     (network / "2").mkdir()
     (network / "2" / "model_cpu.onnx").touch()
     assert served("cpu") == "model_cpu.onnx"

@@ -28,7 +28,7 @@ echo "parameters {{ key: 'folder_sha256' value {{ string_value: '$7' }} }}" >> $
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[list[str]]]:
-    """Makes EXPORTER the exporter, refusing with `refusal` if it is given; returns the calls so far."""
+    """Makes EXPORTER the exporter, which refuses with `refusal` if it is given; returns the calls so far."""
 
     def exporting(refusal: str = "") -> list[list[str]]:
         command, log = tmp_path / "exporter", tmp_path / "calls"
@@ -122,10 +122,10 @@ def test_the_exporters_refusal_is_told_in_a_line(tmp_path: Path, calls: Callable
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        (None, "is no folder of weights"),
+        (None, "does not exist: expected a folder of weights"),
         ({}, "holds no weights: neither inference.json nor inference.pdmodel with inference.pdiparams, nor a .pdparams"),
         (TRAINED, "model.pdparams does not say which network it is: set model_name in the pipeline's file"),
-        ({**TRAINED, "b.pdparams": ""}, "holds several trained weights (b.pdparams, model.pdparams): keep only one"),
+        ({**TRAINED, "b.pdparams": ""}, "holds several weight files (b.pdparams, model.pdparams): keep only one"),
     ],
 )
 def test_a_folder_without_weights_is_told(files: dict[str, str] | None, told: str, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_repository_that_cannot_be_made_is_told(tmp_path: Path, calls: Callabl
 
 def test_a_running_server_is_not_helped_by_a_folder_here(tmp_path: Path) -> None:
     with pytest.raises(
-        ServingError, match=r"the server at host:1 serves models by name, and .*roads is a folder: export it where"
+        ServingError, match=r"the server at host:1 serves models by name, and .*roads is a folder: export it into"
     ):
         create_pipeline(model=f"{tmp_path}/roads", url="host:1")
     assert served_name("roads", None, tmp_path, "host:1") == "roads"

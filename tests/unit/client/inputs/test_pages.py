@@ -179,7 +179,7 @@ def test_a_pdf_that_is_damaged_or_has_no_pages_says_so(tmp_path: Path) -> None:
 def test_a_locked_pdf_says_so(tmp_path: Path) -> None:
     code = "0" * 64
     lock = f"/Encrypt << /Filter /Standard /V 1 /R 2 /O <{code}> /U <{code}> /P -4 >> /ID [<00> <00>]"
-    with pytest.raises(NoImage, match="protected by a password: save it without one"):
+    with pytest.raises(NoImage, match="password-protected: save it without a password"):
         list(all_of(pdf(tmp_path / "x.pdf", "0 0 50 40", trailer=lock), "pdf"))
 
 
@@ -188,7 +188,7 @@ def test_two_readings_of_a_pdf_do_not_disturb_each_other(tmp_path: Path) -> None
     alone = list(all_of(file, "pdf"))
     one, other = all_of(file, "pdf"), all_of(file, "pdf")
     assert [next(one), next(other)] == [alone[0]] * 2
-    del one  # left unfinished
+    del one  # before it has been read to its end
     assert next(other) == alone[1]
 
 

@@ -127,7 +127,7 @@ def test_links_of_folders_back_to_themselves_are_not_followed(photos: Path) -> N
     assert len(paths(photos)) == 4
     assert paths("photos/**/*") == paths("photos/**") == paths("**/photos/**/**/*.*") == paths("**") == paths(photos)
     assert paths(f"{photos.absolute()}/**/deep/*") == [str(photos.absolute() / "sub/deep/d.webp")]
-    assert paths("photos/sub/again/*.jpg") == ["photos/sub/again/b.jpg"]  # because it was named
+    assert paths("photos/sub/again/*.jpg") == ["photos/sub/again/b.jpg"]  # found because the pattern names it
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))
@@ -161,7 +161,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(photos: Path) -> No
 @pytest.mark.usefixtures("photos")
 @pytest.mark.parametrize("pattern", ["photos/*.bmp", "photos/*.txt", "photos/s*", "elsewhere/*"])
 def test_a_pattern_without_a_match_is_told(pattern: str) -> None:
-    reason = "there is no such file, and as a pattern it matches no image, PDF or video"
+    reason = "no such file, and as a glob pattern it matches no image, PDF or video"
     assert list(sources(pattern)) == [Unreadable(pattern, reason)]
 
 

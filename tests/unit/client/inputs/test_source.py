@@ -163,7 +163,7 @@ def test_files_that_give_no_image_say_why(tmp_path: Path) -> None:
 def test_a_file_that_no_request_can_carry_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_BYTES", 10)
     (tmp_path / "x.jpg").write_bytes(bytes(11))
-    assert reasons(list(from_file(str(tmp_path / "x.jpg")))) == ["is larger than the 2 GB that a request may have"]
+    assert reasons(list(from_file(str(tmp_path / "x.jpg")))) == ["is larger than the 2 GB that a request may hold"]
 
 
 @pytest.mark.parametrize(

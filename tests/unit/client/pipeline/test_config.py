@@ -243,8 +243,8 @@ def test_what_paddlex_sets_without_effect_here_is_noted() -> None:
         f"line 11: hpi_config has no effect here: {engine}",
         f"line 12: Hpi has no effect here: {engine}",
         f"line 14: engine has no effect here: {engine}",
-        "line 16: visualize has no effect here: each request says whether it wants the picture",
-        "line 17: return_urls has no effect here: the picture stands in the answer itself",
+        "line 16: visualize has no effect here: each request chooses whether to return the picture",
+        "line 17: return_urls has no effect here: the response itself contains the picture",
         "line 18: extra has no effect here: it is for PaddleX's own service",
     ]
 
@@ -265,8 +265,8 @@ def test_a_running_server_leaves_repository_and_device_without_effect() -> None:
 
 
 SIZES = "must be a whole number of pixels from 1 to 16384, or two: [1024, 512]"
-TEXT = "must be text, in quotes if it looks like something else"
-SHAPE = "shape, and the file has"
+TEXT = "must be text, in quotes if it looks like a number or another type"
+SHAPE = "layout, but this file has"
 
 
 @pytest.mark.parametrize(
@@ -303,11 +303,11 @@ SHAPE = "shape, and the file has"
         ),
         (
             "pipeline_name: semantic_segmentation\nPipeline: {model: A}\n",
-            f"line 2: unknown key 'Pipeline'; it belongs to PaddleX 3.0.0b2's {SHAPE} 3.7.2's; keep to one",
+            f"line 2: unknown key 'Pipeline'; it belongs to PaddleX 3.0.0b2's {SHAPE} 3.7.2's; use only one",
         ),
         (
             f"{B2}SubModules:\n",
-            f"line 8: unknown key 'SubModules'; it belongs to PaddleX 3.7.2's {SHAPE} 3.0.0b2's; keep to one",
+            f"line 8: unknown key 'SubModules'; it belongs to PaddleX 3.7.2's {SHAPE} 3.0.0b2's; use only one",
         ),
         (f"{NEW}? [a, b]\n: 1\n", "line 10: a key is a list of 2, but must be a name"),
         (
@@ -315,10 +315,10 @@ SHAPE = "shape, and the file has"
             "line 10: unknown key '<<'; known here: pipeline_name, SubModules, device, url, timeout, repository, Serving, Hpi,"
             " engine, engine_config, use_hpip, hpi_config, hpi_params",
         ),
-        (new(model_name="A") + "    model_name: B\n", "line 10: key 'model_name' is already on line 6"),
+        (new(model_name="A") + "    model_name: B\n", "line 10: key 'model_name' already appears on line 6"),
         (
             f"{NEW}SubModules: {{}}\nSubModules: {{}}\n",
-            "line 10: key 'SubModules' is already on line 3\nline 11: key 'SubModules' is already on line 3",
+            "line 10: key 'SubModules' already appears on line 3\nline 11: key 'SubModules' already appears on line 3",
         ),
         # Required keys
         ("pipeline_name: semantic_segmentation\n", "line 1: key 'SubModules.SemanticSegmentation.model_name' is missing"),
@@ -332,11 +332,11 @@ SHAPE = "shape, and the file has"
         # Pipelines
         (
             "pipeline_name: OCR\nSubModules:\n  TextDetection: {model_name: PP-OCRv5_server_det, limit_side_len: 64}\n",
-            "line 1: pipeline_name is 'OCR'; this project has semantic_segmentation only",
+            "line 1: pipeline_name is 'OCR'; only semantic_segmentation is supported",
         ),
         (
             B2.replace("semantic_", "instance_"),
-            "line 2: pipeline_name is 'instance_segmentation'; this project has semantic_segmentation only",
+            "line 2: pipeline_name is 'instance_segmentation'; only semantic_segmentation is supported",
         ),
         (
             NEW.replace("pipeline_name: semantic_segmentation", "pipeline_name: semantic_segmentaton"),
@@ -351,11 +351,11 @@ SHAPE = "shape, and the file has"
         (new(model_name="' '"), f"line 6: model_name is ' ', but {TEXT}"),
         (
             new(model_name="../secret"),
-            "line 6: '../secret' cannot name a model; a name has letters, digits, '.', '_' and '-'",
+            "line 6: '../secret' is not a valid model name; use letters, digits, '.', '_' and '-'",
         ),
         (
             B2.replace("PP-LiteSeg-T", "PP LiteSeg"),
-            "line 6: 'PP LiteSeg' cannot name a model; a name has letters, digits, '.', '_' and '-'",
+            "line 6: 'PP LiteSeg' is not a valid model name; use letters, digits, '.', '_' and '-'",
         ),
         (new(model_dir="7"), f"line 7: model_dir is 7, but {TEXT}"),
         (
@@ -366,14 +366,14 @@ SHAPE = "shape, and the file has"
             new(model_dir=f"'{'a' * 300}'"),
             f"line 7: there is no folder '{'a' * 300}' beside this file or in the current folder",
         ),
-        (new(batch_size="two"), "line 8: batch_size is 'two', but must be a whole number from 1"),
-        (new(batch_size="0"), "line 8: batch_size is 0, but must be a whole number from 1"),
-        (new(batch_size="1.5"), "line 8: batch_size is 1.5, but must be a whole number from 1"),
-        (new(batch_size="'1'"), "line 8: batch_size is '1', but must be a whole number from 1"),
-        (new(batch_size="true"), "line 8: batch_size is true, but must be a whole number from 1"),
-        (new(batch_size="1:30"), "line 8: batch_size is 1:30, but must be a whole number from 1"),
-        (new(batch_size="010"), "line 8: batch_size is 010, but must be a whole number from 1"),
-        (new(batch_size="9" * 5000), f"line 8: batch_size is {'9' * 200}..., but must be a whole number from 1"),
+        (new(batch_size="two"), "line 8: batch_size is 'two', but must be a whole number from 1 up"),
+        (new(batch_size="0"), "line 8: batch_size is 0, but must be a whole number from 1 up"),
+        (new(batch_size="1.5"), "line 8: batch_size is 1.5, but must be a whole number from 1 up"),
+        (new(batch_size="'1'"), "line 8: batch_size is '1', but must be a whole number from 1 up"),
+        (new(batch_size="true"), "line 8: batch_size is true, but must be a whole number from 1 up"),
+        (new(batch_size="1:30"), "line 8: batch_size is 1:30, but must be a whole number from 1 up"),
+        (new(batch_size="010"), "line 8: batch_size is 010, but must be a whole number from 1 up"),
+        (new(batch_size="9" * 5000), f"line 8: batch_size is {'9' * 200}..., but must be a whole number from 1 up"),
         (new(target_size="0"), f"line 9: target_size is 0, but {SIZES}"),
         (new(target_size="16385"), f"line 9: target_size is 16385, but {SIZES}"),
         (new(target_size="(512, 512)"), f"line 9: target_size is '(512, 512)', but {SIZES}"),
@@ -404,7 +404,7 @@ SHAPE = "shape, and the file has"
         (f"{NEW}repository: 5\n", f"line 10: repository is 5, but {TEXT}"),
         (f"{NEW}Serving: on\n", "line 10: Serving is on, but must be keys with values"),
         (f"{NEW}Serving:\n  port: 65536\n", "line 11: port is 65536, but must be a whole number from 0 to 65535"),
-        (f"{NEW}Serving:\n  max_body_bytes: 64MB\n", "line 11: max_body_bytes is '64MB', but must be a whole number from 1"),
+        (f"{NEW}Serving:\n  max_body_bytes: 64MB\n", "line 11: max_body_bytes is '64MB', but must be a whole number from 1 up"),
         (
             f"{NEW}model: A\n",
             "line 10: unknown key 'model'; known here: pipeline_name, SubModules, device, url, timeout, repository, Serving, Hpi,"
@@ -415,13 +415,13 @@ SHAPE = "shape, and the file has"
         (f"{NEW}device: gpu: 0\n", "line 10: not YAML: mapping values are not allowed here"),
         (f"{NEW}\tdevice: cpu\n", "line 10: not YAML: found character '\\t' that cannot start any token"),
         (f"{NEW}device: [cpu\n", "line 11: not YAML: expected ',' or ']', but got '<stream end>'"),
-        (f"{NEW}device: \x07\n", "line 10: not YAML: the character U+0007"),
+        (f"{NEW}device: \x07\n", "line 10: not YAML: contains the character U+0007"),
         (NEW.encode() + b"# gr\xfcn\n", "line 10: is not UTF-8"),
         ("", ": is empty"),
         ("# nothing but this\n", ": is empty"),
         ("- a\n- b\n", "line 1: is a list of 2, but must be keys with values"),
         ("\nPP-LiteSeg-T\n", "line 2: is 'PP-LiteSeg-T', but must be keys with values"),
-        (f"{NEW}---\na: b\n", "line 10: a second document begins; a file holds one"),
+        (f"{NEW}---\na: b\n", "line 10: a second document begins; a file may hold only one"),
         ("a: &a [1]\nb: *a\n", "line 2: the alias *a is not supported; write the value out"),
         ("a: &a\n  b: *a\n", "line 2: the alias *a is not supported; write the value out"),
         (
@@ -454,7 +454,7 @@ def test_all_mistakes_of_a_file_are_told_together_in_the_order_of_their_lines() 
 def test_a_misspelt_section_is_read_for_its_own_mistakes() -> None:
     assert refusal(new(batch_size="0").replace("SemanticSegmentation", "SemanticSegmentaton")) == (
         "line 4: unknown key 'SemanticSegmentaton'; did you mean 'SemanticSegmentation'?\n"
-        "line 8: batch_size is 0, but must be a whole number from 1"
+        "line 8: batch_size is 0, but must be a whole number from 1 up"
     )
 
 
@@ -470,10 +470,10 @@ def test_weights_of_ones_own_do_not_go_with_a_running_server() -> None:
     [
         ("nowhere.yaml", "nowhere.yaml: no such file"),
         ("folder/nowhere.yml", "folder/nowhere.yml: no such file"),
-        ("OCR", "OCR: neither a file nor a pipeline; this project has semantic_segmentation only"),
+        ("OCR", "OCR: neither a file nor a pipeline; only semantic_segmentation is supported"),
         (
             "instance_segmentation",
-            "instance_segmentation: neither a file nor a pipeline; this project has semantic_segmentation only",
+            "instance_segmentation: neither a file nor a pipeline; only semantic_segmentation is supported",
         ),
         (
             "semantic_segmentaton",

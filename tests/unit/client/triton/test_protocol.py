@@ -1,4 +1,4 @@
-"""The conversations, played by hand with Triton's own messages as answers."""
+"""The exchanges, stepped through by hand, with Triton's own messages as answers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def result(label_map: np.ndarray[Any, Any], picture: bytes | None, version: str 
 
 
 def play(steps: Steps[Any], states: dict[str, str], answer: Any = None) -> tuple[Any, list[str]]:
-    """The result of a conversation with a server in these states, and the calls that it made."""
+    """The result of an exchange with a server in these states, and the calls that it made."""
     calls = []
     try:
         step = next(steps)

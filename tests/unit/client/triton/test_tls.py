@@ -41,10 +41,10 @@ def test_a_file_that_cannot_be_used_is_told_at_once(tmp_path: Path) -> None:
     text.write_text("no certificate")
     for tls, told in (
         (Tls(none), f"{none}: No such file"),
-        (Tls(text), f"{text}: no PEM file"),
+        (Tls(text), f"{text}: not a usable PEM file"),
         (Tls(authority.certificate, client.certificate), "belong together"),
         (Tls(authority.certificate, client.certificate, none), f"{none}: No such file"),
-        (Tls(authority.certificate, client.certificate, other.key), f"{other.key}: no PEM file"),
+        (Tls(authority.certificate, client.certificate, other.key), f"{other.key}: not a usable PEM file"),
     ):
         with pytest.raises(ConfigurationError) as caught:
             credentials("grpcs://triton:8001", tls)

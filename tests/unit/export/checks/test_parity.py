@@ -46,9 +46,12 @@ def test_the_worst_batch_decides() -> None:
 def test_a_pixel_that_rounding_does_not_explain_is_refused() -> None:
     explained = Agreement(1, 100, 100, 1, 3, logits=1e-4, spread=10, margin=0.09)
     parity.require([explained], 0.999)
-    with pytest.raises(DisagreementError, match=r"lies 5 below Paddle's, of a spread of 10: rounding cannot explain that"):
+    with pytest.raises(
+        DisagreementError,
+        match=r"image got a class whose logit is 5 below Paddle's, of a spread of 10: rounding cannot explain that",
+    ):
         parity.require([explained, replace(explained, margin=5)], 0.999)
-    with pytest.raises(DisagreementError, match="logits at 100x100 are not finite numbers"):
+    with pytest.raises(DisagreementError, match="logits for a 100x100 image are not finite"):
         parity.require([replace(explained, logits=float("nan"))], 0.999)
 
 
@@ -84,4 +87,4 @@ def test_an_image_that_is_none_is_said(pir_folder: Path, tmp_path: Path) -> None
     command = [sys.executable, "-m", "semseg_export.workers.reference", pir_folder, tmp_path / "text.png", "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "text.png is not an image that OpenCV reads" in done.stderr
+    assert "text.png is not an image that OpenCV can read" in done.stderr

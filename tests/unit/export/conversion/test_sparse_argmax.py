@@ -13,7 +13,7 @@ from semseg_export.conversion.sparse_argmax import FACTORS, SIZES, SMALL, at_wor
 from semseg_export.runtime import Session
 
 Logits = npt.NDArray[np.float32]
-BRANCHES = ("ids_1", "ids_2", "ids_3", "ids_sparse")  # other sizes or not finite; cells; lists; none of these
+BRANCHES = ("ids_1", "ids_2", "ids_3", "ids_sparse")  # whole because of sizes or values; of mixed cells; of long lists; or sparse
 
 
 @dataclass
@@ -41,7 +41,7 @@ def marked(graph: GraphProto) -> None:
 
 @cache
 def sessions(factor: int) -> tuple[Session, Session, Session]:
-    """The decision; one that reports its branch; and one that upsamples and compares all logits."""
+    """The decision; the same, but reporting its branch; and a graph that upsamples and compares all logits."""
     model, told = as_model(decision(factor)), as_model(decision(factor))
     checker.check_model(model, full_check=True)
     marked(told.graph)
@@ -55,7 +55,7 @@ def sessions(factor: int) -> tuple[Session, Session, Session]:
 
 
 def answer(logits: Logits, factor: int, size: tuple[int, int] | None = None) -> Answer:
-    """Fails the test unless the answer equals that of all logits, upsampled."""
+    """The ids and the branch taken. Fails the test unless the ids equal those from upsampling all logits."""
     number, height, width, classes = logits.shape
     full_height, full_width = size or (height * factor, width * factor)
     feeds = {SMALL: logits, SIZES: np.array([number, full_height, full_width, classes])}

@@ -96,7 +96,7 @@ def test_tensorrt_gets_nvidias_keys_and_takes_the_place_of_cuda(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("precision", "calibration", "placement", "complaint"),
     [
-        (Precision.FP32, None, Placement(None, Accelerator.CUDA), "an accelerator is for a GPU: add --device gpu"),
+        (Precision.FP32, None, Placement(None, Accelerator.CUDA), "an accelerator needs a GPU: add --device gpu"),
         (Precision.FP16, None, Placement(Device.CPU), "fp16 is for GPUs and slow on a CPU"),
         (Precision.INT8, Path("images"), Placement(Device.GPU), "int8 is for CPUs: use fp16"),
         (Precision.INT8, None, Placement(), "about 50 images like the ones you will segment: pass their folder .* CALIBRATION="),

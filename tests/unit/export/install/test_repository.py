@@ -180,7 +180,7 @@ def test_an_older_version_comes_back_with_all_that_is_its_own(tmp_path: Path) ->
 def test_a_version_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
     install(tmp_path, "net", {"model.onnx": b"first"}, RECORD)
     before = files(tmp_path)
-    with pytest.raises(RepositoryError, match=r"net has no version 2 in .*; there is: 1"):
+    with pytest.raises(RepositoryError, match=r"net has no version 2 in .*; available: 1"):
         serve(tmp_path, "net", 2)
     with pytest.raises(RepositoryError, match=r"other is not in .*; export it: make export MODEL=other"):
         serve(tmp_path, "other", 1)
@@ -210,7 +210,7 @@ def test_a_change_that_was_killed_half_way_is_told_and_can_be_finished(tmp_path:
         (tmp_path / name / "config.pbtxt").write_bytes(older[name])
     for refused in (versions, prune):
         with pytest.raises(
-            RepositoryError, match=r"net in .* is half changed: make rollback MODEL=net VERSION=... \(there is 1, 2\)"
+            RepositoryError, match=r"net in .* was changed only in part: make rollback MODEL=net VERSION=... \(available: 1, 2\)"
         ):
             refused(tmp_path, "net")
     serve(tmp_path, "net", 2)
@@ -258,5 +258,5 @@ def test_without_the_shared_preprocess_nothing_of_a_resizing_network_is_installe
 
 
 def test_a_name_that_the_contract_forbids_is_refused() -> None:
-    with pytest.raises(RepositoryError, match="cannot name a model"):
+    with pytest.raises(RepositoryError, match="is not a valid model name"):
         check_name("net_network")

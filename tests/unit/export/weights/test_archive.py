@@ -70,7 +70,7 @@ def test_resize_has_paddlexs_meaning_and_defaults(tmp_path: Path, transform: str
         ("[{type: Resize, target_size: 512, size_divisor: 0}]", "size_divisor: 0: write a positive number"),
         ("[{type: Resize, target_size: 512, interp: RANDOM}]", "interp: RANDOM: write one of NEAREST"),
         ("[{type: Resize, target_size: 512, scale: 2}]", "gives Resize scale"),
-        ("[{type: Normalize, scale: 1.0}]", "gives Normalize scale: only mean and std are known"),
+        ("[{type: Normalize, scale: 1.0}]", "gives Normalize scale: only mean and std are supported"),
         ("[{type: Normalize, mean: [0.5, 0.5]}]", r"mean: \[0.5, 0.5\]: write a number, or three"),
         ("[{type: Normalize, std: high}]", "std: high: write a number"),
         ("[{type: Normalize, std: 0}]", "a std of 0"),

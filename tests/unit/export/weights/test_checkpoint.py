@@ -50,7 +50,7 @@ def test_sliced_parameters_are_put_together(tmp_path: Path) -> None:
     assert (checkpoint.read(file)["weight"] == whole).all()
     del content["weight@@.1"]
     file.write_bytes(pickle.dumps(content, 2))
-    with pytest.raises(WeightsError, match=r"misses slices of its large parameters \('weight@@\.1'\)"):
+    with pytest.raises(WeightsError, match=r"lacks slices of its large parameters \('weight@@\.1'\)"):
         checkpoint.read(file)
 
 
@@ -179,7 +179,7 @@ def test_what_is_no_checkpoint_is_said(layer: paddle.nn.Layer, tmp_path: Path) -
     whole = file.read_bytes()
     for content in (b"", b"<html>not found</html>", whole[: len(whole) // 2]):
         file.write_bytes(content)
-        with pytest.raises(WeightsError, match=r"not a whole \.pdparams of Paddle"):
+        with pytest.raises(WeightsError, match=r"not a complete \.pdparams file from Paddle"):
             checkpoint.read(file)
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("data.pkl", b"")

@@ -128,7 +128,7 @@ def test_the_files_beside_the_weights_tell_how_pixels_are_prepared(
     [
         ({"a.yml": "val_dataset:", "b.yaml": "val_dataset:"}, r"holds a\.yml and b\.yaml: keep only the one"),
         ({"a.yml": "val_dataset: ["}, r"a\.yml is not YAML"),
-        ({"a.yml": "_base_: ../nowhere.yml"}, r"a\.yml is based on .*/nowhere\.yml, which is not there: put it"),
+        ({"a.yml": "_base_: ../nowhere.yml"}, r"a\.yml is based on .*/nowhere\.yml, which does not exist: create it"),
         ({"a.yml": "_base_: a.yml\nval_dataset: {}"}, r"a\.yml is its own _base_"),
         (
             {"a.yml": {"_base_": "b.yml", "val_dataset": {"_inherited_": False}}, "b.yml": "val_dataset: {transforms: []}"},

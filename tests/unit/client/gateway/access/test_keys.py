@@ -18,7 +18,7 @@ class Clock:
 
 def write(file: Path, text: str) -> None:
     file.write_text(text)
-    os.utime(file, ns=(0, hash(text)))  # a file system's clock may be coarse
+    os.utime(file, ns=(0, hash(text)))  # file timestamps may be coarse
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def test_a_client_that_is_no_browser_sends_neither_header() -> None:
         ("[::1]:8080", "http://[::1]:8080"),
         ("[::1]", "http://[::1]"),
         ("localhost:443", "https://localhost"),
-        ("api.example.com", "https://api.example.com"),  # behind a proxy that ends TLS: a rebound name has no certificate there
+        ("api.example.com", "https://api.example.com"),  # a proxy terminates TLS: a rebound name has no certificate there
     ],
 )
 def test_the_gateways_own_page_may(host: str, origin: str) -> None:

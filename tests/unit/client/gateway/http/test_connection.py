@@ -56,7 +56,7 @@ class Wire(asyncio.Transport):
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the body, and answers with an empty object."""
+    """Reads the body, and answers with an empty JSON object."""
     body, more = b"", True
     try:
         while more:
@@ -180,7 +180,7 @@ async def test_a_connection_too_many_closes_the_one_that_has_idled_longest() -> 
     (busy, _), (first, first_wire), (_, second_wire) = callers.come(), callers.come(), callers.come()
     busy.data_received(HEAD)
     first.data_received(HEAD + b"x" * 100)
-    await settle()  # it got its answer after the second connected
+    await settle()  # the first gets its answer after the second has connected
     _, wire = callers.come()
     assert (first_wire.ended, second_wire.ended, wire.ended) == ("", "closed", "")
 
@@ -216,7 +216,7 @@ async def test_the_slowest_readers_are_cut_when_answers_take_half_of_the_memory(
         wire.unread = 100
         wires.append(wire)
     callers.traffic.tick(0.25)
-    assert [wire.ended for wire in wires] == ["", "", ""]  # too short to judge
+    assert [wire.ended for wire in wires] == ["", "", ""]  # too early to judge
     callers.traffic.tick(0.25)
     assert [wire.ended for wire in wires] == ["aborted", "aborted", ""]
 
@@ -258,7 +258,7 @@ async def test_the_next_request_is_taken_after_a_refused_body() -> None:
 
 
 async def test_who_keeps_back_its_body_until_it_is_asked_for_is_closed_when_refused() -> None:
-    """Otherwise its next request would be read as the body."""
+    """Otherwise the caller's next request would be read as this body."""
     callers = Callers()
     callers.traffic.answers = callers.traffic.answer_memory + 1
     connection, wire = callers.come()

@@ -64,7 +64,7 @@ def test_what_the_server_is_at_fault_for_tells_nothing_of_its_inside(error: Sems
     [
         (InvalidImage("image: is truncated"), ("body.image", "body")),
         (InvalidRequest("target_size: too large", "target_size"), ("body.targetSize", "query.targetSize")),
-        (InvalidRequest("model: several are served, name one of them: A, B", "model"), ("body.model", "query.model")),
+        (InvalidRequest("model: several models are served, name one of them: A, B", "model"), ("body.model", "query.model")),
     ],
 )
 def test_what_the_caller_is_at_fault_for_is_422_with_its_place(error: InvalidRequest, places: tuple[str, str]) -> None:

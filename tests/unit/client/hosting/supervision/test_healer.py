@@ -45,7 +45,7 @@ class Case:
         return self.served.revisions["draw"]
 
     def lack(self, living: list[Stub], now: float) -> None:
-        """Two looks, since one may be mistaken."""
+        """Look twice, because a single look may be mistaken."""
         self.healer.look(living, now - 0.1)
         self.healer.look(living, now)
 
@@ -72,7 +72,7 @@ def test_an_entry_that_has_lost_a_process_is_renewed_once_and_faulty_until_it_is
     case.healer.look([DRAW, SECOND], 3.0)
     assert case.healer.faults() == {}
     assert case.said == [
-        "a process of draw has died; it is reloaded now",
+        "a process of draw has died; reloading the model now",
         "draw answers again, 2.0 s after its death was noticed",
     ]
 

@@ -111,7 +111,7 @@ def test_a_long_request_of_one_of_two_does_not_accuse_the_other() -> None:
     for now in range(30):
         both = [Stub(1, "draw", "S", 100 * now, ran=now), Stub(2, "draw", "S", 1, ran=now)]
         assert case.pulse.hung(both, now, suspicious=True) == []
-        case.answers.get("draw", lambda: None)()  # by the idle one
+        case.answers.get("draw", lambda: None)()  # answered by the idle one
 
 
 def test_who_only_wakes_and_sleeps_hangs() -> None:

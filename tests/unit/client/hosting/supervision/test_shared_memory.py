@@ -141,7 +141,7 @@ def test_a_forked_child_does_not_hold_its_parents_lock(tmp_path: Path) -> None:
         os._exit(0)
     try:
         os.read(begun, 1)
-        os.close(memory._lock)  # as when this process dies
+        os.close(memory._lock)  # as happens when this process dies
         SharedMemory(tmp_path).remove()
         assert list(tmp_path.iterdir()) == []
     finally:

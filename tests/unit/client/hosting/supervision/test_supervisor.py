@@ -31,7 +31,7 @@ def test_without_tritonserver_it_says_how_to_get_it(tmp_path: Path, monkeypatch:
 
 
 class Silent:
-    """A server of which the process lives."""
+    """A server whose process is alive, but which does not answer."""
 
     killed = False
 
