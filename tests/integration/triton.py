@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import socket
 import subprocess
@@ -37,6 +38,8 @@ def tritonserver(repository: Path, log: Path, *flags: str, ends_well: bool = Tru
     the files that gRPC clients need."""
     ports = free_ports("127.0.0.1", {"--grpc-port": 0, "--http-port": 0, "--metrics-port": 0})
     arguments = [f"{option}={port}" for option, port in ports.items()]
+    regions = f"semseg_test_{secrets.token_hex(4)}_"
+    arguments += ["--backend-config", f"python,shm-region-prefix-name={regions}"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [COMMAND, "--model-repository", repository, *arguments, *flags], stdout=output, stderr=subprocess.STDOUT
@@ -50,6 +53,8 @@ def tritonserver(repository: Path, log: Path, *flags: str, ends_well: bool = Tru
     finally:
         process.kill()
         process.wait()
+        for region in Path("/dev/shm").glob(f"{regions}*"):  # of a process that was killed
+            region.unlink()
 
 
 def _wait_until_it_listens(port: int) -> None:
