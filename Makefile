@@ -67,7 +67,7 @@ test: $(VENV)/.test $(VENV)/.openapi ## run all tests
 	@echo 'Tests of the export, and of the service under fire (three minutes)'
 	@$(MAKE) --no-print-directory --keep-going --output-sync=target -j 2 test-export test-under-fire
 	@echo 'All other tests (five minutes)'
-	@$(SERVE)/python -m pytest -n 3 --dist loadfile tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex \
+	@$(SERVE)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests --ignore tests/unit/export --ignore tests/zoo --ignore tests/paddlex \
 	    $(UNDER_FIRE:%=--ignore %)
 
 test-export:

@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_exported_is_told_in_a_line(folder: Path, tmp_pa
         "classes": "names 1 classes, but the network has 19",
         "weights": "inference.pdiparams is cut off",
         "empty": "holds no weights",
-        "nowhere": "no folder",
+        "nowhere": "does not exist: expected a folder of weights",
     }
     if damage != "nowhere":
         shutil.copytree(folder / "my streets", mine)

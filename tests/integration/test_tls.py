@@ -74,8 +74,8 @@ def test_every_client_speaks_it(server: Server, monkeypatch: pytest.MonkeyPatch)
 def test_who_is_not_known_is_told_so(server: Server) -> None:
     stranger = server.stranger.pair("unknown")
     for url, tls, told in (
-        (server.url, Tls(server.tls.ca), "a certificate of the client's"),
-        (server.url, Tls(server.tls.ca, stranger.certificate, stranger.key), "a certificate of the client's"),
+        (server.url, Tls(server.tls.ca), "or a client certificate"),
+        (server.url, Tls(server.tls.ca, stranger.certificate, stranger.key), "or a client certificate"),
         (server.url.removeprefix("grpcs://"), None, "does it require TLS"),
         (server.url, Tls(server.stranger.certificate), "its certificate is not trusted here"),
         (server.url.replace("127.0.0.1", "127.0.0.2"), server.tls, "for another host"),

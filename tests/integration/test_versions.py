@@ -99,7 +99,7 @@ def test_a_version_that_cannot_be_loaded_leaves_the_served_one_alone(
     with serving(repository, "--model", DEMO) as addresses, Client(addresses["grpc"]) as client:
         before = client.segment(IMAGE, DEMO)
         manage_versions(repository, "use", DEMO, "2")
-        wait_for(lambda: "cannot be loaded, the old version is still served" in capfd.readouterr().out)
+        wait_for(lambda: "cannot load the change, still serving the old version" in capfd.readouterr().out)
         after = client.segment(IMAGE, DEMO)
         assert (before.model, client.model(DEMO).version) == (after.model, "1")
         np.testing.assert_array_equal(after.label_map, before.label_map)
