@@ -106,7 +106,7 @@ def _locate(model: str, request: Request, workspace: Path, reporter: Reporter) -
         weights = locate.find(model, request.weights, workspace, step, request.architecture)
         described = weights.described_by
         pixels = (
-            f"pixels prepared as {described} says"
+            f"pixels prepared as in {described}"
             if described
             else "no inference.yml: pixels prepared as for PaddleX's own networks"
         )
