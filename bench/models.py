@@ -98,7 +98,7 @@ class Model:
 
 
 def export(name: str, weights: Path) -> None:
-    """Run `semseg-export` into the bench's own repository, as version 1.
+    """Export with `semseg-export` into the benchmark's own repository, as version 1.
 
     Raises:
         Missing: it failed.

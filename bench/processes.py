@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 _SAMPLING = 1.0  # s; reading the memory maps of a large process takes milliseconds of processor time
-_END = 20.0  # s, for a server to stop by itself
+_END = 20.0  # s that a server gets to stop on its own
 
 
 @dataclass

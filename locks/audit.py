@@ -24,7 +24,7 @@ PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 
 
 class Unanswered(Exception):
-    """The service is unreachable, or lacks an advisory that it must have."""
+    """The advisory service is unreachable, or does not return an advisory that it is known to have."""
 
 
 def pins(files: list[Path]) -> list[list[str]]:

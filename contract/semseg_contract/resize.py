@@ -18,7 +18,7 @@ class Resize:
 
     @property
     def most_pixels(self) -> int:
-        """The pixels of the largest image that it produces."""
+        """The number of pixels of the largest image that it produces."""
         divisor = self.size_divisor or 1
         width, height = (-(-side // divisor) * divisor for side in self.target_size)
         return width * height

@@ -40,7 +40,7 @@ def serve(
     *,
     verbose: bool,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; without `triton`, in front of the server at `settings.url`.
+    """Serve until SIGINT or SIGTERM. Without `triton`, use the running server at `settings.url`.
 
     `announce` is called once requests are served; `say` with warnings, and with news of model versions exported meanwhile.
 

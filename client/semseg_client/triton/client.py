@@ -45,7 +45,7 @@ class Client:
     abandoned inference keeps running on the server: tritonserver 2.51 may die (SIGSEGV) when one is cancelled, and a gRPC
     deadline cancels too.
 
-    `grpcs://host:port` means TLS; `tls`, or else the environment, names the files for it: see `Tls`.
+    `grpcs://host:port` means TLS; its certificate files come from `tls` or else from the environment: see `Tls`.
 
     Raises:
         ConfigurationError: one of those files cannot be used.
