@@ -87,8 +87,8 @@ def read_text(name: str) -> str:
 class Reading:
     """Reads one file.
 
-    `values` and `lines` are keyed by setting. `attempts` are the settings that the file tries to set, so that a misspelt one is
-    not also reported as missing.
+    `values` and `lines` are keyed by setting. `attempts` holds the settings that the file tries to set: a misspelt one must not
+    be reported as missing, too.
     """
 
     def __init__(self, file: str, text: str) -> None:
@@ -129,7 +129,7 @@ class Reading:
             raise ConfigurationError("\n".join(self._told(self._problems)))
 
     def notes(self) -> tuple[str, ...]:
-        """The notes in the order of their lines."""
+        """The notes, sorted by line."""
         return tuple(self._told(self._notes))
 
     def _told(self, lines: list[tuple[int, str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Finds free ports; for a taken one, the error names the option that set it."""
+"""Finds free ports. If a port is taken, the error names the option that set it."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def listening(host: str, port: int, option: str) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        reason = str(error.strerror).partition(" (")[0]  # Python's own remark follows in brackets
+        reason = str(error.strerror).partition(" (")[0]  # drop the remark that Python adds in brackets
         raise ServingError(f"cannot listen on {host}:{port} ({option}): {reason}") from None
 
 
 def free_ports(host: str, wanted: Mapping[str, int]) -> dict[str, int]:
-    """Ports for another process, by option: those that are wanted, and a free one in place of 0.
+    """Ports for another process, keyed by option: those requested, with a free port in place of each 0.
 
     Raises:
-        ServingError: a port is taken, or is wanted by two options.
+        ServingError: a port is taken, or two options request the same one.
     """
     with ExitStack() as held:
         sockets = {option: held.enter_context(listening(host, port, option)) for option, port in wanted.items()}

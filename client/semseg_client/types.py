@@ -17,8 +17,7 @@ class Model:
     `class_names` and `palette` (red, green, blue) are indexed by class id. `max_pixels` is the size of the largest image that
     is accepted without a target size. `agreement` is the smallest share of pixels, 0 to 1, on which the exported network agreed
     with Paddle. `target_size` (width, height) is that of the network's own Resize. `concurrency` is the number of large images
-    that keep its network busy; any more would only wait. It is None if the model's owner has set a policy for the network's
-    queue.
+    that keep the network busy; more would only wait. It is None if the model's owner has set a policy for the network's queue.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How many images a network has at once, and how many may wait for it."""
+"""How many images are sent to a network at once, and how many may wait for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..errors import DeadlineExceeded, Overloaded
 
-FREE_PIXELS = 4 * 2**20  # that a network may have at once, in any number of images
+FREE_PIXELS = 4 * 2**20  # total pixels up to which any number of images may be in a network
 _NEW = 1 / 16  # weight of the last image in the mean
 
 T = TypeVar("T")
@@ -56,8 +56,8 @@ class AdmissionQueue:
         return self._waiting + len(self._inside)
 
     def overload(self, coming: int = 0) -> Overloaded | None:
-        """Why no further image may wait, given that `coming` are about to, with the time until all of them are answered. None if
-        one more may wait."""
+        """Why no further image may wait, given that `coming` are on their way; None if one may. `retry_after` is the time until
+        all of them are answered."""
         waiting = self._waiting + coming
         drained = waiting * self._mean
         if self._waiting == 0 or (waiting < self._max_waiting and drained < self._timeout):
@@ -65,13 +65,13 @@ class AdmissionQueue:
         return Overloaded(f"{waiting} images wait for the network", retry_after=drained)
 
     async def run(self, pixels: int, most: int, deadline: float, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run `ask`, for an image of so many pixels, once fewer than `most` images run or FREE_PIXELS allows it.
+        """Run `ask`, for an image of `pixels` pixels, once fewer than `most` images run or FREE_PIXELS allows it.
 
         If cancelled, a waiting image leaves the queue, but a running one keeps its place to the end, as it does in Triton.
 
         Raises:
             Overloaded: too many images wait.
-            DeadlineExceeded: it would probably miss the `deadline` (event loop's clock), and the next image may not.
+            DeadlineExceeded: other images are running, and it would probably miss the `deadline` (event loop's clock).
         """
         if (overload := self.overload()) is not None:
             raise overload
@@ -96,7 +96,8 @@ class AdmissionQueue:
         self._interrupted_at = asyncio.get_running_loop().time()
 
     def _time(self, pixels: int) -> float:
-        """Estimated seconds for the images inside and one more of `pixels`, each as long as the last one, or less if smaller."""
+        """Estimated seconds for the images inside and one more of `pixels`. Each is assumed to take as long as the last one, or
+        proportionally less if `pixels` is smaller."""
         return (len(self._inside) + 1) * self._last.took * min(1, pixels / self._last.pixels)
 
     def _leave(self, task: asyncio.Task[Any]) -> None:

@@ -106,7 +106,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
             operation_id=name,
             summary="Whether every model answers",
             response_model=None,
-            **description.plain(HealthResponse, "They do", 403, 503),
+            **description.plain(HealthResponse, "Every model answers", 403, 503),
         )(_ready)
 
     @app.get(
@@ -114,7 +114,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         operation_id="checkLife",
         summary="Whether the gateway itself answers, whatever the state of the models",
         response_model=None,
-        **description.plain(HealthResponse, "It does", 403),
+        **description.plain(HealthResponse, "The gateway answers", 403),
     )
     async def _(request: Request) -> Response:
         return envelope(request, 200, "Alive")

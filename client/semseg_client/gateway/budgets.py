@@ -23,5 +23,7 @@ class Budgets(BaseSettings):
     idle_timeout: int = Field(default=5, gt=0, description="seconds that an idle connection stays open")
     body_timeout: float = Field(default=10.0, gt=0, description="seconds that a request body may stall")
     answer_timeout: float = Field(default=30.0, gt=0, description="seconds that a caller may stall while reading its response")
-    min_rate: int = Field(default=16 * 2**10, ge=0, description="bytes per second at which a caller must at least send and read")
+    min_rate: int = Field(
+        default=16 * 2**10, ge=0, description="slowest rate, in bytes per second, at which a caller may send and read"
+    )
     rate_grace: float = Field(default=20.0, gt=0, description="seconds before that rate is enforced")

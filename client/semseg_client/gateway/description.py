@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about requests and answers, beyond what FastAPI sees.
+"""What the OpenAPI document says about requests and answers, beyond what FastAPI derives from the routes.
 
 FastAPI would turn a body into a dictionary first, and pass a label map of millions of numbers through pydantic. So the routes
 read and write bytes, and the schemas only describe them.
@@ -231,7 +231,7 @@ def _parameters() -> list[dict[str, Any]]:
         {
             "name": "X-Log-Id",
             "in": "header",
-            "description": "Like logId, which takes precedence. X-Request-Id comes last.",
+            "description": "Used if there is no logId; X-Request-Id is used if there is neither.",
             "schema": sent,
         }
     )

@@ -44,7 +44,7 @@ def _one_message(kind: str, message: str) -> WrapValidator:
 
 
 def _pair(items: dict[str, Any]) -> WithJsonSchema:
-    """Two items of one type, in terms that every client generator understands. Pydantic's describe tuples of mixed types."""
+    """Two items of one type, in terms that every client generator understands. Pydantic would describe a tuple of mixed types."""
     return WithJsonSchema({"type": "array", "items": items, "minItems": 2, "maxItems": 2})
 
 
@@ -129,7 +129,7 @@ class FoundClass(_Body):
     name: str = Field(examples=["vegetation"])
     colour: str = _COLOUR
     pixels: int = Field(ge=1, description="The number of pixels of this class.", examples=[4])
-    share: float = Field(gt=0, le=1, description="Their share of all pixels.", examples=[1.0])
+    share: float = Field(gt=0, le=1, description="This class's share of all pixels.", examples=[1.0])
 
 
 class SegmentationResult(_Body):

@@ -21,7 +21,7 @@ from .schemas import Output
 Found = Segmentation | Drawing
 
 _PAUSE = 0.1  # s, between attempts
-_REPAIR = 3.0  # s that one usually takes
+_REPAIR = 3.0  # s that a repair usually takes
 _LONG = 0.5  # s after which an inference may have hit a hung process
 _AFTER_ALL = 3  # times the timeout: how long an image keeps its place if Triton does not answer
 
@@ -47,7 +47,7 @@ class Segmenter:
         self._queues = defaultdict[str, AdmissionQueue](lambda: AdmissionQueue(max_waiting, timeout))
         self._max_waiting = max_waiting
         self._patients = 0  # images that wait for a repair
-        self._served: list[str] = []  # the models, known once a queue was full
+        self._served: list[str] = []  # names of the models; empty until a queue has been full
 
     def overload(self, under_way: int) -> Overloaded | None:
         """Why no model accepts a further image, given the number of requests under way. None if a model may accept one.
@@ -55,7 +55,7 @@ class Segmenter:
         A request that is in no queue yet counts in every queue. Otherwise one free place would let in all requests of a round of
         the event loop. Nearly all would be refused only after they were read, which takes the loop's time from the images.
 
-        No single model is looked at: its name is in the body, and reading that costs more than the rest of a refusal.
+        The requested model is unknown here: its name is in the body, and reading that costs more than the rest of a refusal.
         """
         coming = max(0, under_way - sum(queue.images for queue in self._queues.values()))
         overloads = [self._queues[name].overload(coming) for name in self._served]
@@ -103,7 +103,7 @@ class Segmenter:
             raise
 
     def _check(self, model: str) -> Fault | None:
-        """The fault of the model, if it has one that is being repaired.
+        """The model's fault if one is being repaired, otherwise None.
 
         Raises:
             Unavailable: the model has a fault that is not being repaired.
@@ -114,8 +114,8 @@ class Segmenter:
         return fault
 
     async def _ask_when_well(self, asked: ImageRequest, model: str, outputs: AbstractSet[Output], deadline: float) -> Found:
-        """Ask, but not a dead process: such a request takes a second to fail, and those behind it wait for that. A request that
-        waits for a dead process is repeated as soon as the process has been replaced."""
+        """Ask once the model has no fault: a request to a dead process takes a second to fail, and delays those behind it. If a
+        process dies meanwhile, the request is repeated as soon as the process has been replaced."""
         while True:
             if await self._well(model, deadline):
                 self._queues[model].interrupted()
@@ -129,7 +129,7 @@ class Segmenter:
             finally:
                 replaced.cancel()
             if not asking.done():
-                asking.cancel()  # or it would be retried for an answer that nobody wants; Triton's own call continues
+                asking.cancel()  # else the client would retry it for an answer that nobody wants; Triton's own call continues
                 continue
             try:
                 return asking.result()
@@ -180,13 +180,13 @@ class Segmenter:
             return await self._client.draw(image, model, target_size=size, timeout=longest)
         picture = "image" in outputs
         segmentation = await self._client.segment(image, model, target_size=size, picture=picture, timeout=longest)
-        if picture:  # otherwise one of the processes would not be used
+        if picture:  # without a picture, the request does not use every process
             self._health.answered(segmentation.model)
         return segmentation
 
 
 def most_pixels(size: TargetSize | None) -> int:
-    """Of an image scaled to fit that size, about; 0 for None."""
+    """Approximate number of pixels of an image scaled to fit `size`; 0 for None."""
     if size is None:
         return 0
     return size**2 if isinstance(size, int) else size[0] * size[1]

@@ -64,7 +64,7 @@ class Workers(Multiprocess):
             workers=settings.workers,
             loop="uvloop",
             http=_connection,  # type: ignore[arg-type]  # called like its class
-            log_level="info" if verbose else "error",  # its warnings report what strangers send that is not HTTP
+            log_level="info" if verbose else "error",  # its warnings report non-HTTP data from strangers
             access_log=False,  # AccessLog logs more
             ssl_context_factory=partial(_tls, settings.tls_certificate, settings) if settings.tls_certificate else None,
             ws="none",
@@ -80,7 +80,7 @@ class Workers(Multiprocess):
         self._alive = alive
         self._ending = ending
         self._served = False
-        self.failed = False  # whether it ended because a process could not start, which has printed the reason
+        self.failed = False  # whether it ended because a process could not start; that process has printed the reason
 
     def run(self) -> None:
         threading.Thread(target=self._resume, name="semseg-resume", daemon=True).start()
@@ -148,7 +148,7 @@ def _connection(**arguments: Any) -> Protocol:
 
 
 def _worker(settings: Settings, status: Path | None) -> FastAPI:
-    """The application, in a process of its own; the parent never imports what the application is made of."""
+    """The application, in a process of its own; the parent never imports the application."""
     end_with_parent(signal.SIGKILL)  # tritonserver ends with the parent, so no request could be answered any more
     raise_open_files()
     parent = multiprocessing.parent_process()

@@ -12,9 +12,9 @@ _HEADER = struct.Struct("<2sIIIIiiHHIIiiII")  # BITMAPFILEHEADER and BITMAPINFOH
 
 
 def bmp(pixels: npt.NDArray[Any]) -> bytes:
-    """A BMP file of pixels uint8 [H, W] or [H, W, 1] grey, [H, W, 3] BGR, or [H, W, 4] BGRA; alpha is dropped.
+    """A BMP file of uint8 pixels: grey [H, W] or [H, W, 1], BGR [H, W, 3], or BGRA [H, W, 4]; alpha is dropped.
 
-    This matches OpenCV's IMREAD_COLOR, which drops alpha and makes three equal channels of grey.
+    This matches OpenCV's IMREAD_COLOR, which drops alpha and turns grey into three equal channels.
     """
     if pixels.ndim == 2:
         pixels = pixels[..., np.newaxis]

@@ -121,7 +121,7 @@ def _rendered(document: Any, index: int) -> Page:
             page = document[index]
             try:
                 width, height = page.get_size()
-                scale = min(_PDF_SCALE, math.sqrt(0.99 * _PDF_PIXELS / (width * height)))  # sides are rounded up
+                scale = min(_PDF_SCALE, math.sqrt(0.99 * _PDF_PIXELS / (width * height)))  # 0.99: sides are rounded up
                 return bmp(page.render(scale=scale).to_numpy())
             finally:
                 page.close()

@@ -26,7 +26,7 @@ Input: TypeAlias = (
 )
 Item: TypeAlias = "str | bytes | npt.NDArray[Any] | Source | Unreadable"
 
-# PaddleX 3.7.2's, and .jpe, which OpenCV reads, too.
+# PaddleX 3.7.2's suffixes and .jpe, which OpenCV also reads.
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".dib", ".jpeg", ".jpg", ".jpe", ".png", ".webp", ".pbm", ".pgm", ".ppm", ".pnm", ".sr", ".ras", ".tiff", ".tif"}
 )
@@ -41,9 +41,9 @@ _ACCEPTED = (
 def sources(given: Input) -> Iterator[Source | Unreadable]:
     """The images of `given`, in order. Each is read, downloaded or rendered only when requested.
 
-    A path may be an image, a PDF, a TIFF with several frames, a video or a folder. A folder is searched recursively, in the
-    order of the names; hidden files and suffixes other than SUFFIXES are skipped. A glob pattern is limited to the
-    same suffixes. An input without an image yields an Unreadable instead.
+    A path may be an image, a PDF, a TIFF with several frames, a video or a folder. A folder is searched recursively,
+    sorted by path; hidden files, and files with a suffix not in SUFFIXES, are skipped. A glob pattern is limited to the same
+    suffixes. An input without an image yields an Unreadable instead.
 
     Raises:
         InvalidInput: `given`, or something in its lists and dicts, is of an unsupported type. Raised before anything is
@@ -63,7 +63,7 @@ def items(given: Input) -> Iterator[Item]:
 
 
 def images(item: Item) -> Iterator[Source | Unreadable]:
-    """The images of one of `items`."""
+    """The images of one item that `items` yielded."""
     match item:
         case Source() | Unreadable():
             return iter([item])
@@ -87,11 +87,11 @@ def _check(given: object) -> None:
             for item in given:
                 _check(item)
         case _ if hasattr(given, "read"):  # iterating over it would yield lines
-            raise InvalidInput(f"an open file ({_kind(given)}) is not an input: pass its path, or the result of its read()")
+            raise InvalidInput(f"an open file ({_kind(given)}) is not a valid input: pass its path, or the result of its read()")
         case Iterable() if not hasattr(given, "__array__"):  # iterating over a tensor would yield rows
             pass
         case _:
-            raise InvalidInput(f"{_kind(given)} is not an input: pass {_ACCEPTED}")
+            raise InvalidInput(f"{_kind(given)} is not a valid input: pass {_ACCEPTED}")
 
 
 def _check_array(pixels: npt.NDArray[Any]) -> None:
@@ -172,7 +172,7 @@ def _folder(given: str) -> Iterator[str | Unreadable]:
 
 
 def _matching(pattern: str) -> Iterator[str | Unreadable]:
-    """The matching files with a known suffix. Others are skipped, as in a folder: nobody named them individually."""
+    """The matching files with a known suffix. As in a folder, others are skipped: nobody named them individually."""
     found = sorted({path for path in _globbed(pattern) if _known(path) and Path(path).is_file()})
     if not found:
         yield Unreadable(pattern, "no such file, and as a glob pattern it matches no image, PDF or video")

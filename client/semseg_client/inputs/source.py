@@ -45,7 +45,7 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class _Origin:
-    """What all images of one input have in common."""
+    """The properties that all images of one input share."""
 
     input_path: str | None
     name: str
@@ -64,7 +64,7 @@ class _Origin:
 
 
 def from_file(path: str) -> Iterator[Source | Unreadable]:
-    """The images of a file. A file that the user names is tried whatever its suffix.
+    """The images of a file. A file that the user names is tried, whatever its suffix.
 
     The server decodes by content, and reports a clear error if it cannot.
     """
@@ -74,7 +74,7 @@ def from_file(path: str) -> Iterator[Source | Unreadable]:
 
 
 def from_url(url: str) -> Iterator[Source | Unreadable]:
-    """The images behind a URL."""
+    """The images at a URL."""
     return _told(_Origin(url, "", ""), _url(url))
 
 
@@ -85,7 +85,7 @@ def from_bytes(content: bytes, input_path: str | None = None, name: str | None =
 
 
 def made_up_name() -> str:
-    """A name for an image without one, as PaddleX 3.7.2 makes it."""
+    """A name for an image without one, in the form that PaddleX 3.7.2 uses."""
     return f"{int(time.time())}_{1000 + secrets.randbelow(9000)}"
 
 
@@ -110,7 +110,7 @@ def _told(origin: _Origin, images: Iterator[Source | Unreadable]) -> Iterator[So
 def _file(origin: _Origin, file: Path) -> Iterator[Source | Unreadable]:
     found = file.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise NoImage("is neither a file nor a folder")  # reading a pipe or a device might never end
+        raise NoImage("is neither a file nor a folder")  # a read from a pipe or a device might never end
     with file.open("rb") as stream:
         head = stream.read(HEAD)
     kind = kind_of(file.suffix, head)
@@ -137,7 +137,7 @@ def _content(origin: _Origin, content: bytes) -> Iterator[Source | Unreadable]:
     with TemporaryDirectory(prefix="semseg-") as folder:  # the readers of pages need a file
         file = Path(folder, "input")
         file.write_bytes(content)
-        del content  # reading a video takes long
+        del content  # free it now: reading a video takes a long time
         yield from _pages(origin, file, kind)
 
 

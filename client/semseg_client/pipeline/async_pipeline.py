@@ -25,7 +25,7 @@ class AsyncPipeline:
             async for result in pipeline.predict("street.jpg"):
                 result.save_to_img("output")
 
-    Its methods raise the same errors as those of `Pipeline`; errors of `create_pipeline` are raised by `async with`.
+    Its methods raise the same errors as those of `Pipeline`; `async with` raises the errors of `create_pipeline`.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

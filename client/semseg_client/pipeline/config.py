@@ -27,7 +27,7 @@ PIPELINE = "semantic_segmentation"
 _DEFAULT = Path(__file__).with_name(f"{PIPELINE}.yaml")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # as in docs/contract.md
 _ADDRESS = re.compile(r"(?:grpcs?://)?(?:\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):(\d{1,5})", re.ASCII)
-_TYPING_ERROR = 0.85  # least similarity of a misspelt name; PaddleX's other pipeline instance_segmentation has 0.81
+_TYPING_ERROR = 0.85  # least similarity of a misspelt name; PaddleX's pipeline instance_segmentation scores 0.81
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Serving:
     max_body_bytes: int | None = None
 
     def given(self) -> dict[str, Any]:
-        """The settings that the file contains, named as in the gateway's Settings."""
+        """The settings that the file contains, under their names in the gateway's Settings."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
@@ -128,7 +128,7 @@ def _config(reading: Reading, folder: Path) -> PipelineConfig:
 
 
 def _shape(top: list[str]) -> Section:
-    """The layout that the file's first distinctive key belongs to; if there is none, the newer layout."""
+    """The layout of the first key that only one layout has, or else of the first that resembles one; else the newer layout."""
     shapes = {"Global": _B2, "Pipeline": _B2, "pipeline_name": _372, "SubModules": _372}
     told = [key for key in top if key in shapes] or [key for key in (near(each, shapes) for each in top) if key]
     return shapes[told[0]] if told else _372
@@ -151,7 +151,7 @@ def _model(reading: Reading, shape: Section, folder: Path) -> tuple[str | Path, 
     """The model and, if it is a folder of weights, the name of their network."""
     name, weights = reading.values.get("model_name"), reading.values.get("model_dir")
     line = reading.lines.get("model_dir", 1)
-    # In 3.0.0b2, the same key holds a name or a folder; it is a folder if one exists there.
+    # In 3.0.0b2, one key holds either a name or a folder: a folder if it has a slash in it, or if the folder exists.
     if shape is _B2 and name is not None and ("/" in name or _folder(name, folder)):
         name, weights, line = None, name, reading.lines["model_name"]
     if name is not None:

@@ -77,7 +77,7 @@ def create_pipeline(
     Raises:
         ConfigurationError: there is no such pipeline, or the file (one line per mistake) or an argument is wrong.
         DeviceError: there is no such device, or the installed ONNX Runtime has no provider for it.
-        ServingError: the server could not be started, does not have the model, or the folder could not be exported.
+        ServingError: the server could not be started or does not have the model, or the folder could not be exported.
     """
     for name, count in (("batch_size", batch_size), ("jobs", jobs)):
         if count is not None and (type(count) is not int or count < 1):
@@ -163,7 +163,7 @@ class Pipeline:
         and have no effect here: they are set when the pipeline is made.
 
         Raises:
-            InvalidInput: `input` is of an unsupported type. Raised at once; the others are raised in place of the image's result:
+            InvalidInput: `input` is of an unsupported type. Raised at once; the errors below, in place of the image's result.
             UnreadableInput: an image cannot be read, downloaded or rendered.
             InvalidImage, InvalidRequest, Unavailable, ...: see `Client.segment`.
         """
@@ -191,7 +191,7 @@ class Pipeline:
         *,
         picture: bool = True,
     ) -> Generator[Result | Failed, None, None]:
-        """Like `attempt`, but for sources. Results keep their sources' names, and the configured `target_size` is not used."""
+        """Like `attempt`, but for sources. Results keep the names of the sources; the configured `target_size` is ignored."""
         waiting: deque[Future[Result | Failed]] = deque()
         with ThreadPoolExecutor(self._under_way, thread_name_prefix="semseg") as pool:
             try:

@@ -33,7 +33,7 @@ def hex_colour(colour: Colour) -> str:
 
 
 def legend(segmentation: Segmentation) -> tuple[ClassShare, ...]:
-    """The classes that are present, largest first; classes of equal size are in order of id."""
+    """The classes that are present, largest first; classes of equal size are ordered by id."""
     counts = np.bincount(segmentation.label_map.ravel())
     table = colour_table(segmentation.palette)
     shares = []

@@ -19,7 +19,7 @@ _OUTSIDE = 256  # no class id
 
 
 def feature_collection(label_map: npt.NDArray[np.uint8], classes: Sequence[ClassShare]) -> dict[str, Any]:
-    """`polygons` as GeoJSON (RFC 7946): one MultiPolygon feature for each of `classes`, which must be those of the label map."""
+    """`polygons` as GeoJSON (RFC 7946): one MultiPolygon feature per class. `classes` must be those of the label map."""
     found = polygons(label_map)
     features = [
         {
@@ -33,7 +33,7 @@ def feature_collection(label_map: npt.NDArray[np.uint8], classes: Sequence[Class
 
 
 def borders(label_map: npt.NDArray[np.uint8]) -> int:
-    """The number of pixel sides between two classes. `polygons` needs up to about 750 bytes for each."""
+    """The number of pixel sides between two classes. `polygons` needs up to about 750 bytes of memory for each."""
     return int(np.count_nonzero(label_map[:, 1:] != label_map[:, :-1]) + np.count_nonzero(label_map[1:] != label_map[:-1]))
 
 
@@ -109,8 +109,8 @@ def _corners(label_map: npt.NDArray[np.uint8]) -> _Corners:
     sorted_corners = np.sort(np.concatenate(found))
     label, y, x, columns, rows, leaves_along_row = np.unravel_index(sorted_corners, sides)
 
-    # Along a grid line, a class's corners in order pair up: each pair is the two ends of one side. Of twins, one ends a side and
-    # the other begins the next; the half of the line that their pixels are at says which.
+    # Along a grid line, a class's consecutive corners pair up as the two ends of a side. Of two twins, the one whose pixel comes
+    # first along the line ends a side, and the other begins the next.
     number = np.arange(len(label))
     down_columns = np.argsort(np.ravel_multi_index((label, x, y, rows), (256, width + 1, height + 1, 2)))
     along_column = np.empty_like(number)
@@ -153,7 +153,7 @@ def _loops(corners: _Corners) -> Iterator[list[list[int]]]:
 def _parts(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     """A number for every pixel, int32 [H * W]: equal for pixels of one class that are connected by their sides."""
     height, width = label_map.shape
-    # All classes at once: pixels are placed two apart, with a bond between neighbours of the same class.
+    # To label all classes at once, pixels are placed two apart, with a bond between neighbours of the same class.
     bonds = np.zeros((2 * height - 1, 2 * width - 1), np.uint8)
     bonds[::2, ::2] = 1
     bonds[::2, 1::2] = label_map[:, 1:] == label_map[:, :-1]

@@ -27,7 +27,7 @@ def file_name(found: Result, output: Output) -> str:
 
 
 def render(found: Result, output: Output, compact: bool = False) -> bytes:
-    """The content of that file. `compact` omits white space from JSON.
+    """The content of the file in which `output` is saved. `compact` omits white space from JSON.
 
     Raises:
         ValueError: the result does not fit this kind of file, for example a picture that is too large for its format.

@@ -32,7 +32,7 @@ SavePath = str | os.PathLike[str]
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Result(Mapping[str, Any]):
-    """The segmentation of one image, with the methods of PaddleX 3.7.2's result and others.
+    """The segmentation of one image, with the methods of PaddleX 3.7.2's result and some more.
 
     `image` is the encoded image that was segmented, `input_path` where it came from, and `page_index` its page number if the file
     has several. Saved files are named after `name`, which includes the page, and `suffix` (".jpg", or "" for none).
@@ -66,7 +66,7 @@ class Result(Mapping[str, Any]):
 
     @cached_property
     def classes(self) -> tuple[ClassShare, ...]:
-        """The classes that are present, the largest first."""
+        """The classes that are present, largest first."""
         return legend(self.segmentation)
 
     @property
@@ -97,7 +97,7 @@ class Result(Mapping[str, Any]):
             print(self.str)
 
     def save_to_img(self, save_path: SavePath) -> Path:
-        """Save the picture `img`; in a folder as NAME_res with the image's own suffix, or .png if that is not a picture's.
+        """Save the picture `img`; in a folder as NAME_res with the image's own suffix, or .png if pictures cannot have that.
 
         A JPEG is the server's own, if the server drew one.
         """
@@ -122,7 +122,7 @@ class Result(Mapping[str, Any]):
         return _write(_file(save_path, {".png"}, file_name(self, Output.IDS)), render(self, Output.IDS))
 
     def save_to_overlay(self, save_path: SavePath, alpha: float = 0.5) -> Path:
-        """Save the `overlay`; in a folder as NAME_overlay with the image's own suffix, or .png if that is not a picture's."""
+        """Save the `overlay`; in a folder as NAME_overlay with the image's own suffix, or .png if pictures cannot have that."""
         path = _file(save_path, FORMATS, file_name(self, Output.OVERLAY))
         return _write(path, encoded(self.overlay(alpha), FORMATS[path.suffix.lower()]))
 
@@ -145,7 +145,7 @@ class Result(Mapping[str, Any]):
         return Image.blend(Image.fromarray(self._pixels()), self.img["res"], alpha)
 
     def polygons(self) -> Content:
-        """The outlines of the classes as a GeoJSON FeatureCollection: a MultiPolygon for each class, the largest first.
+        """The outlines of the classes as a GeoJSON FeatureCollection: a MultiPolygon for each class, largest first.
 
         Coordinates are in pixels from the image's upper left corner, x to the right and y down. They are at the corners of
         pixels, so the area of a class is its number of pixels. The properties are `id`, `name`, `colour` (#rrggbb) and `pixels`.
@@ -194,7 +194,7 @@ class Result(Mapping[str, Any]):
 
 
 def _file(save_path: SavePath, suffixes: Mapping[str, str] | set[str], name: str) -> Path:
-    """`save_path` if its suffix makes it a file, else `name` in that folder."""
+    """`save_path` if its suffix is that of a file, else `name` in that folder."""
     path = Path(save_path)
     return path if path.suffix.lower() in suffixes and not path.is_dir() else path / name
 

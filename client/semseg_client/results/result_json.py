@@ -21,11 +21,11 @@ def document(
 ) -> bytes:
     """`label_map`, uint8 [H, W], as `pred` [1][H][W] in UTF-8.
 
-    Each row of pixels is one line without blanks, regardless of `indent`. `compact` omits all white space.
+    Each row of pixels is one line without spaces, regardless of `indent`. `compact` omits all white space.
     """
     if compact:
         indent = None
-    # A file name that is not UTF-8 is written as \\udcxx, which json.loads turns back.
+    # A byte of a file name that is not UTF-8 is written as \udcxx; json.loads restores the name.
     separators = (",", ":") if compact else None
     outer = json.dumps(
         {"input_path": input_path, "page_index": page_index, "pred": None},

@@ -188,7 +188,7 @@ def test_two_readings_of_a_pdf_do_not_disturb_each_other(tmp_path: Path) -> None
     alone = list(all_of(file, "pdf"))
     one, other = all_of(file, "pdf"), all_of(file, "pdf")
     assert [next(one), next(other)] == [alone[0]] * 2
-    del one  # before it has been read to its end
+    del one  # before it has been read to the end
     assert next(other) == alone[1]
 
 

@@ -36,7 +36,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every user may enter; the test runs without root's rights."""
+    """A folder that every user may enter; the test runs without root privileges."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         user = os.geteuid()
@@ -49,7 +49,7 @@ def open_folder() -> Iterator[Path]:
 
 
 class Tensor:
-    """Like the tensors of frameworks: iterates over its rows, and converts to an array."""
+    """Like a framework's tensor: iterates over its rows and converts to an array."""
 
     def __iter__(self) -> Iterator[Any]:
         return iter(PIXELS)
@@ -203,12 +203,12 @@ def test_what_may_not_be_read_is_told(open_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (None, "NoneType is not an input: pass a path, "),
-        (3, "int is not an input: pass a path, "),
-        (Image.new("RGB", (2, 2)), "PIL.Image.Image is not an input: pass a path, "),
-        (Tensor(), "Tensor is not an input: pass a path, "),
-        (np.uint8(3), "numpy.uint8 is not an input: pass a path, "),
-        (io.BytesIO(CONTENT), r"an open file \(_io.BytesIO\) is not an input: pass its path, or the result of its read\(\)"),
+        (None, "NoneType is not a valid input: pass a path, "),
+        (3, "int is not a valid input: pass a path, "),
+        (Image.new("RGB", (2, 2)), "PIL.Image.Image is not a valid input: pass a path, "),
+        (Tensor(), "Tensor is not a valid input: pass a path, "),
+        (np.uint8(3), "numpy.uint8 is not a valid input: pass a path, "),
+        (io.BytesIO(CONTENT), r"an open file \(_io.BytesIO\) is not a valid input: pass its path, or the result of its read\(\)"),
         (PIXELS.astype(np.float32), r"an array of float32 \[6, 5, 3\] is not an image: it must be uint8"),
         (PIXELS[..., :2], r"an array of uint8 \[6, 5, 2\] is not an image: its shape must be \[H, W, 3\]"),
         (PIXELS[np.newaxis], r"an array of uint8 \[1, 6, 5, 3\] is not an image: its shape must be \[H, W, 3\]"),
@@ -217,8 +217,8 @@ def test_what_may_not_be_read_is_told(open_folder: Path) -> None:
         ({}, 'a dict must have one key, "img" or "input"; the keys are: none'),
         ({"img": "x.jpg", "size": 3}, "the keys are: 'img', 'size'"),
         ({"image": "x.jpg"}, "the keys are: 'image'"),
-        ({"img": None}, "NoneType is not an input"),
-        ([PIXELS, ("x.jpg", [None])], "NoneType is not an input"),
+        ({"img": None}, "NoneType is not a valid input"),
+        ([PIXELS, ("x.jpg", [None])], "NoneType is not a valid input"),
     ],
 )
 def test_what_is_of_no_known_kind_is_refused_at_once(given: Any, told: str) -> None:
@@ -231,7 +231,7 @@ def test_what_is_of_no_known_kind_in_a_generator_is_refused_when_it_comes() -> N
     given: Any = (each for each in (PIXELS, None))
     found = sources(given)
     next(found)
-    with pytest.raises(InvalidInput, match="NoneType is not an input"):
+    with pytest.raises(InvalidInput, match="NoneType is not a valid input"):
         next(found)
 
 
