@@ -107,7 +107,7 @@ lint: $(VENV)/.test ## check style, types, imports and the Dockerfile
 	@$(SERVE)/mypy contract/semseg_contract client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py locks/audit.py examples/python \
 	    $(wildcard bench/*.py bench/rivals/*.py bench/rivals/litserve_app/*.py) \
 	    tests/conftest.py tests/unit/client/user_code.py tests/certificates.py tests/browser tests/integration tests/languages/*.py tests/paddlex/test_paddlex.py tests/paddlex/test_conformance.py
-	@$(EXPORT)/mypy export/semseg_export
+	@$(EXPORT)/mypy export/semseg_export tests/zoo/test_zoo.py
 	@for folder in server/semseg_server/backends/*/ model_repository/*/1/ bench/rivals/triton_kit_model/; do \
 	    [ ! -e $$folder/model.py ] || MYPYPATH=$$folder $(SERVE)/mypy $$folder*.py || exit 1; done
 	@PYTHONPATH=export $(SERVE)/lint-imports --no-cache pyproject.toml >build/imports.txt || { cat build/imports.txt; exit 1; }

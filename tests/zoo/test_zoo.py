@@ -19,8 +19,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from semseg_contract.record import Memory
 from semseg_export.checks import memory, parity
-from semseg_export.checks.memory import Memory
 from semseg_export.checks.parity import Agreement
 from semseg_export.conversion import convert
 from semseg_export.conversion.graph import deciding, served_graph
@@ -94,7 +94,7 @@ def measured(name: str, archive: Archive, folder: Path) -> tuple[Result, Session
     served, classes = served_graph(convert.to_onnx(archive, folder), archive.normalisation)
     seconds = time.perf_counter() - start
     assert classes == len(zoo.network(name).data_set.classes)
-    agreements = parity.measure(served, archive, folder, SHAPES)
+    agreements = parity.measure(served, archive, folder, shapes=SHAPES)
     content = served.SerializeToString()
     return Result(name, agreements, len(content) / 1e6, seconds, memory.measure(content, folder)), Session(deciding(served))
 

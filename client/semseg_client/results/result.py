@@ -97,7 +97,7 @@ class Result(Mapping[str, Any]):
             print(self.str)
 
     def save_to_img(self, save_path: SavePath) -> Path:
-        """Save the picture `img`; in a folder as NAME_res with the image's own suffix, or .png if pictures cannot have that.
+        """Save the picture `img`; in a folder as NAME_res with the image's suffix, or .png if that is not a picture format.
 
         A JPEG is the server's own, if the server drew one.
         """
@@ -122,7 +122,7 @@ class Result(Mapping[str, Any]):
         return _write(_file(save_path, {".png"}, file_name(self, Output.IDS)), render(self, Output.IDS))
 
     def save_to_overlay(self, save_path: SavePath, alpha: float = 0.5) -> Path:
-        """Save the `overlay`; in a folder as NAME_overlay with the image's own suffix, or .png if pictures cannot have that."""
+        """Save the `overlay`; in a folder as NAME_overlay with the image's suffix, or .png if that is not a picture format."""
         path = _file(save_path, FORMATS, file_name(self, Output.OVERLAY))
         return _write(path, encoded(self.overlay(alpha), FORMATS[path.suffix.lower()]))
 
