@@ -34,8 +34,9 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = {"/semantic-segmentation": 400, "/semantic-segmentation/batch": 120, "/models": 2, "/health": 2}
-ROUTES = [(path, "GET" if path in ("/models", "/health") else "POST") for path in EXAMPLES]
+POSTED = {"/semantic-segmentation": 400, "/semantic-segmentation/batch": 120}
+EXAMPLES = {**POSTED, **dict.fromkeys(("/models", "/health", "/readyz", "/livez"), 2)}
+ROUTES = [(path, "POST" if path in POSTED else "GET") for path in EXAMPLES]
 
 files = strategies.sampled_from([TINY_IMAGE, TINY_IMAGE[:40], b"", b"no image"])
 for kind in ("image/*", "application/octet-stream"):

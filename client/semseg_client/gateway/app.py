@@ -24,7 +24,7 @@ from .overload import OverloadCheck
 from .routes import batch, models
 from .routes import segmentation as infer
 from .routes.health import Health
-from .schemas import HealthResponse, ModelsResponse
+from .schemas import HealthResponse, LifeResponse, ModelsResponse
 from .segmenter import Segmenter
 from .settings import Settings
 from .url_images import UrlImages
@@ -114,7 +114,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         operation_id="checkLife",
         summary="Whether the gateway itself answers, whatever the state of the models",
         response_model=None,
-        **description.plain(HealthResponse, "The gateway answers", 403),
+        **description.plain(LifeResponse, "The gateway answers", 403),
     )
     async def _(request: Request) -> Response:
         return envelope(request, 200, "Alive")

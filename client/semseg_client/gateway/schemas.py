@@ -177,6 +177,13 @@ class HealthResponse(_Envelope):
     error_msg: Literal["Healthy"] = "Healthy"
 
 
+class LifeResponse(_Envelope):
+    """A gateway that answers, whatever its models do."""
+
+    error_code: Literal[0] = 0
+    error_msg: Literal["Alive"] = "Alive"
+
+
 class ModelClass(_Body):
     """A class that a model distinguishes."""
 
