@@ -48,47 +48,52 @@ complaints = Console(stderr=True)
 @app.command(epilog=EPILOG)
 def command(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Name to serve the model under. For official weights: PaddleX's name, or all.")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="Name to serve the model under. For official weights: a PaddleX model name, or all."
+        ),
     ],
     weights: Annotated[
         str | None,
         typer.Option(
             metavar="FOLDER|TAR|PDPARAMS|URL",
-            help="Folder with inference.json or inference.pdmodel, or trained weights. Default: MODEL's official archive.",
+            help="Inference archive (folder or .tar), trained .pdparams, or a URL of either. Default: MODEL's official archive.",
         ),
     ] = None,
     architecture: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The PaddleX network that the weights belong to, if it is not MODEL."),
+        typer.Option(metavar="NAME", help="PaddleX network that the weights are for, if it is not MODEL."),
     ] = None,
-    repository: Annotated[Path, typer.Option(help="The model repository.", file_okay=False)] = Path("model_repository"),
+    repository: Annotated[Path, typer.Option(help="Model repository to install into.", file_okay=False)] = Path(
+        "model_repository"
+    ),
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Minimum share of pixels that must get the same class as in Paddle.")
+        float, typer.Option(min=0, max=1, help="Minimum share of pixels whose class must match Paddle's.")
     ] = 0.999,
     classes: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Class names, one per line. Default: those of MODEL's data set."),
+        typer.Option(exists=True, dir_okay=False, help="File of class names, one per line. Default: those of MODEL's data set."),
     ] = None,
     memory: Annotated[
         float,
-        typer.Option(min=0.1, metavar="GB", help="Memory that one run of the network may take; this limits the image size."),
+        typer.Option(min=0.1, metavar="GB", help="Maximum memory for one run of the network; this limits the image size."),
     ] = 8.0,
     folder_sha256: Annotated[
         str | None,
-        typer.Option(metavar="HEX", help="SHA-256 of the weights' folder, stored so that a pipeline notices when it changes."),
+        typer.Option(metavar="HEX", help="SHA-256 of the weights' folder, stored so that a pipeline can detect changes."),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="int8 for CPUs, fp16 for GPUs; served as MODEL-int8, MODEL-fp16.")
+        Precision, typer.Option(help="int8 for CPUs, fp16 for GPUs; served as MODEL-int8 or MODEL-fp16.")
     ] = Precision.FP32,
     calibration: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="For int8: folder of images like the ones you will segment.")
+        Path | None, typer.Option(metavar="FOLDER", help="For int8: folder of images like those you will segment.")
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Install int8 or fp16 even if too many pixels change class compared with fp32.")
     ] = False,
     device: Annotated[
         Device | None,
-        typer.Option(help="Where to serve it. Default: where MODEL is served now, or the CPU if new; for fp16, the GPU."),
+        typer.Option(help="Device to serve MODEL on. Default: its current device, or cpu if MODEL is new; gpu for fp16."),
     ] = None,
     accelerator: Annotated[Accelerator | None, typer.Option(help="Engine to use on the GPU. Needs --device gpu.")] = None,
 ) -> None:
@@ -123,7 +128,7 @@ def command(
 
 
 def _export(request: Request, options: ExportOptions) -> Installed:
-    from .console import ConsoleReporter  # Paddle's environment is needed from here on, not for --help
+    from .console import ConsoleReporter  # these need Paddle's environment; --help must not
     from .export import export
 
     reporter = ConsoleReporter(console)
@@ -141,13 +146,13 @@ def _complain(error: ExportError | OSError) -> None:
 
 
 def _export_all(options: ExportOptions) -> None:
-    """Export every network of PaddleX. A failure does not stop the others, but the exit code is then 1."""
+    """Export all of PaddleX's networks. If some fail, still export the rest, then exit with 1."""
     from .weights.zoo import MODELS
 
     results = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading in ("model", "version", "as Paddle"):
+    for heading in ("model", "version", "agreement"):
         results.add_column(heading, no_wrap=True)
-    results.add_column("what went wrong", overflow="fold")
+    results.add_column("error", overflow="fold")
     failures = 0
     for model in MODELS:
         console.print(f"\n[bold]{model}[/]", highlight=False)

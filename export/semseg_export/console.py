@@ -1,4 +1,4 @@
-"""Shows an export in a terminal: a spinner or bar while a step runs, then a line with its time, and tables in between."""
+"""Shows an export in a terminal: a spinner or bar while a step runs, then a line with its duration; results as tables."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ConsoleReporter:
         rows = Table(
             title="Agreement with Paddle",
             box=box.SIMPLE_HEAD,
-            caption="margin: how far Paddle's class leads ours where they differ",
+            caption="margin: where classes differ, the largest gap between the two in Paddle's logits",
         )
         for heading in ("size", "batch", "classes", "differing", "equal", "logit error", "logit range", "margin"):
             rows.add_column(heading, justify="right", no_wrap=True)
@@ -84,7 +84,7 @@ class ConsoleReporter:
         rows = Table(
             title=f"Agreement of {precision} with fp32",
             box=box.SIMPLE_HEAD,
-            caption="mIoU: with the classes of fp32 as ground truth",
+            caption="mIoU: with fp32's classes as ground truth",
         )
         for heading in ("images", "equal", "worst image", "mIoU"):
             rows.add_column(heading, justify="right", no_wrap=True)

@@ -1,13 +1,13 @@
-"""What can go wrong during an export. Each message is one line that says what was wrong, where, and what to do.
+"""The errors of an export. Each message is one line that says what is wrong, where, and what to do.
 
 ExportError
-  WeightsError         not found, not reachable, not an inference archive, or changed since the first download
+  WeightsError         not found, unreachable, not an inference archive, or changed since the first download
     UnpackError        neither an archive nor trained weights, or unsafe to read
   DescriptionError     inference.yml is missing, or requires something that cannot be served
   ConversionError      Paddle2ONNX or Paddle failed on the network
   GraphError           the converted network does not label pixels
-  CalibrationError     no images to quantise the network with, or an unreadable one
-  MemoryBudgetError    even a small image takes more memory than the network may use
+  CalibrationError     no images for quantising the network, or an unreadable one
+  MemoryBudgetError    the network needs more memory than allowed
   DisagreementError    the exported network differs from Paddle, or from its fp32 version
   ClassesError         the class names do not fit the network
   RepositoryError      the model repository cannot be read or changed

@@ -43,12 +43,12 @@ class Reporter(Protocol):
         """Show how well the network agrees with Paddle."""
 
     def fidelity(self, fidelity: Fidelity, precision: str) -> None:
-        """Show how well it agrees with its fp32 version."""
+        """Show how well the network in `precision` agrees with its fp32 version."""
 
 
 @dataclass(frozen=True)
 class Installed:
-    """The version served from now on, and the smallest share of pixels, 0 to 1, on which it agrees with Paddle."""
+    """The version now served. `agreement` is the lowest share of pixels in any comparison, 0 to 1, that match Paddle."""
 
     name: str
     version: int
@@ -97,7 +97,7 @@ def export(request: Request, options: ExportOptions, reporter: Reporter) -> Inst
 
 
 def _served_name(model: str, request: Request, precision: Precision) -> str:
-    """The precision is part of the name, unless the caller gave a name and an architecture."""
+    """The model's name, with the precision appended unless it is fp32 or the request names an architecture."""
     return model if request.architecture or precision is Precision.FP32 else f"{model}-{precision.value}"
 
 
@@ -129,7 +129,7 @@ def _convert(model: str, request: Request, weights: Weights, workspace: Path, re
 def _compare(network: _Network, weights: Weights, workspace: Path, options: ExportOptions, reporter: Reporter) -> list[Agreement]:
     with reporter.step("Comparison") as step:
         agreements = parity.measure(network.model, weights.archive, workspace, network.cpu_model)
-        step.done = f"at least {parity.lowest(agreements):.4%} of the pixels as in Paddle"
+        step.done = f"at least {parity.lowest(agreements):.4%} of pixels match Paddle"
     reporter.agreement(agreements)
     parity.require(agreements, options.threshold)
     return agreements
@@ -143,7 +143,7 @@ def _lower(
     options: ExportOptions,
     reporter: Reporter,
 ) -> Lowered:
-    """The network in int8, quantised with `images`, or in fp16 if there are none."""
+    """The network in int8, quantised with `images`, or in fp16 if `images` is None."""
     precision = options.precision.value
     with reporter.step("Precision") as step:
         if images is None:
@@ -151,7 +151,7 @@ def _lower(
         else:
             prepare = calibration.preparation(weights.archive.resize, options.repository)
             lowered = lowering.to_int8(network.model, images, prepare, workspace, step)
-        step.done = f"{precision}, {lowered.fidelity.equal:.4%} of the pixels as in fp32"
+        step.done = f"{precision}, {lowered.fidelity.equal:.4%} of pixels match fp32"
     reporter.fidelity(lowered.fidelity, precision)
     if not options.force:
         fidelity.require(lowered.fidelity, precision)
@@ -159,14 +159,14 @@ def _lower(
 
 
 def _served_file(name: str, files: dict[str, bytes], options: ExportOptions) -> str:
-    """The file that Triton will load. If the owner has configured another, use `model.onnx`: it takes as much memory."""
+    """The file that Triton will load. If the owner configured one not in `files`, `model.onnx`, which takes as much memory."""
     present = options.repository / network_of(name) / CONFIG
     chosen = network_config(name, 1, files, options.placement, present).default_model_filename
     return chosen if chosen in files else ANY_DEVICE
 
 
 def _measure(served: bytes, weights: Weights, workspace: Path, options: ExportOptions, reporter: Reporter) -> tuple[Memory, int]:
-    """The memory that the network takes, and the largest image that it may get, in megapixels."""
+    """The network's memory use, and the largest image that the memory limit allows, in megapixels."""
     with reporter.step("Memory") as step:
         measured = memory.measure(served, workspace)
         limit = memory.limit(measured, options.memory * 1e9, weights.archive.resize)

@@ -1,4 +1,4 @@
-"""`python -m semseg_export.models`: lists PaddleX's networks, and which of them are in a model repository."""
+"""`python -m semseg_export.models`: lists PaddleX's networks, and shows which are in a model repository."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def table(repository: Path, present: dict[str, Exported]) -> Table:
     """A table of PaddleX's eighteen networks, followed by the other models in `repository`."""
     rows = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     rows.caption = (
-        f"mIoU: PaddleX's figure, measured at the given size; version: the one served from {repository} (others present)"
+        f"mIoU: PaddleX's figure, measured at the given size; version: the one served from {repository} (others in brackets)"
     )
     rows.add_column("model", no_wrap=True)
     rows.add_column("trained on", no_wrap=True)
@@ -55,7 +55,7 @@ def table(repository: Path, present: dict[str, Exported]) -> Table:
     rows.add_column("measured at", no_wrap=True)
     rows.add_column("MB", justify="right")
     rows.add_column("version", min_width=7)
-    rows.add_column("as Paddle", no_wrap=True)
+    rows.add_column("agreement", no_wrap=True)
     for network in zoo.NETWORKS:
         figures = [f"{network.miou:.2f}", network.protocol, f"{network.megabytes:.1f}"]
         rows.add_row(network.name, network.data_set.name, *figures, *_state(present.get(network.name)))
@@ -78,7 +78,7 @@ def _state(state: Exported | None) -> tuple[str, str]:
 def main(
     repository: Annotated[Path, typer.Option(help="The model repository.", file_okay=False)] = Path("model_repository"),
 ) -> None:
-    """List PaddleX's networks, and which of them are exported."""
+    """List PaddleX's networks, and show which are exported."""
     present = exported(repository)
     Console().print(table(repository, present))
     problems = [state.problem for state in present.values() if state.problem]

@@ -17,7 +17,7 @@ class Precision(str, Enum):
 
 @dataclass(frozen=True)
 class Request:
-    """What to export: the name to serve it by, and its weights (default: PaddleX's official ones).
+    """What to export: the name to serve it under, and its weights (default: PaddleX's official ones).
 
     `architecture` is PaddleX's name for the network, if it is not `model`. `classes` is a file of class names, one per line.
     """
@@ -31,9 +31,9 @@ class Request:
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How to export. `threshold` is the smallest share of pixels, 0 to 1, that must equal Paddle's; `memory` is in GB.
+    """How to export. `threshold` is the minimum share of pixels, 0 to 1, that must match Paddle; `memory` is in GB.
 
-    Raises ValueError, saying what to do, if two options contradict each other.
+    Raises ValueError if options contradict each other; its message says what to do.
     """
 
     repository: Path
@@ -54,7 +54,7 @@ class ExportOptions:
             raise ValueError("int8 is for CPUs: use fp16 on a GPU")
         if self.precision is Precision.INT8 and self.calibration is None:
             raise ValueError(
-                "int8 needs about 50 images like the ones you will segment: pass their folder with CALIBRATION= (--calibration)"
+                "int8 needs about 50 images like those you will segment: pass their folder with CALIBRATION= (--calibration)"
             )
         if self.precision is not Precision.INT8 and self.calibration is not None:
-            raise ValueError("calibration is for int8: add --precision int8 (PRECISION=int8)")
+            raise ValueError("calibration is only for int8: add --precision int8 (PRECISION=int8)")

@@ -1,4 +1,4 @@
-"""Runs Paddle in a child process, because it prints freely, and Paddle2ONNX aborts where it should raise."""
+"""Runs Paddle in a child process, because it prints a lot, and Paddle2ONNX aborts the process instead of raising."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TAIL = 15
 
 
 def run_module(module: str, arguments: list[str | Path], doing: str) -> None:
-    """Run `python -m module` and wait. Raises ConversionError with the end of its output if it fails."""
+    """Run `python -m module` and wait. If it fails, raises ConversionError with the end of its output."""
     command = [sys.executable, "-W", "ignore", "-m", module, *map(str, arguments)]
     environment = os.environ | {"GLOG_minloglevel": "2", "PYTHONUNBUFFERED": "1"}
     done = subprocess.run(  # noqa: S603 - our Python, our module

@@ -1,4 +1,4 @@
-"""How a running step of an export reports its progress, independent of any terminal."""
+"""The interface through which a step of an export reports its progress, to a terminal or anything else."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Protocol
 
 
 class Meter(Protocol):
-    """The progress of a step that counts something."""
+    """A progress counter."""
 
     def update(self, done: int, total: int | None) -> None: ...
 
 
 class Step(Protocol):
-    """A running step. `done` is the text of its last line."""
+    """A running step. Set `done` to the text to show when it ends."""
 
     done: str
 

@@ -14,7 +14,7 @@ from rich.markup import escape
 from .errors import RepositoryError
 from .install import repository as entries
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name it is served under.", show_default=False)]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name that the model is served under.", show_default=False)]
 Repository = Annotated[Path, typer.Option(help="The model repository.", file_okay=False)]
 
 app = typer.Typer(
@@ -27,7 +27,7 @@ console = Console(highlight=False, soft_wrap=True)
 def use(
     model: Model,
     version: Annotated[
-        int | None, typer.Argument(metavar="[VERSION]", help="Default: the one before the served version.", show_default=False)
+        int | None, typer.Argument(metavar="[VERSION]", help="Default: the version before the served one.", show_default=False)
     ] = None,
     repository: Repository = Path("model_repository"),
 ) -> None:
@@ -44,7 +44,9 @@ def use(
 
 @app.command()
 def prune(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Names they are served under.", show_default=False)],
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Names that the models are served under.", show_default=False)
+    ],
     repository: Repository = Path("model_repository"),
 ) -> None:
     """Delete all versions except the served one."""
@@ -52,7 +54,7 @@ def prune(
         with _complaints():
             gone = entries.prune(repository, model)
         console.print(
-            f"{model}: deleted {'version ' + ', '.join(map(str, gone)) if gone else 'nothing, there is only one version'}"
+            f"{model}: {'deleted version ' + ', '.join(map(str, gone)) if gone else 'nothing to delete: only one version'}"
         )
 
 
@@ -61,7 +63,7 @@ def _complaints() -> Iterator[None]:
     try:
         yield
     except RepositoryError as error:
-        Console(stderr=True).print(f"[bold red]Not done:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]Failed:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 

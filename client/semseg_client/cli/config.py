@@ -14,14 +14,16 @@ from ..pipeline.config import PIPELINE, default_text, load
 
 def config(
     save_path: Annotated[
-        Path, typer.Option(help="Folder or .yaml file to write to, or - for standard output. Existing files are kept.")
+        Path, typer.Option(help="Folder or .yaml file to write to, or - for standard output. Never overwrites a file.")
     ] = Path(),
     check: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Check this file instead, and report its mistakes line by line.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="Check this file instead, and report each mistake with its line number.", show_default=False
+        ),
     ] = None,
 ) -> None:
-    """Write the pipeline's configuration for you to edit, or check a file in PaddleX's format or ours."""
+    """Write the default pipeline configuration for you to edit, or check a file in PaddleX's format or ours."""
     if check is not None:
         for note in load(check).notes:
             typer.echo(note)
@@ -36,7 +38,7 @@ def write(save_path: Path) -> None:
     """Write the built-in configuration into a folder, or to `save_path` itself if it ends in .yaml.
 
     Raises:
-        ConfigurationError: it already exists, or cannot be written.
+        ConfigurationError: the file already exists, or cannot be written.
     """
     path = save_path if save_path.suffix in (".yaml", ".yml") else save_path / f"{PIPELINE}.yaml"
     if path.exists():

@@ -31,7 +31,7 @@ class NoFiles:
 
 
 class StandardOutput(NoFiles):
-    """Writes the file of a single image to standard output."""
+    """Writes a single image's file to standard output."""
 
     def __init__(self, output: Output, *, compact: bool = False) -> None:
         self._output = output

@@ -1,4 +1,4 @@
-"""A folder that an option names."""
+"""Creates a folder given as an option."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 
 def make_folder(folder: Path, option: str) -> None:
-    """Create the folder, or report that the value of `option` is wrong."""
+    """Create the folder. If that fails, report a bad value for `option`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

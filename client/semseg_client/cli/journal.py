@@ -1,8 +1,8 @@
-"""The journal of a folder of results: a file of JSON lines that only grows.
+"""The journal of a folder of results: an append-only file of JSON lines.
 
-A line is written with one call, once all files of an image are in place. However the writer dies, complete lines are valid, and
-a torn last line is skipped. Several processes may write to one journal. If two lines have the same name, the last one counts.
-A second kind of line gives the number of images in a multi-image file (a PDF, a video), once the file has been read to its end.
+Each line is written in a single call, once all files of an image are in place. However the writer dies, complete lines are valid,
+and a torn last line is skipped. Several processes may write to one journal. If two lines have the same name, the last one counts.
+A second kind of line records how many images a multi-image file (a PDF, a video) holds, once it has been read to its end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..types import Model
 
 @dataclass(frozen=True)
 class Made:
-    """How results are made. `weights` is the SHA-256 of the weights that the model was exported from, if known."""
+    """How a result is made. `weights` is the SHA-256 of the weights that the model was exported from, if known."""
 
     model: str
     version: str
@@ -55,7 +55,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Counted:
-    """A multi-image file that was read to its end, and its number of images."""
+    """A multi-image file that has been read to its end, and how many images it holds."""
 
     input: str
     stamp: str

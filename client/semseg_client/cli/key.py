@@ -11,10 +11,10 @@ import typer
 
 
 def key(name: Annotated[str, typer.Argument(help="Name of the key's owner, logged with each request.")]) -> None:
-    """Create an API key. Its line for the key file goes to standard output, the key itself to standard error.
+    """Create an API key. The line for the key file goes to standard output, the key itself to standard error.
 
     semseg key alice >> keys.yaml
     """
     made = secrets.token_urlsafe(32)
-    typer.echo(f"The key for {name}, to send as X-API-Key. It is shown only once: {made}", err=True)
+    typer.echo(f"API key for {name}, shown only once; send it as X-API-Key: {made}", err=True)
     typer.echo(f"{json.dumps(name)}: sha256:{hashlib.sha256(made.encode()).hexdigest()}")

@@ -19,7 +19,7 @@ from .models import models
 from .predict import EXAMPLES, predict
 from .serve import serve
 
-_EXIT_CODES = "Exit codes: 0 {ok}; 1 {failed}; 2 the command line is wrong."
+_EXIT_CODES = "Exit codes: 0 {ok}; 1 {failed}; 2 invalid command line."
 
 _OVERVIEW = """
 [bold]Examples[/]
@@ -36,7 +36,7 @@ semseg key alice >> keys.yaml                   [dim]create an API key, for serv
 
 semseg models --url localhost:8001              [dim]list the served models[/]
 
-semseg config --save-path my_path               [dim]write the pipeline's configuration for you to edit[/]
+semseg config --save-path my_path               [dim]write the default configuration for you to edit[/]
 
 PaddleX's own options also work, without a subcommand:
 
@@ -53,17 +53,17 @@ app = typer.Typer(
 )
 app.command(epilog=EXAMPLES + batch.EXIT_CODES)(predict)
 app.command(epilog=_EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed="could not start, or tritonserver died"))(serve)
-app.command(epilog=_EXIT_CODES.format(ok="models listed", failed="there are no models, or no server answers"))(models)
+app.command(epilog=_EXIT_CODES.format(ok="models listed", failed="no models found, or the server does not answer"))(models)
 app.command(epilog=_EXIT_CODES.format(ok="written, or valid", failed="file exists, cannot be written, or is invalid"))(config)
 app.command(epilog=_EXIT_CODES.format(ok="key printed", failed="key could not be printed"))(key)
 app.command(context_settings=ANYTHING)(export)
 
 
 def main() -> None:
-    """Run the command. An error of this package is printed as one line, or as one line per mistake."""
+    """Run the command. A SemsegError is printed on one line, or on one line per mistake."""
     _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid UTF-8
     try:
         if paddlex.spoken(sys.argv[1:]):
             paddlex.main(sys.argv[1:])
@@ -71,7 +71,7 @@ def main() -> None:
             app()
     except SemsegError as error:
         sys.exit(f"semseg: {error}")
-    except typer.BadParameter as error:  # from PaddleX's command line; for the subcommands, Typer prints it
+    except typer.BadParameter as error:  # from PaddleX's options: Typer handles the subcommands' own errors
         error.show()
         sys.exit(error.exit_code)
     except typer.Exit as end:
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Open /dev/null for each standard stream that the caller closed (`<&-`, `>&-`), so that no other file gets its number."""
+    """Open /dev/null for each standard stream the caller closed (`<&-`, `>&-`), so that no other file gets its descriptor."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - it stays open

@@ -25,15 +25,15 @@ def models(
     url: Annotated[
         str | None,
         typer.Option(
-            help="List the models that the tritonserver at this gRPC address serves.", envvar="SEMSEG_URL", show_default=False
+            help="List the models served by the tritonserver at this gRPC address.", envvar="SEMSEG_URL", show_default=False
         ),
     ] = None,
-    model_repository: Annotated[Path, typer.Option(help="Without --url: list the models exported here.")] = Path(
+    model_repository: Annotated[Path, typer.Option(help="Without --url: list the models exported to this repository.")] = Path(
         "model_repository"
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """List the models that a server serves, or that are exported here. To list PaddleX's eighteen networks, run make models."""
+    """List the exported models, or those that a server serves. To list PaddleX's eighteen networks, run make models."""
     found = _exported(model_repository) if url is None else _served(url)
     if as_json:
         typer.echo(json.dumps([asdict(model) for model in found], indent=2))
@@ -57,9 +57,9 @@ def _table(found: Sequence[Model]) -> Table:
     rows.add_column("version", justify="right")
     rows.add_column("classes", justify="right")
     rows.add_column("megapixels", justify="right")
-    rows.add_column("as Paddle", justify="right")
+    rows.add_column("agreement", justify="right")
     rows.add_column("exported", no_wrap=True)
-    rows.caption = "megapixels: largest image without a target size, in 2^20 pixels"
+    rows.caption = "megapixels: largest image accepted without a target size, in units of 2^20 pixels"
     for model in found:
         rows.add_row(
             model.name,

@@ -3,17 +3,17 @@
 The folder holds the files of the images that are done, and a hidden folder, `.semseg`:
 
     output/street_res.jpg, output/street_res.json, ...
-    output/.semseg/done.jsonl        the journal: a line for each image that is done
-    output/.semseg/RANDOM/           during a run: its files that are not yet complete
+    output/.semseg/done.jsonl        the journal: one line per image that is done
+    output/.semseg/RANDOM/           during a run: files that are not yet complete
 
-The files of an image are written to the run's own folder, then renamed into place one by one, then the journal gets a line. A
-killed run leaves its own folder, which the next run removes, and perhaps the files of one image that is not in the journal. Those
-files are complete, but are made again.
+An image's files are written to the run's own folder and renamed into place one by one; then a line is added to the journal. A
+killed run leaves its own folder behind, which the next run removes. It may also leave files in place for one image that is not in
+the journal: each file is complete, but the image is processed again.
 
 A resumed run skips an image if the journal lists it with the same input (a file's path, size and time; for other content, its
-SHA-256), the same model and the same options, and its result files are unchanged. A file with a single image is then not even
-opened. Pages and frames are separate images: their file is not opened if all of them are done. Otherwise it is read from the
-start, but no requests are sent for those that are done.
+SHA-256), the same model and the same options, and its result files are unchanged. A single-image file is then not even opened.
+Pages and frames are separate images: if all of them are done, their file is not opened. Otherwise it is read from the start, but
+no requests are sent for the pages or frames that are done.
 
 Names are stable: a name in the journal belongs to its image, no matter what is skipped or added later.
 """
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ..results.result import Result
 
 _HIDDEN = ".semseg"
-_OF_ONE_IMAGE = {errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL, errno.EILSEQ}  # another image's files may still be saved
+_OF_ONE_IMAGE = {errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL, errno.EILSEQ}  # other images may still be saved
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class _Key:
 
 
 class OutputFolder:
-    """See the top of this file. `made` says how results are made; others are made again. Use it in a `with` statement.
+    """See the top of this file. `made` says how results are made; any made differently are redone. Use in a `with` statement.
 
     `skipped` counts the images that were skipped.
 
@@ -85,7 +85,7 @@ class OutputFolder:
             self._names_of.setdefault(_Key(entry.input, entry.page), []).append(entry.name)
 
     def remaining(self, items: Iterable[Item]) -> Iterator[Source | Unreadable]:
-        """The images of `items` that are not done yet, with the names that their files will have."""
+        """The images of `items` that are not done yet, with the names for their files."""
         for item in items:
             yield from self._remaining(item)
 
@@ -124,7 +124,7 @@ class OutputFolder:
         self.close()
 
     def _remaining(self, item: Item) -> Iterator[Source | Unreadable]:
-        stat = _stat(item) if isinstance(item, str) else None  # taken before reading: the file may change meanwhile
+        stat = _stat(item) if isinstance(item, str) else None  # before reading: the file may change meanwhile
         if not isinstance(item, str) or stat is None:
             for image in images(item):
                 yield from self._image(image)
@@ -146,7 +146,7 @@ class OutputFolder:
     def _image(
         self, image: Source | Unreadable, path: str | None = None, stamp: str | None = None
     ) -> Iterator[Source | Unreadable]:
-        """The image, with the name that its files will have, unless it is done. `path` and `stamp` are its file's, if any."""
+        """The image, with the name for its files, unless it is done. `path` and `stamp` are those of its file, if it has one."""
         if isinstance(image, Unreadable):
             yield image
             return

@@ -1,4 +1,4 @@
-"""PaddleX's command line under our name: `semseg --pipeline semantic_segmentation --input street.jpg --device cpu`."""
+"""PaddleX's command line, as `semseg`: `semseg --pipeline semantic_segmentation --input street.jpg --device cpu`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def spoken(arguments: Sequence[str]) -> bool:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Do what PaddleX would do.
+    """Do what PaddleX would do with these arguments.
 
     Raises:
         SemsegError: see `create_pipeline` and `Pipeline.attempt`.
@@ -52,11 +52,11 @@ def main(arguments: Sequence[str]) -> None:
             raise ConfigurationError(f"there is no pipeline {given.get_pipeline_config!r}; only {PIPELINE} is supported")
         write(Path(given.save_path or "."))
     elif given.pipeline is None:
-        parser.error("--pipeline is missing: semantic_segmentation, or the path of a configuration file")
+        parser.error("--pipeline is missing: pass semantic_segmentation, or the path of a configuration file")
     elif given.serve:
         _serve(given)
     elif given.input is None:
-        parser.error("--input is missing: an image file, a URL, a folder or a glob pattern")
+        parser.error("--input is missing: pass an image file, a URL, a folder or a glob pattern")
     else:
         _predict(given)
 
@@ -73,21 +73,29 @@ def _parser() -> argparse.ArgumentParser:
     add("--pipeline", metavar="NAME|FILE", help="semantic_segmentation, or the path of a YAML file in PaddleX's format or ours")
     add("--input", metavar="PATH|URL", help="an image, PDF or video file, a URL, a folder or a glob pattern")
     add("--save_path", metavar="PATH", help="where to save pictures and JSON files, or the configuration")
-    add("--device", help="where a server started here runs the network: cpu, gpu, gpu:0, gpu:0,1")
+    add("--device", help="device for the network if this command starts a server: cpu, gpu, gpu:0, gpu:0,1")
     add(
         "--target_size",
         type=int,
         metavar="PIXELS",
         help="scale each image to fit into a square of this size before the network sees it",
     )
-    add("--model", metavar="NAME|FOLDER", help="exported or served model, or ./FOLDER of weights, instead of the pipeline's")
-    add("--model_repository", metavar="FOLDER", help="model repository for a server started here (default: model_repository)")
+    add(
+        "--model",
+        metavar="NAME|FOLDER",
+        help="exported or served model, or ./FOLDER of weights, to use instead of the pipeline's",
+    )
+    add(
+        "--model_repository",
+        metavar="FOLDER",
+        help="model repository if this command starts a server (default: model_repository)",
+    )
     add(
         "--url",
         metavar="HOST:PORT",
         help="use the running tritonserver at this gRPC address instead of starting one (SEMSEG_URL)",
     )
-    add("--get_pipeline_config", metavar="NAME", help="write this pipeline's configuration for you to edit")
+    add("--get_pipeline_config", metavar="NAME", help="write this pipeline's default configuration for you to edit")
     add("--serve", action="store_true", help="serve over REST until stopped by a signal")
     add("--host", help="REST address (default: 127.0.0.1)")
     add("--port", type=int, help="REST port (default: 8080)")

@@ -1,4 +1,4 @@
-"""`semseg predict`: segments images, and saves and reports the results of each."""
+"""`semseg predict`: segments images, and saves and reports each result."""
 
 from __future__ import annotations
 
@@ -60,11 +60,13 @@ def predict(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Served or exported model.", show_default="the only one, else the pipeline's"),
+        typer.Option(help="Served or exported model.", show_default="the only one, or else the pipeline's"),
     ] = None,
     pipeline: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE", help="Pipeline configuration, in PaddleX's format or ours.", show_default=PIPELINE),
+        typer.Option(
+            metavar="NAME|FILE", help="Pipeline name, or configuration file in PaddleX's format or ours.", show_default=PIPELINE
+        ),
     ] = None,
     url: Annotated[
         str | None,
@@ -75,11 +77,13 @@ def predict(
         ),
     ] = None,
     model_repository: Annotated[
-        Path | None, typer.Option(help="Model repository for a server started here.", show_default="model_repository")
+        Path | None, typer.Option(help="Model repository if this command starts a server.", show_default="model_repository")
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(help="Where a server started here runs the network: cpu, gpu, gpu:0,1.", show_default="gpu if there is one"),
+        typer.Option(
+            help="Device for the network if this command starts a server: cpu, gpu, gpu:0,1.", show_default="gpu if there is one"
+        ),
     ] = None,
     save_path: Annotated[
         Path, typer.Option(help="Folder for the files; - to write a single image's file to standard output.")
@@ -102,19 +106,20 @@ def predict(
         int | None,
         typer.Option(
             min=1,
-            help="Images in flight at once, which the server batches; 1: one after another.",
+            help="Number of images sent at once, for the server to batch; 1: one at a time.",
             show_default="enough for two batches, at least 4",
         ),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Skip images that are done: same input, model and options, and result files unchanged."),
+        typer.Option(
+            "--resume",
+            help="Skip images already done with the same input, model and options, if their result files are unchanged.",
+        ),
     ] = False,
-    json_lines: Annotated[
-        bool, typer.Option("--json-lines", help="Print one JSON object per image, each on a line of its own.")
-    ] = False,
+    json_lines: Annotated[bool, typer.Option("--json-lines", help="Print one line of JSON per image.")] = False,
 ) -> None:
-    """Segment images. For each, save NAME_res.jpg (or the image's own suffix) and NAME_res.json, or what --save selects."""
+    """Segment images. For each, save NAME_res.jpg (with the image's own suffix) and NAME_res.json, or what --save selects."""
     if not inputs and from_file is None:
         raise typer.BadParameter("no input: pass a file, a folder, a glob pattern, a URL, or --from-file", param_hint="INPUT")
     to_stdout = save_path == Path("-")
@@ -145,7 +150,7 @@ def predict(
 
 
 def _items(inputs: list[str], from_file: IO[bytes] | None) -> Iterable[Item]:
-    """The items, as a list unless some come from `from_file`."""
+    """The items: a list, unless some come from `from_file`."""
     named = chain.from_iterable(_stdin() if each == "-" else items(each) for each in inputs)
     return list(named) if from_file is None else chain(named, items(_lines(from_file)))
 

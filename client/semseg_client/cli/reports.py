@@ -23,7 +23,7 @@ class Lines:
         print(f"{found.input_path} ({width}x{height}) -> {', '.join(map(str, files))}\n{classes}", flush=True)
 
     def failure(self, failed: Failed) -> None:
-        """Failures are listed at the end."""
+        """Prints nothing: failures are listed at the end."""
 
 
 class PaddleX:
@@ -34,7 +34,7 @@ class PaddleX:
         sys.stdout.flush()
 
     def failure(self, failed: Failed) -> None:
-        """Failures are listed at the end."""
+        """Prints nothing: failures are listed at the end."""
 
 
 class JsonLines:

@@ -1,4 +1,4 @@
-"""Runs a command over images: segments, saves and reports each one, and decides the exit code."""
+"""Segments, saves and reports a command's images, and decides the exit code."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     from ..results.result import Result
 
 EXIT_CODES = (
-    "Exit codes: 0 all images were segmented; 1 an image or something else failed (see the message); 2 the command line is wrong;"
+    "Exit codes: 0 all images were segmented; 1 an image or something else failed (see the message); 2 invalid command line;"
     " 130 interrupted (Ctrl-C); 141 broken pipe; 143 terminated (SIGTERM)."
 )
 _RESUME = "; to continue: semseg predict --resume"
-_TO_ANSWER = 5.0  # s, for a server that did not answer for an image to show that it is alive
+_TO_ANSWER = 5.0  # s that a server has to show that it is alive, after it failed to answer for an image
 
 
 class Destination(Protocol):
-    """Where results go, and which images still have to be done."""
+    """Where results go, and which images remain to be done."""
 
     skipped: int
     resumable: bool  # whether a later run can skip what is done
@@ -79,11 +79,11 @@ class _Tally:
 
 @dataclass
 class _Expected:
-    """The expected number of images: those found so far, and one for each item not yet opened."""
+    """The expected number of images: those found so far, plus one for each item not yet opened."""
 
     unseen: int | None
     found: int = 0
-    paged: bool = False  # inside a file with several images, whose number is unknown
+    paged: bool = False  # inside a multi-image file, with an unknown number of images
 
     @property
     def images(self) -> int | None:
@@ -130,7 +130,7 @@ def run(
     *,
     picture: bool = True,
 ) -> None:
-    """Segment the images of `items`, and save and report each. With `picture`, the server draws, too.
+    """Segment the images of `items`, and save and report each. With `picture`, the server also draws the pictures.
 
     A failed image does not stop the others; failures are listed at the end.
 
@@ -171,7 +171,7 @@ def ended_in_a_line(resumable: bool) -> Iterator[None]:
     """Report a signal in one line, with a hint on how to resume, if possible; exit quietly on a broken pipe.
 
     Raises:
-        typer.Exit: with the exit code.
+        typer.Exit: on a signal or a broken pipe, with the exit code.
     """
 
     def terminate(*_: object) -> None:
@@ -188,7 +188,7 @@ def ended_in_a_line(resumable: bool) -> Iterator[None]:
         typer.echo(f"semseg: interrupted{hint}", err=True)
         raise typer.Exit(130) from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes when it exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's flush at exit does not fail, too
         raise typer.Exit(141) from None
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -233,5 +233,5 @@ def _progress() -> Progress:
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),  # output for a pipe must not appear at the terminal
+        redirect_stdout=sys.stdout.isatty(),  # output for a pipe must not go to the terminal
     )

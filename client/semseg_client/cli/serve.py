@@ -45,7 +45,7 @@ def serve(
             min=0,
             max=65535,
             help="Also open Triton's own HTTP port, for callers that you trust: anyone who can reach it, including web pages in a"
-            " browser on this machine, can stop the server for a few seconds. Triton's default is 8000; 0: any free port.",
+            " browser on this machine, can take the server down for a few seconds. Triton's default is 8000; 0: any free port.",
             show_default="closed",
         ),
     ] = None,
@@ -63,12 +63,14 @@ def serve(
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option(help="Seconds that an inference may take before the response is 504 (SEMSEG_TIMEOUT).", show_default="60"),
+        typer.Option(
+            help="Maximum seconds for an inference; after that, the response is 504 (SEMSEG_TIMEOUT).", show_default="60"
+        ),
     ] = None,
     max_body_bytes: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Maximum request body in bytes; larger ones get 413 (SEMSEG_MAX_BODY_BYTES).", show_default="67108864"
+            min=1, help="Maximum request body in bytes; larger bodies get a 413 (SEMSEG_MAX_BODY_BYTES).", show_default="67108864"
         ),
     ] = None,
     max_pixels: Annotated[
@@ -85,19 +87,19 @@ def serve(
     ] = None,
     batch_concurrency: Annotated[
         int | None,
-        typer.Option(min=1, help="Images of a batch request in flight at once (SEMSEG_BATCH_CONCURRENCY).", show_default="4"),
+        typer.Option(min=1, help="Images of a batch request processed at once (SEMSEG_BATCH_CONCURRENCY).", show_default="4"),
     ] = None,
     image_hosts: Annotated[
         str | None,
         typer.Option(
             help="Comma-separated hosts from which images may be fetched by URL (SEMSEG_IMAGE_HOSTS): names, *.example.com,"
-            " or * for every public host; private addresses only if they, or a network such as 10.0.0.0/8, are also listed.",
+            " or * for every public host; private addresses only if they, or their network (say 10.0.0.0/8), are also listed.",
             show_default="none",
         ),
     ] = None,
     image_timeout: Annotated[
         float | None,
-        typer.Option(help="Seconds that fetching an image may take (SEMSEG_IMAGE_TIMEOUT).", show_default="10"),
+        typer.Option(help="Maximum seconds for fetching an image (SEMSEG_IMAGE_TIMEOUT).", show_default="10"),
     ] = None,
     api_keys_file: Annotated[
         Path | None,
@@ -115,7 +117,7 @@ def serve(
     ] = None,
     ready_file: Annotated[
         Path | None,
-        typer.Option(help="While serving, this file holds the addresses as JSON.", show_default=False),
+        typer.Option(help="File that holds the addresses as JSON while requests are served.", show_default=False),
     ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Print every line of tritonserver's log, and log each request.")
@@ -145,7 +147,7 @@ def serve(
 
 @dataclass(frozen=True)
 class Ports:
-    """Triton's ports. 0: a free one; None: closed."""
+    """Triton's ports. 0: any free port; None: closed."""
 
     grpc: int = 8001
     http: int | None = None
@@ -192,7 +194,7 @@ def start(
         asked = models or ([settings.model] if settings.model else exported_models(repository))
         served = list(dict.fromkeys(map(plain_name, asked)))
         if plain := [name for name in served if name not in asked]:
-            typer.echo(f'"(slice)" is not part of a name: serving {", ".join(plain)}')
+            typer.echo(f'"(slice)" is not part of a model name: serving {", ".join(plain)}')
         settings = settings.model_copy(update={"model": served[0]})
         triton = Supervisor(
             repository,
@@ -213,7 +215,7 @@ def start(
     if ready_file is not None:
         make_folder(ready_file.parent, "--ready-file")
         try:
-            ready_file.unlink(missing_ok=True)  # left by a run that was killed
+            ready_file.unlink(missing_ok=True)  # left behind by a killed run
         except OSError as error:
             raise typer.BadParameter(f"{ready_file}: {error.strerror}", param_hint="--ready-file") from None
     try:

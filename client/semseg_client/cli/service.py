@@ -24,7 +24,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the service listens; None for what it does not serve."""
+    """The addresses to call; None for an interface that is not served."""
 
     rest: str
     grpc: str
@@ -42,14 +42,14 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM. Without `triton`, use the running server at `settings.url`.
 
-    `announce` is called once requests are served; `say` with warnings, and with news of model versions exported meanwhile.
+    `announce` is called once requests are served, and `say` with warnings and with news of model versions exported while it runs.
 
     Raises:
         ConfigurationError: the API keys or the files for TLS cannot be used.
-        ServingError: a port is taken, or tritonserver or the gateway could not be started.
+        ServingError: a port is in use, or tritonserver or the gateway could not be started.
     """
     _check_files(settings, say)
-    # Created before the server reads the repository, so that changes during its start are noticed, too.
+    # Created before the server reads the repository, so that changes made during its start are noticed, too.
     watch = ModelReloader(triton.repository, triton.models, say) if triton else None
     systemd = Systemd()
     with (
@@ -72,7 +72,7 @@ def serve(
                 systemd.alive()
 
         def ending() -> None:
-            _on_signal(workers.kill_all, *([triton.kill] if triton else []))  # a second signal does not wait for requests
+            _on_signal(workers.kill_all, *([triton.kill] if triton else []))  # a second signal kills without waiting for requests
             systemd.stopping()
             if triton is not None:
                 triton.drain()

@@ -12,7 +12,7 @@ from tempfile import mkdtemp
 
 from semseg_contract.lock import locked
 
-_LOCK = "lock"  # in each staging folder; its owner holds it, so it is free if the owner was killed
+_LOCK = "lock"  # in each staging folder; locked by its owner, so unlocked if the owner was killed
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def staging(folder: Path) -> Iterator[Path]:
 
     Raises OSError if nothing can be written there.
     """
-    with locked(folder):  # so that nobody finds the new folder before its lock is held
+    with locked(folder):  # so that no process finds the new folder before its lock is held
         for left in filter(Path.is_dir, folder.iterdir()):
             _remove_abandoned(left)
         own = Path(mkdtemp(dir=folder))

@@ -1,7 +1,7 @@
 """The memory that a network takes on ONNX Runtime, and the largest image that a budget allows.
 
-Measurements up to two megapixels are extrapolated to larger images. Attention over all pairs of pixels needs a closer look: its
-matrix grows with the square of the pixels, but other layers hide it until the image is large.
+Measurements up to two megapixels are extrapolated to larger images. Attention over all pairs of pixels is measured separately:
+its matrix grows with the square of the pixel count, but other layers use more memory until the image is large.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ..paddle_process import run_module
 
 
 def measure(network: bytes, workspace: Path) -> Memory:
-    """Measure the most memory that `network`, a served graph in ONNX's format, can take, in a separate process.
+    """Measure, in a separate process, the most memory that `network`, the serialised served graph, can take.
 
     Raises ConversionError.
     """
-    from onnx import ModelProto  # here, because callers of `limit` alone have no onnx
+    from onnx import ModelProto  # here, because `limit` must also work without onnx
 
     from ..conversion.sparse_argmax import at_worst
 
@@ -33,7 +33,7 @@ def measure(network: bytes, workspace: Path) -> Memory:
 
 
 def limit(memory: Memory, budget: float, resize: Resize | None = None) -> int:
-    """The largest of SIZES, in megapixels, that `budget` bytes are enough for.
+    """The largest of SIZES, in megapixels, for which `budget` bytes are enough.
 
     Raises MemoryBudgetError if none fits, or if the network's own `resize` makes larger images.
     """
@@ -45,7 +45,7 @@ def limit(memory: Memory, budget: float, resize: Resize | None = None) -> int:
         )
     if resize is not None and resize.most_pixels > fitting[-1] * MEGAPIXEL:
         raise MemoryBudgetError(
-            f"the network's own Resize makes images of up to {resize.most_pixels / MEGAPIXEL:.1f} megapixels, and"
+            f"the network's own Resize makes images of up to {resize.most_pixels / MEGAPIXEL:.1f} megapixels, but"
             f" {budget / 1e9:g} GB are enough for {fitting[-1]}: allow more with MEMORY= (--memory)"
         )
     return fitting[-1]

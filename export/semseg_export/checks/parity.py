@@ -18,17 +18,17 @@ from ..runtime import Session
 from ..synthetic_images import Shape, smooth_pixels
 from ..weights.archive import Archive
 
-# After five halvings, the 4 bins of PP-LiteSeg's pool divide 8x16 and 32x64 evenly, but not 11x14 and 10x13.
+# PP-LiteSeg pools the image, halved five times, into 4 bins. These divide 8x16 and 32x64 evenly, but not 11x14 and 10x13.
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512), (1, 1024, 2048))
-NEAR = 0.01  # of the logits' spread; rounding cannot swap classes that are farther apart than this in Paddle
+NEAR = 0.01  # times the logits' spread; rounding cannot swap classes whose logits in Paddle differ by more
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well the ids for one batch agree. `differing` counts pixels of another class, `classes` the classes that Paddle found.
+    """How well one batch's ids agree. `differing` counts the pixels whose class differs, `classes` the classes that Paddle found.
 
     If Paddle's logits are available: `logits` is the largest absolute difference, `spread` Paddle's largest minus its smallest
-    logit, and `margin` how far, at most, the exported network's class is below Paddle's in Paddle's logits.
+    logit, and `margin` the largest gap, in Paddle's logits, between Paddle's class of a pixel and the exported network's.
     """
 
     batch: int
@@ -47,7 +47,7 @@ class Agreement:
 
     @property
     def rounding(self) -> bool:
-        """Whether every differing pixel is a near-tie, as far as the logits show."""
+        """Whether every differing pixel is a near-tie, or there are no logits to tell."""
         return self.margin is None or self.spread is None or self.margin <= NEAR * self.spread
 
 
@@ -56,7 +56,7 @@ def measure(
 ) -> list[Agreement]:
     """Compare `model` with Paddle on smooth random images of each of `shapes`, or of SHAPES.
 
-    `cpu_model` is the same network laid out for the CPU. Raises ConversionError, and DisagreementError if it answers differently.
+    `cpu_model` is the same network laid out for the CPU. Raises ConversionError, and DisagreementError if its ids differ.
     """
     shapes = shapes or SHAPES
     files = [workspace / f"pixels_{index}.npy" for index in range(len(shapes))]
@@ -79,7 +79,7 @@ def measure(
 def answers_of(model: ModelProto, images: Iterable[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.uint8]]:
     """The ids uint8 [N, H, W] of each of `images`, uint8 [N, H, W, 3]."""
     session = Session(model)
-    return [session.run(pixels).copy() for pixels in images]  # ONNX Runtime's own array would keep its memory alive
+    return [session.run(pixels).copy() for pixels in images]  # a copy, because ONNX Runtime's array keeps its memory alive
 
 
 def require_same(ids: list[npt.NDArray[np.uint8]], others: list[npt.NDArray[np.uint8]]) -> None:
@@ -88,7 +88,7 @@ def require_same(ids: list[npt.NDArray[np.uint8]], others: list[npt.NDArray[np.u
         if not np.array_equal(one, other):
             _, height, width = one.shape
             raise DisagreementError(
-                f"laid out for the CPU, the network changes the class of {(one != other).sum()} pixels of a {width}x{height}"
+                f"the CPU version of the network changes the class of {(one != other).sum()} pixels of a {width}x{height}"
                 " image: nothing was installed. This is a bug in ONNX Runtime or in this export: please report it"
             )
 
@@ -113,7 +113,7 @@ def _planes(logits: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]
 
 
 def largest_margin(logits: npt.NDArray[np.float32], ids: npt.NDArray[np.uint8], different: npt.NDArray[np.bool_]) -> float:
-    """How far, at most, the logit of the class in `ids` is below the highest one, among the pixels marked in `different`.
+    """The largest gap between a pixel's highest logit and that of its class in `ids`, among the pixels marked in `different`.
 
     `logits` is [N, C, H, W], the others are [N, H, W].
     """
@@ -129,7 +129,7 @@ def lowest(agreements: list[Agreement]) -> float:
 
 
 def require(agreements: list[Agreement], threshold: float) -> None:
-    """Raises DisagreementError if a batch's share of equal pixels is below `threshold`, or a differing one is not a near-tie."""
+    """Raises DisagreementError if a batch's share of equal pixels is below `threshold` or a differing pixel is no near-tie."""
     if lowest(agreements) < threshold:
         raise DisagreementError(
             f"the exported network agrees with Paddle on only {lowest(agreements):.4%} of the pixels, less than"
@@ -142,6 +142,6 @@ def require(agreements: list[Agreement], threshold: float) -> None:
             )
         if not a.rounding:
             raise DisagreementError(
-                f"a pixel of a {a.width}x{a.height} image got a class whose logit is {a.margin:.3g} below Paddle's, of a spread"
-                f" of {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
+                f"a pixel of a {a.width}x{a.height} image got a class whose logit in Paddle is {a.margin:.3g} below the highest,"
+                f" where the logits span {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
             )

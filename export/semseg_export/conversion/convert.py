@@ -37,7 +37,7 @@ def _check(model: ModelProto, archive: Archive) -> None:
 
 
 def check_node(node: NodeProto) -> None:
-    """Raises ConversionError if ONNX Runtime has no such operator or its epsilon is garbled."""
+    """Raises ConversionError if the operator is not standard ONNX, or Paddle2ONNX garbled its epsilon."""
     if node.domain not in ("", "ai.onnx"):
         raise ConversionError(f"the network needs {node.domain}.{node.op_type}, which is not a standard ONNX operator")
     for attribute in node.attribute:

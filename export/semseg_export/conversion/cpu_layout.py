@@ -1,8 +1,8 @@
-"""Lays out the end of the served graph for the CPU: the last upsampling and the argmax, with a pixel's classes side by side.
+"""Lays out the last upsampling and the argmax of the served graph for the CPU, with each pixel's classes adjacent in memory.
 
 ONNX Runtime's argmax over [N, C, H, W] reads the logits of a pixel from C distant places; with 150 classes, that takes most of
-SeaFormer's time. Here the logits are transposed while they are still small, then upsampled as [N, H, W, C]. Each logit comes
-from the same operations, so the ids are bit-identical. If the upsampling is by a power of two, most of it is skipped as well
+SeaFormer's time. Here the logits are transposed while they are still small, then upsampled as [N, H, W, C]. Each logit is
+computed by the same operations, so the ids are bit-identical. If the upsampling is by a power of two, most of it is also skipped
 (sparse_argmax.py).
 
 Not for a GPU: the Resize of ONNX Runtime's CUDA provider always interpolates the last two axes
@@ -22,7 +22,7 @@ from .sparse_argmax import FACTORS, SIZES, SMALL
 from .sparse_argmax import decision as sparse_decision
 
 LAST = (0, 2, 3, 1)  # [N, C, H, W] to [N, H, W, C]
-SIZES_INPUT = 3  # index of a Resize's sizes
+SIZES_INPUT = 3  # index of the sizes among a Resize's inputs
 
 
 def laid_out(served: ModelProto) -> ModelProto | None:
@@ -52,8 +52,8 @@ def _rewritten(served: ModelProto, resize: NodeProto, given: int) -> ModelProto:
     if factor is None:
         laid += _whole(resize, given, turned)
     else:
-        # Max changes nothing. Without it, ONNX Runtime 1.32 moves an int8 network's DequantizeLinear behind the Transpose, and
-        # crashes where an If reads the Transpose's output.
+        # This Max changes no value. Without it, ONNX Runtime 1.32 moves an int8 network's DequantizeLinear behind the Transpose
+        # and then crashes, because an If reads the Transpose's output.
         sparse = sparse_decision(factor)
         model.graph.initializer.append(numpy_helper.from_array(np.array(-np.inf, np.float32), lowest))
         model.graph.initializer.extend(sparse.initializer)
@@ -66,7 +66,7 @@ def _rewritten(served: ModelProto, resize: NodeProto, given: int) -> ModelProto:
 
 
 def _whole(resize: NodeProto, given: int, small: str) -> list[NodeProto]:
-    """Compute IDS from all logits of the image."""
+    """The nodes that compute IDS from all upsampled logits."""
     large = "decide/large"
     inputs = [small, *resize.input[1:]]
     inputs[given] = SIZES
@@ -81,7 +81,7 @@ def _whole(resize: NodeProto, given: int, small: str) -> list[NodeProto]:
 
 
 def _factor(served: ModelProto, resize: NodeProto, given: int) -> int | None:
-    """The factor, one of FACTORS, by which the logits are upsampled. A small image shows it; shape inference loses their size."""
+    """The factor by which the logits are upsampled, if in FACTORS. Found with a small image, because shape inference loses it."""
     mode = next((each.s for each in resize.attribute if each.name == "coordinate_transformation_mode"), b"half_pixel")
     if mode != b"half_pixel" or given != SIZES_INPUT:
         return None

@@ -1,7 +1,7 @@
 """The served graph: `pixels` uint8 RGB [N, H, W, 3] in, `ids` uint8 [N, H, W] out.
 
-It moves a quarter of the bytes that Paddle's own exported network would. Nothing reads its second input, `lane` int8
-[N, any]: Triton only batches requests whose inputs have equal shapes, so preprocess uses it to separate images that would
+They take a quarter of the bytes of the input and output of Paddle's own exported network. Nothing reads the second input, `lane`
+int8 [N, any]: Triton only batches requests whose inputs have equal shapes, so preprocess uses it to separate images that would
 take too much memory together. Opset and IR version stay those of the converted network, so that the ONNX Runtime of any
 current Triton can read the file.
 """
@@ -27,13 +27,13 @@ def served_graph(network: ModelProto, normalisation: Normalisation) -> tuple[Mod
     """The graph to serve and its number of classes.
 
     `network` takes float32 [N, 3, H, W] and gives class ids (any integer type) or logits [N, C, H, W]. Raises GraphError
-    for any other network, and for more classes than uint8 has.
+    for any other network, and for more classes than fit in uint8.
     """
     entry = _entry(network)
     logits = _logits(network)
     classes = _class_count(network, logits)
     if classes > 256:
-        raise GraphError(f"the network has {classes} classes, more than the 256 that uint8 can number")
+        raise GraphError(f"the network has {classes} classes, more than the 256 that fit in uint8")
     nodes = [*_head(entry), *needed(network, logits), *_tail(logits)]
     graph = helper.make_graph(
         nodes,
@@ -57,7 +57,7 @@ def _entry(network: ModelProto) -> str:
     dims = _dims(inputs[0])
     if dims[1] not in (3, None) or dims[0] or dims[2] or dims[3]:
         raise GraphError(
-            f"the network takes images of {dims} only: export it again for [None, 3, None, None], any batch, height and width"
+            f"the network takes images of {dims} only: export it again with input shape [None, 3, None, None], to accept any size"
         )
     return str(inputs[0].name)
 
@@ -70,7 +70,7 @@ def _dims(value: ValueInfoProto) -> list[int | None]:
 def _logits(network: ModelProto) -> str:
     """Name of the tensor [N, C, H, W] whose largest channel is the class: the ArgMax's input, or else the network's output."""
     if len(network.graph.output) != 1:
-        raise GraphError(f"the network returns {len(network.graph.output)} tensors, not one of class ids or logits")
+        raise GraphError(f"the network returns {len(network.graph.output)} tensors, not one with class ids or logits")
     output = network.graph.output[0]
     if output.type.tensor_type.elem_type in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE):
         return str(output.name)
@@ -100,7 +100,9 @@ def _class_count(network: ModelProto, logits: str) -> int:
     probe.graph.output.append(helper.make_tensor_value_info(logits, TensorProto.FLOAT, None))
     shape = Session(probe).run(np.zeros((1, 3, PROBE, PROBE), np.float32)).shape
     if len(shape) != 4 or shape[2:] != (PROBE, PROBE):
-        raise GraphError(f"the network's logits for a {PROBE}x{PROBE} image are {list(shape)}, not one per class and pixel")
+        raise GraphError(
+            f"the network's logits for a {PROBE}x{PROBE} image have shape {list(shape)}, not one per class and pixel"
+        )
     return int(shape[1])
 
 
@@ -149,7 +151,7 @@ def _slimmed(model: ModelProto) -> ModelProto:
 
 
 def _leave_out_empty(model: ModelProto) -> None:
-    """Drop empty constants. A Resize of older opsets has them where newer ones omit an input."""
+    """Omit Resize inputs that are empty constants, which older opsets need as placeholders."""
     empty = {tensor.name for tensor in model.graph.initializer if 0 in tensor.dims}
     for node in model.graph.node:
         if node.op_type == "Resize":

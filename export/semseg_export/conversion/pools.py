@@ -1,8 +1,8 @@
 """Adaptive average pools for any input size.
 
-Paddle2ONNX refuses an adaptive pool to k x k bins (k > 1) unless height and width are fixed, and ONNX has none. So in
-Paddle's program, the pool is marked: it becomes a plain pool with a stride that no network has, which Paddle2ONNX accepts. In
-the ONNX graph, the marked pool becomes out = A_h X A_w^T, with matrices computed at run time from the size of X:
+Paddle2ONNX refuses an adaptive pool to k x k bins (k > 1) unless height and width are fixed, and ONNX has no such operator. So
+`mark` turns it into a plain pool in Paddle's program, with a stride that no real network has; Paddle2ONNX accepts that. In the
+ONNX graph, `restore` replaces the marked pool with out = A_h X A_w^T, whose matrices are computed at run time from the size of X:
 A[i, j] = 1 / (e - s) for s <= j < e, with s = floor(i n / k) and e = ceil((i + 1) n / k), which is Paddle's own rule.
 """
 
@@ -17,7 +17,7 @@ MARK = 100_000
 
 
 def mark(program: dict[str, Any]) -> None:
-    """In the JSON of a PIR program, in place, give each adaptive average pool to k > 1 bins strides of MARK + k."""
+    """Change a PIR program's JSON in place: turn adaptive average pools to k > 1 bins into plain ones with stride MARK + k."""
     for region in program["program"]["regions"]:
         for block in region["blocks"]:
             for operation in block["ops"]:

@@ -1,25 +1,25 @@
-"""The decision for the CPU without most of the upsampling: picks each pixel's class from the few that can win there.
+"""Decides each pixel's class on the CPU without most of the upsampling, by comparing only the few classes that can win there.
 
-The logits, [N, h, w, C], are upsampled by a power of two, s, and each pixel needs only the class with the largest one. A cell
+The logits, [N, h, w, C], are upsampled by a power of two, s, and only the class of each pixel's largest logit is needed. A cell
 is the s x s pixels between the centres of four neighbouring logits, its corners. A pixel's logits are weighted means of its
 corners' logits. The weights are the same for all classes, are multiples of 1/4s² and sum to 1, so they are exact in float32. If
 a class scores below another one at all four corners, it does so at every pixel of the cell. If the gap exceeds 2^-18 of the
-largest logit, this survives rounding: four products and three sums err by less than 2^-22 of it. So
+largest logit, this survives rounding: four products and three sums err by less than 2^-22 of the largest logit. So
 
-- if one class is the best at all corners of a cell, by such a margin, the whole cell has that class;
-- in any other cell, a class can win only if it is not below the leader, by such a margin, at all corners. The leader is the
-  class with the highest sum, but any class would do. These classes are upsampled and compared in order: the first of equals
+- if one class is best at all four corners of a cell by that margin, the whole cell has that class;
+- in any other cell, a class cannot win if it is below the leader by that margin at all four corners. The leader is the class
+  with the highest sum, but any class would do. The remaining classes are upsampled and compared in order: the first of equals
   wins.
 
-They are upsampled by the Resize that would upsample the whole, with a cell's corners as its four pixels and the classes of
-cells as its channels: tf_crop_and_resize from 1/2s to 1-1/2s has, bit by bit, the same weights there as half_pixel. Beyond the
-outer centres, half_pixel repeats rows and columns, so one of each side is computed and repeated. At the near sides, two lines
-are resized to one, which pytorch_half_pixel puts on the first centre; at the far sides, one line is resized to two equal ones.
-The ids are bit-identical.
+These classes are upsampled by Resize, too. Its image is the 2 x 2 corners of a cell, and its channels are the classes of many
+cells: tf_crop_and_resize from 1/2s to 1-1/2s has bit for bit the weights that half_pixel has in a cell. Beyond the outermost
+centres, half_pixel repeats rows and columns, so one row or column per side is computed and repeated. At the top and left, two
+lines are resized to one, which pytorch_half_pixel puts on the first centre. At the bottom and right, one line is resized to two
+equal ones. The ids are bit-identical.
 
-Cells are processed in groups by their number of classes, which in a group is at most 1.5 times the smallest. Cells with fewer
-classes than the group's largest number repeat their last one. Everything else (other sizes, logits that are not numbers, too
-many classes left) is upsampled whole.
+Cells are processed in groups: the largest number of classes in a group is at most 1.5 times the smallest. A cell with fewer
+classes than the largest number repeats its last class. Everything else (other sizes, logits that are not finite, too many
+classes left) is upsampled whole.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from semseg_contract.tensors import IDS
 
 PREFIX = "decide/"
 SMALL, SIZES = PREFIX + "small", PREFIX + "sizes"  # float32 [N, h, w, C], and the int64 shape [N, H, W, C] to upsample it to
-FACTORS = (4, 8, 16, 32)  # not 2: a cell would be as large as its corners, and ONNX Runtime's Resize would then copy them
+FACTORS = (4, 8, 16, 32)  # not 2: a cell would be as large as its corners, so ONNX Runtime's Resize would just copy them
 MARGIN = 2.0**-18
-LEAST_MARGIN = 2.0**-100  # below it, products in float32 lose digits
-# Measured on two cores: with cells of 4x4 pixels, listing classes pays if at most half of the cells need it; with 150 classes,
-# upsampling the listed ones pays if they are at most a third of all (with 19 classes, even at half).
+LEAST_MARGIN = 2.0**-100  # below this, products in float32 lose digits
+# Measured on two cores: with cells of 4x4 pixels, listing classes pays off if at most half of the cells need it. With 150
+# classes, upsampling only the listed ones pays off if they are at most a third of all; with 19 classes, even at half.
 PIXELS_THAT_PAY = 32
 LISTS_THAT_PAY = 3
 
@@ -251,9 +251,9 @@ _SIDES = (  # name, start and stop of the logits' outermost rows or columns, axi
 
 
 def decision(factor: int) -> GraphProto:
-    """IDS from SMALL and SIZES, for logits that are upsampled by `factor`, one of FACTORS, along height and width.
+    """A graph that computes IDS from SMALL and SIZES, for logits upsampled by `factor`, one of FACTORS, in height and width.
 
-    The names of its other tensors begin with PREFIX.
+    The names of all its other tensors begin with PREFIX.
     """
     numbers = {
         "s": factor,
@@ -280,8 +280,8 @@ def decision(factor: int) -> GraphProto:
 
 
 def at_worst(model: ModelProto) -> ModelProto:
-    """`model`, changed to take the most memory on any image: it lists all classes of all cells and then, as if they were too
-    many, upsamples the whole. A model without this decision is returned as it is."""
+    """`model`, changed to take the most memory on every image: it lists all classes of all cells, finds them too many, and
+    upsamples the whole. A model without this decision is returned unchanged."""
     worst = ModelProto()
     worst.CopyFrom(model)
     changed = {"sure": np.float32(-1), "cells_that_pay": np.float32(1), "lists_that_pay": np.int64(2**31)}

@@ -17,12 +17,12 @@ from ..errors import RepositoryError
 from .placement import Placement
 
 STAYS = Placement()
-# Batch all waiting requests of one shape. By default, Triton (2.51, and its source of June 2026) polls a batch that could still
-# grow, without a pause, while a request of another shape waits behind it, which costs a core. A preferred size of 1 and a delay
-# of a microsecond avoid that: every batch is complete at once, and every request has waited long enough.
+# Batch all waiting requests of one shape. By default, while a batch could still grow and a request of another shape waits behind
+# it, Triton (2.51, and its source of June 2026) polls without pause, which costs a core. A preferred size of 1 and a delay of a
+# microsecond avoid that: every batch is complete at once, and every request has waited long enough.
 BATCHING = triton.ModelDynamicBatching(preferred_batch_size=[1], max_queue_delay_microseconds=1)
 # By default ONNX Runtime remembers a memory plan for every input shape, and allocates a block for it when the shape recurs.
-# Every length of `lane` is a new shape, so memory would grow without end. "0" turns it off.
+# Every length of `lane` is a new shape, so memory would grow without limit. "0" turns this off.
 PATTERN = "enable_mem_pattern"
 
 
@@ -61,7 +61,7 @@ def network_config(
 
 
 def preprocess_config(repository: Path, model: str, resize: str, version: int) -> triton.ModelConfig:
-    """The shared preprocess's configuration under the model's name, with the Resize (JSON) that its code reads."""
+    """The shared preprocess's configuration, renamed for the model, with the Resize (JSON) for its code to read."""
     shared = repository / PREPROCESS / CONFIG
     if not shared.is_file():
         raise RepositoryError(
@@ -77,7 +77,7 @@ def preprocess_config(repository: Path, model: str, resize: str, version: int) -
 def ensemble_config(model: str, record: ModelRecord, version: int) -> triton.ModelConfig:
     """The ensemble. postprocess and draw are siblings, so that Triton skips the one whose output is not requested.
 
-    The steps name no version: while a server switches versions, it has both, and requests use whichever is available.
+    The steps name no version: while a server switches versions, both may be loaded, and requests use an available one.
     """
     if record.max_pixels is None:
         raise ValueError(f"{model}: max_pixels is missing; it decides which output of preprocess the ensemble reads")

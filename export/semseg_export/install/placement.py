@@ -1,7 +1,7 @@
 """Where a network runs: its device, accelerator and file in config.pbtxt.
 
 The accelerators' keys are those of NVIDIA's C++ backend (github.com/triton-inference-server/onnxruntime_backend, README.md).
-None of the GPU settings has been run on a GPU.
+None of the GPU settings has been tested on a GPU.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from semseg_contract.tensors import PIXELS
 
 WORKSPACE = 2**30  # bytes
 ENGINES = "/var/cache/semseg-tensorrt"  # in Triton's container; mount a volume there to keep the engines
-# Batch, height, width. For anything outside this range TensorRT builds a new engine, which takes minutes.
+# Batch, height, width. For any input outside this range, TensorRT builds a new engine, which takes minutes.
 SHAPES = {"min": (1, 32, 32), "opt": (1, 1024, 2048), "max": (8, 2048, 2048)}
 
 
@@ -34,14 +34,14 @@ class Accelerator(str, Enum):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where to run a network. Without a device, it stays on its present one; a new network goes to the CPU."""
+    """Where to run a network. Without a device, it stays on its current one; a new network goes to the CPU."""
 
     device: Device | None = None
     accelerator: Accelerator | None = None
-    half: bool = False  # float16, which TensorRT must know
+    half: bool = False  # whether the network is float16, which TensorRT must know
 
     def apply(self, config: triton.ModelConfig, files: Collection[str]) -> None:
-        """Write the placement into a network's configuration. `files` are the files of its version."""
+        """Write the placement into a network's configuration. `files` names its files."""
         if self.device is not None or not config.instance_group:
             _put_on(config, self.device or Device.CPU)
         if self.accelerator is not None:

@@ -1,8 +1,8 @@
 """Installs models into the repository, and chooses the served version. docs/contract.md describes the layout.
 
 Version n of a model is in the folders `<MODEL>_network/n`, `<MODEL>/n` (a copy of the ensemble's configuration) and, if the
-model has a Resize, `<MODEL>_preprocess/n`. Only the config.pbtxt files say which version is served: replacing them installs
-a new version or returns to an older one.
+model has a Resize, `<MODEL>_preprocess/n`. Only the config.pbtxt files say which version is served: replacing them switches
+to a new version or back to an older one.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def prune(repository: Path, model: str) -> tuple[int, ...]:
                 folder = repository / name / str(version)
                 if folder.exists():
                     folder.rename(staging / f"{name}-{version}")
-        # Only the served version is left; if it has no Resize, this entry is empty.
+        # Only the served version is left. If it has no Resize, this entry is now empty.
         leftover = repository / preprocess_of(model)
         if leftover.exists() and not _numbers(leftover):
             leftover.rename(staging / leftover.name)
@@ -112,9 +112,9 @@ def versions(repository: Path, model: str) -> Versions:
     configs = [ensemble, *(read(repository / name / CONFIG) for name in _entries(model) if name in steps)]
     configured = {number for config in configs for number in config.version_policy.specific.versions or [0]}
     if len(configured) != 1 or not configured <= set(present):
-        # An export or a version change was killed between two configurations.
+        # An export or a version change was killed between replacing two configurations.
         there = f"make rollback MODEL={model} VERSION=... (available: {_listed(present)})" if present else "export it again"
-        raise RepositoryError(f"{model} in {repository} was changed only in part: {there}")
+        raise RepositoryError(f"{model} in {repository} was only partly changed: {there}")
     return Versions(configured.pop(), present)
 
 
@@ -140,7 +140,7 @@ def _listed(present: tuple[int, ...]) -> str:
 
 @contextmanager
 def _changing(repository: Path, doing: str, *, create: bool = False) -> Iterator[Path]:
-    """A folder for preparing files before they are renamed into the repository. Turns OSError into RepositoryError."""
+    """A folder for writing files that are then renamed into the repository. Turns OSError into RepositoryError."""
     try:
         if create:
             repository.mkdir(parents=True, exist_ok=True)
@@ -172,7 +172,7 @@ def _configs(
     files: Collection[str],
     placement: Placement = STAYS,
 ) -> dict[str, triton.ModelConfig]:
-    """The configurations that serve a version, by entry, the ensemble's last. `files` are those of the network's version."""
+    """The configurations that serve a version, by entry name, the ensemble's last. `files` names the network's files."""
     present = repository / network_of(model) / CONFIG
     configs = {network_of(model): network_config(model, version, files, placement, present)}
     if "resize" in ensemble.parameters:

@@ -1,6 +1,6 @@
-"""The images for quantising a network, prepared as they will be when it is served.
+"""The images for quantising a network, prepared as in serving.
 
-Every fifth image is held out, to compare the quantised network with its original.
+Every fifth image is held out for comparing the quantised network with the original.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Pixels = npt.NDArray[np.uint8]
 Prepare = Callable[[Pixels], Pixels]  # [H, W, 3]
 
 SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
-MOST = 200  # images; the ranges of a network's layers settle well before that
+MOST = 200  # images; the value ranges of a network's layers settle well before that
 HELD_OUT = 5  # every fifth
 
 
@@ -47,13 +47,13 @@ def find(folder: Path) -> tuple[Images, Images]:
     """The images to calibrate on and those to compare on. Raises CalibrationError."""
     if not folder.is_dir():
         raise CalibrationError(
-            f"there is no folder {folder}: pass one with images like the ones you will segment, with CALIBRATION= (--calibration)"
+            f"there is no folder {folder}: pass one with images like those you will segment, using CALIBRATION= (--calibration)"
         )
     found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     if len(found) < 2:
         raise CalibrationError(
             f"{folder} holds {len(found)} images ({', '.join(sorted(SUFFIXES))}): quantisation needs at least 2,"
-            " one to calibrate on and one to compare on; about 50 are good"
+            " one to calibrate on and one to compare on; about 50 work well"
         )
     files = [found[index * len(found) // MOST] for index in range(MOST)] if len(found) > MOST else found
     compared = tuple(files[HELD_OUT - 1 :: HELD_OUT]) or (files[-1],)
@@ -62,7 +62,7 @@ def find(folder: Path) -> tuple[Images, Images]:
 
 
 def preparation(resize: Resize | None, repository: Path) -> Prepare:
-    """The network's own Resize, done by the code that serves it. Raises CalibrationError."""
+    """The network's own Resize, as a function from the code that serves it. Raises CalibrationError."""
     if resize is None:
         return lambda pixels: pixels
     code = repository / PREPROCESS / "1" / "resize.py"

@@ -1,4 +1,4 @@
-"""Turns a served graph into float16, for GPUs: half the bytes and fast arithmetic there. On a CPU it is slow."""
+"""Converts a served graph to float16: half the bytes, and fast arithmetic on a GPU. On a CPU it is slow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def halved(served: ModelProto) -> ModelProto:
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
-    # Convert only the part between head and tail. Told to skip single nodes, the converter rounds the tensors between them.
+    # Convert only the part between head and tail. If told to skip nodes instead, the converter rounds the tensors between them.
     head = [node for node in served.graph.node if node.name.startswith(HEAD)]
     tail = [node for node in served.graph.node if {DECISION, IDS}.intersection(node.output)]
     entry, logits = head[-1].output[0], makers(served)[DECISION].input[0]

@@ -1,8 +1,8 @@
-"""Turns a served graph into int8, with ONNX Runtime's static quantisation of convolutions and matrix products with weights.
+"""Converts a served graph to int8: ONNX Runtime's static quantisation of convolutions and of matrix products with weights.
 
-Operators that only pass numbers on are quantised too; otherwise each would need a cast to float32 and back. All other operators,
-the upsampling and the argmax stay as they are. If all channels are normalised alike, the uint8 pixels themselves serve as the
-quantised input, and the normalisation disappears.
+Operators that only move values are quantised too; otherwise each would need a cast to float32 and back. All other operators,
+including the upsampling and the argmax, stay as they are. If all channels are normalised alike, the uint8 pixels themselves
+serve as the quantised input, and the normalisation disappears.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..errors import GraphError
 from ..runtime import FAILURES, line
 from .calibration import Pixels
 
-# Relu is absorbed into its input's range and vanishes.
+# Relu becomes part of its input's range and vanishes.
 OPERATORS = ("Conv", "Gemm", "MatMul", "Relu", "Concat", "MaxPool")
 
 
@@ -78,7 +78,7 @@ def quantised(served: ModelProto, images: Iterable[Pixels], workspace: Path) -> 
 
 
 def _grid(served: ModelProto) -> Grid | None:
-    """The grid of the normalised pixels; None if channels are normalised differently, or black and white have the same sign."""
+    """The grid of the normalised pixels; None if channels are normalised differently, or 0 is outside their range."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in served.graph.initializer}
     steps = {node.name.removeprefix(HEAD): node for node in served.graph.node if node.name.startswith(HEAD)}
     if "floats" not in steps:
@@ -86,7 +86,7 @@ def _grid(served: ModelProto) -> Grid | None:
     last = steps["floats"]
     values = {"scaled": np.ones(1, np.float32), "shifted": np.zeros(1, np.float32)}
     for name in values:
-        if name in steps:  # the graph has no steps that change nothing
+        if name in steps:  # the graph omits steps that change nothing
             last = steps[name]
             values[name] = np.unique(constants[last.input[1]])
     alpha, beta = values["scaled"], values["shifted"]
@@ -103,7 +103,7 @@ def _overrides(grid: Grid | None) -> dict[str, Any]:
 
 
 def _take_pixels(model: ModelProto, grid: Grid) -> None:
-    """Read the pixels directly where the normalised ones were quantised. The beginning of a network may also stay in float32."""
+    """Use the pixels instead of the quantised normalised ones. If the network begins in float32, the normalisation stays."""
     made = {node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] == grid.tensor}
     for node in model.graph.node:
         node.input[:] = [grid.pixels if name in made else name for name in node.input]

@@ -21,7 +21,7 @@ from .int8 import quantised
 
 @dataclass(frozen=True)
 class Lowered:
-    """A network in lower precision, how faithful it is, and what it was calibrated with. int8 also has a version for the CPU."""
+    """A network in lower precision, its fidelity, and what it was calibrated with. int8 also has a version for the CPU."""
 
     model: ModelProto
     cpu_model: ModelProto | None
@@ -30,7 +30,7 @@ class Lowered:
 
 
 def to_half(served: ModelProto) -> Lowered:
-    """The network in float16, compared on random images. The comparison runs slowly on the CPU, because there may be no GPU."""
+    """The network in float16, compared on random images. The comparison runs on the CPU, slowly, because there may be no GPU."""
     model = halved(served)
     return Lowered(model, None, measure(served, model, lambda: (smooth_pixels(*each) for each in enumerate(SHAPES))))
 
@@ -38,7 +38,7 @@ def to_half(served: ModelProto) -> Lowered:
 def to_int8(served: ModelProto, images: tuple[Images, Images], prepare: Prepare, workspace: Path, step: Step) -> Lowered:
     """The network in int8, quantised with the first `images` and compared on the others.
 
-    Raises CalibrationError, GraphError, and DisagreementError if its layout for the CPU answers differently.
+    Raises CalibrationError, GraphError, and DisagreementError if its CPU layout gives other ids.
     """
     calibrated, compared = images
     model = quantised(served, _counted(calibrated, prepare, step), workspace)

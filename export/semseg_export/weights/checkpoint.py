@@ -1,7 +1,7 @@
-"""Trained weights, .pdparams, as Paddle saves them: a pickled dictionary of arrays, read so that it cannot run code.
+"""Trained weights, .pdparams, as Paddle saves them: a pickled dictionary of arrays, read without running any code in it.
 
 The pickle never gets numpy's own classes: a `numpy.ndarray` over bytes with a dtype of objects, or a dtype with a made-up state,
-reads and writes memory at will. pickled.py lists what a file may name, and reading yields only numbers.
+can read and write any memory. pickled.py lists the names that a file may use, and reading yields only numbers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read(file: Path) -> Values:
     except pickled.BROKEN as error:
         told = "a zip archive, as PyTorch saves weights" if zipfile.is_zipfile(file) else printable(str(error))
         raise UnpackError(
-            f"{file.name} is not a complete .pdparams file from Paddle ({told}): get it again, or pass another"
+            f"{file.name} is not a complete .pdparams file from Paddle ({told}): download or copy it again, or pass another"
         ) from error
     if not isinstance(content, dict):
         raise UnpackError(
@@ -40,7 +40,7 @@ def read(file: Path) -> Values:
     try:
         arrays = {_name(name): _array(name, value) for name, value in content.items() if name not in (NAMES, SLICED)}
         if sum(array.nbytes for array in arrays.values()) > file.stat().st_size:
-            raise WeightsError("repeats an array under several names, with more values than the file has bytes")
+            raise WeightsError("holds more data than the file has bytes, by repeating arrays under several names")
         whole = _whole(arrays, content.get(SLICED, {}))
     except WeightsError as error:
         raise UnpackError(f"{file.name} {error}: pass the .pdparams from training") from None
@@ -54,7 +54,7 @@ def _name(name: Any) -> str:
 
 
 def _array(name: str, value: Any) -> npt.NDArray[Any]:
-    """A tensor is pickled as its array, or as (its own name, array)."""
+    """Paddle pickles a tensor as an array or as (name, array)."""
     array = value[1] if isinstance(value, tuple) and len(value) == 2 else value
     if not isinstance(array, pickled.Array) or array.values.dtype.kind != "f":
         kind = array.values.dtype if isinstance(array, pickled.Array) else type(array).__name__
@@ -63,7 +63,7 @@ def _array(name: str, value: Any) -> npt.NDArray[Any]:
 
 
 def _whole(arrays: dict[str, npt.NDArray[Any]], sliced: Any) -> dict[str, npt.NDArray[Any]]:
-    """Join the parameters that Paddle slices because they are larger than a gigabyte."""
+    """Join the parameters that Paddle saves in slices because they are larger than a gigabyte."""
     try:
         for name, how in sliced.items():
             parts = [arrays.pop(part) for part in how["slices"]]
@@ -74,15 +74,15 @@ def _whole(arrays: dict[str, npt.NDArray[Any]], sliced: Any) -> dict[str, npt.ND
 
 
 def check(found: dict[str, list[int]], wanted: dict[str, list[int]], architecture: str) -> None:
-    """Compare shapes by name. Raises WeightsError that names the missing, the unexpected and the misshapen."""
+    """Compare shapes by name. Raises WeightsError, naming what is missing, unexpected or has the wrong shape."""
     missing = [name for name in wanted if name not in found]
     unexpected = [name for name in found if name not in wanted]
     misshapen = [f"{name} {found[name]} (not {wanted[name]})" for name in wanted if name in found and found[name] != wanted[name]]
-    parts = [("missing", missing), ("unexpected", unexpected), ("misshapen", misshapen)]
+    parts = [("missing", missing), ("unexpected", unexpected), ("with the wrong shape", misshapen)]
     told = [f"{len(names)} {kind}: {_first(names)}" for kind, names in parts if names]
     if told:
         raise WeightsError(
-            f"the weights are not those of {architecture}: {'; '.join(told)}. Name the trained network with --architecture"
+            f"the weights do not fit {architecture}: {'; '.join(told)}. Pass the name of the trained network with --architecture"
         )
 
 

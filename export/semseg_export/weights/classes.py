@@ -1,4 +1,4 @@
-"""Names of classes."""
+"""The class names of a network."""
 
 from __future__ import annotations
 

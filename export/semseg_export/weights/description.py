@@ -1,4 +1,4 @@
-"""Reads YAML files that may come from strangers: inference.yml, or a training configuration."""
+"""Reads untrusted YAML files: inference.yml, or a training configuration."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import yaml
 
 from ..errors import DescriptionError, printable
 
-LARGEST = 1 << 20  # bytes; official ones have a few hundred
-# Sixteen aliases make a file at most 350 times larger. Nine levels of nine aliases each would make it 400 million times larger.
+LARGEST = 1 << 20  # bytes; official files have a few hundred
+# 16 aliases make a file at most 350 times larger; nine levels of nine aliases would make it 400 million times larger.
 ALIASES = 16
 
 
@@ -31,4 +31,4 @@ def read(file: Path) -> Any:
             raise yaml.YAMLError(f"it is larger than {LARGEST >> 20} MiB")
         return yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DescriptionError(f"{file} is not YAML: {printable(str(error))}") from error
+        raise DescriptionError(f"{file} is not valid YAML: {printable(str(error))}") from error

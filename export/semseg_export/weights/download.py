@@ -25,13 +25,13 @@ class _BrokenOff(Exception):
 def fetch(url: str, cache: Path, step: Step, pauses: tuple[float, ...] = PAUSES) -> tuple[Path, str]:
     """The file at `url`, kept in `cache`, and its SHA-256. Raises WeightsError.
 
-    The files beside it end in `.sha256` (in the format of sha256sum), `.lock` and, during the transfer, `.part`.
+    Files beside it end in `.sha256` (in sha256sum's format), `.lock` and, during the transfer, `.part` and `.part.validator`.
     """
     file = cache / _file_name(url)
     part, record = _beside(file, ".part"), _beside(file, ".sha256")
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        step.show("Waiting for another export that downloads the same file")
+        step.show("Waiting for another export to download the same file")
         with FileLock(_beside(file, ".lock")):
             if file.exists():
                 return file, _checked(file, record, f"delete {file} to download it again")
@@ -40,7 +40,7 @@ def fetch(url: str, cache: Path, step: Step, pauses: tuple[float, ...] = PAUSES)
             part.replace(file)
             return file, digest
     except OSError as error:
-        raise WeightsError(f"cannot keep {url} in {cache}: {error.strerror or error}") from error
+        raise WeightsError(f"cannot store {url} in {cache}: {error.strerror or error}") from error
 
 
 def forget(file: Path) -> None:
@@ -68,13 +68,13 @@ def sha256(file: Path) -> str:
 
 
 def _checked(file: Path, record: Path, remedy: str, name: str | None = None) -> str:
-    """The SHA-256 of `file`, which is recorded the first time. Raises WeightsError if the record has another one."""
+    """The SHA-256 of `file`, recorded the first time. Raises WeightsError if it differs from the recorded one."""
     digest = sha256(file)
     if not record.exists():
         record.write_text(f"{digest}  {file.name.removesuffix('.part')}\n")
     recorded = record.read_text().partition(" ")[0]
     if digest != recorded:
-        raise WeightsError(f"{name or file} has SHA-256 {digest[:12]}…, not {recorded[:12]}… as on its first download: {remedy}")
+        raise WeightsError(f"{name or file} has SHA-256 {digest[:12]}…, not {recorded[:12]}… as when first downloaded: {remedy}")
     return digest
 
 
@@ -86,13 +86,13 @@ def _download(url: str, part: Path, step: Step, pauses: tuple[float, ...]) -> No
             return
         time.sleep(pause)
     raise WeightsError(
-        f"{url} was not reached ({trouble}): check the network and run it again to resume the download;"
+        f"{url} could not be downloaded ({trouble}): check the network and run this again to resume,"
         " or pass a local archive with WEIGHTS= (--weights)"
     )
 
 
 def _attempt(url: str, part: Path, meter: Meter) -> str:
-    """Why the transfer broke off, if it may be tried again; "" when it is complete. Raises WeightsError."""
+    """Why the transfer broke off, if another attempt may succeed; "" if it is complete. Raises WeightsError."""
     try:
         _transfer(url, part, meter)
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
@@ -125,7 +125,9 @@ def _transfer(url: str, part: Path, meter: Meter) -> None:
                 if stream.tell() + len(block) > LARGEST:
                     part.unlink()
                     validator.unlink(missing_ok=True)
-                    raise WeightsError(f"{url} sends more than {LARGEST >> 30} GiB, more than any network has: check the address")
+                    raise WeightsError(
+                        f"{url} sends more than {LARGEST >> 30} GiB, more than any network needs: check the address"
+                    )
                 stream.write(block)
                 meter.update(stream.tell(), total)
     validator.unlink(missing_ok=True)
@@ -145,11 +147,11 @@ def _start(response: httpx.Response, part: Path) -> int:
         raise _BrokenOff(f"{status} for the rest of the file")
     if response.status_code == 429 or response.status_code >= 500:
         raise _BrokenOff(status)
-    raise WeightsError(f"{response.url} answered {status}: check the address, or pass your own weights with WEIGHTS= (--weights)")
+    raise WeightsError(f"{response.url} returned {status}: check the address, or pass your own weights with WEIGHTS= (--weights)")
 
 
 def _remember(response: httpx.Response, validator: Path) -> None:
-    """Keep the tag that tells a later attempt that the file is still the same. Without a tag, it starts over."""
+    """Keep the tag or date that tells a later attempt whether the file is still the same. Without one, it starts over."""
     tag = response.headers.get("ETag", "")
     stamp = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
     if stamp:

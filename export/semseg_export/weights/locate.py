@@ -1,4 +1,4 @@
-"""Finds a network's weights: a folder, a tar archive, trained .pdparams, a URL of either, or PaddleX's official archive."""
+"""Finds a network's weights: a folder, a tar archive, trained .pdparams, a URL of such a file, or PaddleX's official archive."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Weights:
 def find(model: str, given: str | None, workspace: Path, step: Step, architecture: str | None = None) -> Weights:
     """The weights that `given` names, as an inference archive, unpacked or built in `workspace` if necessary. Raises ExportError.
 
-    `architecture` is the one of the eighteen networks that trained (.pdparams) or official weights belong to; default: `model`.
+    `architecture` names the PaddleX network of trained (.pdparams) or official weights; default: `model`.
     """
     if given is None:
         given = zoo.archive_url(architecture or model)
@@ -41,7 +41,7 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
         try:
             return Weights(_archive(file, architecture or model, workspace, step), _public(given), digest, _described_by(file))
         except UnpackError:
-            download.forget(file)  # perhaps it is an error page, not the archive: do not keep it
+            download.forget(file)  # it may be an error page instead of the archive: do not keep it
             raise
     path = Path(given).expanduser()
     if path.is_dir():
@@ -50,7 +50,7 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
         return Weights(archive, folder.resolve().name, sha256(archive.parameters))
     if path.is_file():
         return Weights(_archive(path, architecture or model, workspace, step), path.name, sha256(path), _described_by(path))
-    raise WeightsError(f"there is no {given}: pass a folder, a .tar archive, a .pdparams file or an http(s) URL")
+    raise WeightsError(f"found no file or folder {given}: pass a folder, a .tar archive, a .pdparams file or an http(s) URL")
 
 
 def _archive(file: Path, architecture: str, workspace: Path, step: Step) -> Archive:
@@ -77,13 +77,13 @@ def cache_folder() -> Path:
 
 
 def _public(url: str) -> str:
-    """The URL without its possible secrets: a password, a signature."""
+    """The URL without what may be secret: a password, a signature."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _network_folder(folder: Path) -> Path:
-    """The network's folder: `folder` or a folder in it. Raises WeightsError."""
+    """The network's folder: `folder` itself or one inside it. Raises WeightsError."""
     found = network_folder(folder)
     if found is None:
         names = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"

@@ -55,7 +55,7 @@ def transforms(folder: Path) -> Any:
     try:
         return _inheriting(file)[section]["transforms"]
     except (KeyError, TypeError) as error:
-        raise DescriptionError(f"{file} has no {section}: transforms:, which tell how to prepare pixels; add them") from error
+        raise DescriptionError(f"{file} has no transforms under {section}, which say how to prepare pixels: add them") from error
 
 
 def described_by(folder: Path) -> Path | None:
@@ -72,7 +72,9 @@ def described_by(folder: Path) -> Path | None:
     trainings = [file for file in found if file.resolve() not in bases]
     if len(trainings) > 1:
         names = " and ".join(file.name for file in trainings)
-        raise DescriptionError(f"{folder} holds {names}: keep only the one of this training, or add its {DESCRIPTION}")
+        raise DescriptionError(
+            f"{folder} holds {names}: keep only the one that these weights were trained with, or add {DESCRIPTION}"
+        )
     return trainings[0] if trainings else None
 
 
@@ -82,10 +84,10 @@ def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for base in _bases(file, content):
         if base in (*heirs, file.resolve()):
-            raise DescriptionError(f"{file} is its own {BASE}: name another")
+            raise DescriptionError(f"{file} inherits from itself: correct its {BASE} entry")
         if not base.is_file():
             raise DescriptionError(
-                f"{file} is based on {base}, which does not exist: create it, or put the {DESCRIPTION} of the network"
+                f"{file} is based on {base}, which does not exist: create it, or put the network's {DESCRIPTION}"
                 " beside its weights"
             )
         merged = _merged(merged, _inheriting(base, (*heirs, file.resolve())))
@@ -102,7 +104,7 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bases(file: Path, content: dict[str, Any]) -> list[Path]:
-    """The files that it is based on; a later one overrides an earlier one."""
+    """The files that `file` is based on; later ones override earlier ones."""
     named = content.get(BASE) or []
     return [(file.parent / str(name)).resolve() for name in (named if isinstance(named, list) else [named])]
 

@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from ..errors import printable
 
-# What unpickling raises on a damaged file, or on one that claims more than it holds.
+# What unpickling raises on a damaged file, or on one that claims to hold more than it does.
 BROKEN = (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError, MemoryError, OverflowError)
 
-# OCRNet_HRNet-W48 has the most parameters (1,583) and takes 44,000 steps and 6,300 tuples. A key of 160,000 nested tuples
-# overflows the stack when it is hashed. Ten million steps take half a minute.
+# OCRNet_HRNet-W48 has the most parameters (1,583) and takes 44,000 steps and 6,300 tuples. Hashing a key of
+# 160,000 nested tuples overflows the stack. Ten million steps take half a minute.
 STEPS = 200_000
 TUPLES = 50_000
 
@@ -31,7 +31,7 @@ class Kind:
 
     def __init__(self, code: str, *_: bool) -> None:
         if not re.fullmatch("[biufc][0-9]{1,2}", code):
-            raise Refused(f"holds {printable(code)}, which is not a kind of number")
+            raise Refused(f"holds {printable(code)}, which is not a number type")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: tuple[int, str, Any, Any, Any, int, int, int]) -> None:
@@ -60,12 +60,12 @@ def _empty(*_: Any) -> Array:
 
 
 def _number(*_: Any) -> float:
-    """numpy's scalar. No parameter is one, so its value does not matter."""
+    """numpy's scalar. No parameter is a scalar, so the value does not matter."""
     return 0.0
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """_codecs.encode: protocol 2 has no bytes type and writes bytes as text."""
+    """_codecs.encode: protocol 2 has no type for bytes and writes them as text."""
     if encoding != "latin1":
         raise Refused(f"encodes text as {printable(encoding)}")
     return text.encode("latin1")
@@ -84,7 +84,7 @@ STAND_INS: dict[tuple[str, str], Any] = {
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        # Protocol 2 uses Python 2's names for modules.
+        # Protocol 2 uses Python 2's module names.
         module = "builtins" if module == "__builtin__" else module
         if (module, name) not in STAND_INS:
             raise Refused(f"wants to run {printable(module)}.{printable(name)}, which weights never need: do not trust it")

@@ -1,4 +1,4 @@
-"""Unpacks tar archives that may come from strangers: only plain files and folders, inside the target folder, up to a limit."""
+"""Unpacks untrusted tar archives: only plain files and folders, only inside the target folder, and only up to a limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import UnpackError, WeightsError, printable
 
 LARGEST = 4 << 30  # bytes of all files; the largest network has 0.3 GB
 FILES = 10_000
-HEADER = 1 << 20  # bytes that tarfile may read at once: it reads a file in blocks of 16 KiB, but a header whole
+HEADER = 1 << 20  # bytes that tarfile may read at once; it reads files in blocks of 16 KiB, but a header as a whole
 
 
 class _Refused(Exception):
@@ -20,7 +20,7 @@ class _Refused(Exception):
 
 
 class _Bounded:
-    """The uncompressed archive. Reading stops at a header that is a memory bomb, and at endless headers."""
+    """The uncompressed archive. Reading fails at a header too large for memory, and after too many headers."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
@@ -42,17 +42,17 @@ class _Tar(tarfile.TarFile):
 
 
 def unpack(file: Path, folder: Path) -> None:
-    """Unpack an archive. Raises UnpackError if it is damaged or not plain, WeightsError if this Python cannot do it safely."""
+    """Unpack an archive. Raises UnpackError if it is damaged or unsafe, WeightsError if this Python cannot unpack safely."""
     if not hasattr(tarfile, "data_filter"):
         raise WeightsError(
-            "this Python cannot unpack archives safely: use 3.10.12, 3.11.4 or newer, or unpack it yourself and pass the folder"
+            "this Python cannot unpack archives safely: use 3.10.12, 3.11.4 or newer, or unpack them yourself and pass the folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with file.open("rb") as stream, _Tar.open(fileobj=stream) as archive:
             _extract(archive, folder)
     except (_Refused, tarfile.FilterError) as error:
-        raise UnpackError(f"{file} was refused because it is not a plain archive: {printable(str(error))}") from error
+        raise UnpackError(f"{file} was refused because it is unsafe to unpack: {printable(str(error))}") from error
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError) as error:
         reason = printable(str(error))
         raise UnpackError(f"{file} is not a complete tar archive ({reason}): download it again, or pass a folder") from error

@@ -20,7 +20,7 @@ HOST = "https://paddle-model-ecology.bj.bcebos.com/paddlex"
 ARCHIVES = f"{HOST}/official_inference_model/paddle3.0.0/{{model}}_infer.tar"
 CHECKPOINTS = f"{HOST}/official_pretrained_model/{{model}}_pretrained.pdparams"
 
-# How the published mIoU was measured. A served model takes each image whole and at its own size, like the first protocol.
+# How the published mIoU was measured. A served model processes each image whole and at its own size, as in the first protocol.
 NATIVE = "2048x1024"
 HALVED = "1024x512"
 WINDOWS = "1024² windows"  # sliding by 768, logits averaged: PaddleX's "(slice)"
@@ -80,7 +80,7 @@ def network(model: str) -> Network:
     near = difflib.get_close_matches(model, MODELS, n=3, cutoff=0.5) or list(MODELS)
     raise WeightsError(
         f"PaddleX has no network {model!r}; did you mean {', '.join(near)}?"
-        " To export your own weights, pass a folder, .tar or URL with WEIGHTS= (--weights), or a .pdparams and --architecture"
+        " To export your own weights, pass a folder, .tar or URL with WEIGHTS= (--weights), or a .pdparams with --architecture"
     )
 
 

@@ -2,7 +2,7 @@
 
     python -m semseg_export.workers.converter PROGRAM PARAMETERS WORKSPACE
 
-writes WORKSPACE/network.onnx. An older program (.pdmodel) becomes a PIR program first, so that both are converted alike.
+writes WORKSPACE/network.onnx. An older program (.pdmodel) is first translated to PIR, so that both kinds are converted alike.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measures the memory that a served graph takes by running it on larger and larger images, as a server would.
+"""Measures the memory that a served graph takes, by running it on ever larger images as a server would.
 
     python -m semseg_export.workers.memory_probe MODEL.onnx OUT.json
 
@@ -22,7 +22,7 @@ from semseg_contract.record import Memory
 from ..runtime import Session
 
 SIZES = ((512, 1024), (1024, 1024), (1024, 2048))  # height, width of the images
-PROBES = ((128, 256), (256, 256))  # two small sizes: they show what grows with the square of the pixels
+PROBES = ((128, 256), (256, 256))  # two small sizes, to find tensors that grow with the square of the pixel count
 
 
 def measured(network: Path) -> Memory:
@@ -37,7 +37,7 @@ def measured(network: Path) -> Memory:
 
 
 def _square_growth(model: ModelProto) -> float:
-    """Bytes per squared megapixel of the largest tensor that grows with the square: an attention matrix, found by its softmax."""
+    """Bytes per squared megapixel of the largest attention matrix: a softmax output that grows with the pixels' square."""
     probe = ModelProto()
     probe.CopyFrom(model)
     names = [node.output[0] for node in model.graph.node if node.op_type == "Softmax"]

@@ -1,4 +1,4 @@
-"""Turns trained weights into an inference archive: `x` float32 [N, 3, H, W] in, int32 class ids [N, H, W] out.
+"""Builds an inference archive from trained weights: `x` float32 [N, 3, H, W] in, int32 class ids [N, H, W] out.
 
     python -m semseg_export.workers.network_builder FILE ARCHITECTURE FOLDER
 

@@ -62,7 +62,7 @@ def predictor(archive: Archive) -> Callable[[Pixels], tuple[Pixels, Logits | Non
 
 
 def with_logits(archive: Archive, folder: Path) -> Archive:
-    """The network, saved in `folder` with the input of its argmax as a second output; unchanged unless it has one argmax."""
+    """Save the network in `folder` with its argmax's input as a second output. Unless it has exactly one, return `archive`."""
     import paddle
 
     paddle.enable_static()
@@ -102,7 +102,7 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     archive = read_archive(given.weights)
-    # In the caller's folder, so that it is removed even if this process is killed.
+    # Inside the caller's folder, so that the files are removed even if this process is killed.
     with TemporaryDirectory(dir=given.out) as folder:
         predict = predictor(with_logits(archive, Path(folder)) if given.logits else archive)
         for file in given.images:

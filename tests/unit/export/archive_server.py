@@ -1,4 +1,4 @@
-"""A web server that can misbehave like real ones."""
+"""A web server that can misbehave as real servers do."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class ArchiveServer:
     only: str = ""
     etag: str = '"first"'
     ranges: bool = True  # honour Range and If-Range
-    cut_after: int | None = None  # bytes after which the next response breaks off, once
-    statuses: list[int] = field(default_factory=list)  # statuses of the next responses, sent before any content
+    cut_after: int | None = None  # bytes after which the next response, and only that one, breaks off
+    statuses: list[int] = field(default_factory=list)  # statuses of the next responses, which have no content
     redirect: str = ""
     seen: list[dict[str, str]] = field(default_factory=list)  # headers of the requests
     url: str = ""
@@ -67,7 +67,7 @@ def serve(content: bytes) -> Iterator[ArchiveServer]:
                 self.close_connection = True
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is the base class's)
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (named by the base class)
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -27,7 +27,7 @@ for file_format in ("pir", "legacy"):
 
 @pytest.fixture(scope="session")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the same narrow network twice: pir/ and legacy/."""
+    """A folder with the same narrow network in two formats: pir/ and legacy/."""
 
     def make(folder: Path) -> None:
         subprocess.run([sys.executable, "-c", SAVE, str(folder)], cwd=ROOT, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""An export step without output."""
+"""A step of an export that shows nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """SeaFormer, which the paddleseg package lacks.
 
 Wan et al., SeaFormer: Squeeze-enhanced Axial Transformer for Mobile Semantic Segmentation, ICLR 2023, arXiv 2301.13156.
-Parameters are named as in PaddleX's published weights, whose shapes also gave the widths.
+Parameter names and channel counts are those of PaddleX's published weights.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ POSITIONS = 16  # length of the learned position embeddings, stretched to the le
 
 @dataclass(frozen=True)
 class Size:
-    """One of the four sizes. Attention follows the last stages, with one entry of `keys` and `expansions` for each.
+    """One of the four sizes. The last stages have attention; `keys` and `expansions` hold one entry for each of them.
 
-    `stages` are the bottlenecks of the five stages, `depth` the attention blocks of a stage, `keys` the channels of a
+    `stages` are the bottlenecks of the five stages, `depth` the number of attention blocks per stage, `keys` the channels of a
     head's keys, `expansions` those of the blocks' feed-forward nets, `fused` the channels after each fusion.
     """
 
@@ -102,7 +102,7 @@ def build(name: str, classes: int) -> nn.Layer:
 
 
 class SeaFormer(nn.Layer):
-    """Like paddleseg's networks, maps images float32 [N, 3, H, W] to a list of one: logits float32 [N, classes, H, W]."""
+    """Like paddleseg's networks, turns images float32 [N, 3, H, W] into a list of one: logits float32 [N, classes, H, W]."""
 
     def __init__(self, size: Size, classes: int) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class SeaFormer(nn.Layer):
 
 
 class Backbone(nn.Layer):
-    """Detailed features at 1/8 of the image's height and width, then those of each stage with attention."""
+    """Returns detailed features at 1/8 of the image's height and width, then those of each stage with attention."""
 
     def __init__(self, size: Size) -> None:
         super().__init__()
@@ -199,7 +199,7 @@ class Block(nn.Layer):
 
 
 class SqueezeAxialAttention(nn.Layer):
-    """Attention among rows and among columns, each squeezed to one vector, times a kernel that keeps the detail.
+    """Attention among rows and among columns, each averaged to one vector, times features that keep the detail.
 
     Section 3.2 of the paper. Values are twice as wide as keys.
     """
@@ -254,7 +254,7 @@ class PositionEmbedding(nn.Layer):
 
 
 class Fusion(nn.Layer):
-    """Details, weighted by the coarser context."""
+    """Weights the details by the coarser context."""
 
     def __init__(self, local: int, context: int, out: int) -> None:
         super().__init__()

@@ -17,8 +17,8 @@ GIB = 2**30
 
 
 def attention() -> ModelProto:
-    """A graph with a softmax over all pairs of 16x16 patches: 2^12 squared, or 64 MiB, at one megapixel. At the sizes run, the
-    peak alone does not show it."""
+    """A graph with a softmax over all pairs of 16x16 patches: (2^12)^2 floats, or 64 MiB, at one megapixel. The peak
+    memory at the measured sizes alone does not reveal it."""
     constants = {"patches": [-1, 256], "one": [1]}
     nodes = [
         helper.make_node("Cast", ["pixels"], ["floats"], to=TensorProto.FLOAT),
@@ -63,7 +63,7 @@ def test_a_resize_that_makes_larger_images_than_the_budget_admits_is_told() -> N
     taken = Memory([[1, 1e9], [2, 2e9]], 0)
     assert memory.limit(taken, 2e9, Resize((2048, 1024))) == 2
     with pytest.raises(
-        MemoryBudgetError, match=r"own Resize makes images of up to 4\.0 megapixels, and 2 GB are enough for 2: .*MEMORY"
+        MemoryBudgetError, match=r"own Resize makes images of up to 4\.0 megapixels, but 2 GB are enough for 2: .*MEMORY"
     ):
         memory.limit(taken, 2e9, Resize((2030, 2030)))
 
@@ -72,7 +72,7 @@ def test_a_networks_memory_is_measured(network: ModelProto, archive: Archive, tm
     served, _ = served_graph(network, archive.normalisation)
     taken = memory.measure(served.SerializeToString(), tmp_path)
     assert [size for size, _ in taken.peaks] == [0.5, 1, 2]
-    # At least the 19 logits of every pixel, and not many times a narrow network's layers.
+    # At least the 19 logits of every pixel; at most a small multiple of a narrow network's layers.
     assert 19 * 4 * 2**20 < taken.slope < GIB
     assert taken.square == 0
 

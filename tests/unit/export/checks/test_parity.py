@@ -48,7 +48,7 @@ def test_a_pixel_that_rounding_does_not_explain_is_refused() -> None:
     parity.require([explained], 0.999)
     with pytest.raises(
         DisagreementError,
-        match=r"image got a class whose logit is 5 below Paddle's, of a spread of 10: rounding cannot explain that",
+        match=r"class whose logit in Paddle is 5 below the highest, where the logits span 10: rounding cannot explain that",
     ):
         parity.require([explained, replace(explained, margin=5)], 0.999)
     with pytest.raises(DisagreementError, match="logits for a 100x100 image are not finite"):

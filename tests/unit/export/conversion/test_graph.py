@@ -19,7 +19,7 @@ def pointwise(
     size: tuple[int | None, ...] = (None, 3, None, None),
     stride: int = 1,
 ) -> ModelProto:
-    """A network of one 1x1 convolution; `tail` names the operators after its logits."""
+    """A network with a single 1x1 convolution; `tail` names the operators after its logits."""
     weight = np.random.default_rng(0).normal(size=(classes, 3, 1, 1)).astype(np.float32)
     makers = {
         "ArgMax": lambda source, out: helper.make_node("ArgMax", [source], [out], axis=axis, keepdims=0),
@@ -90,7 +90,7 @@ def test_logits_and_ids_of_any_type_are_taken(tail: tuple[str, ...]) -> None:
         (pointwise(5, size=(None, None)), "not one image tensor"),
         (pointwise(5, tail=("ArgMax",), axis=3), "over axis 3, not over the channels"),
         (pointwise(5, tail=("Relu", "Cast")), "come from Relu, not from an ArgMax"),
-        (pointwise(5, stride=8), r"are \[1, 5, 16, 16\], not one per class and pixel"),
+        (pointwise(5, stride=8), r"have shape \[1, 5, 16, 16\], not one per class and pixel"),
     ],
 )
 def test_what_does_not_label_pixels_is_refused(network_: ModelProto, complaint: str) -> None:

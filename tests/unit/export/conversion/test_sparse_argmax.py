@@ -13,7 +13,7 @@ from semseg_export.conversion.sparse_argmax import FACTORS, SIZES, SMALL, at_wor
 from semseg_export.runtime import Session
 
 Logits = npt.NDArray[np.float32]
-BRANCHES = ("ids_1", "ids_2", "ids_3", "ids_sparse")  # whole because of sizes or values; of mixed cells; of long lists; or sparse
+BRANCHES = ("ids_1", "ids_2", "ids_3", "ids_sparse")  # whole: sizes or values; many mixed cells; long lists. Or sparse.
 
 
 @dataclass
@@ -27,7 +27,7 @@ def as_model(graph: GraphProto) -> ModelProto:
 
 
 def marked(graph: GraphProto) -> None:
-    """Makes each branch that computes ids output its own number for all pixels instead."""
+    """Makes each branch of the graph output its own number instead of ids."""
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.type == attribute.GRAPH:
@@ -41,7 +41,7 @@ def marked(graph: GraphProto) -> None:
 
 @cache
 def sessions(factor: int) -> tuple[Session, Session, Session]:
-    """The decision; the same, but reporting its branch; and a graph that upsamples and compares all logits."""
+    """The decision; the same graph, reporting the branch that it took; and a graph that upsamples and compares all logits."""
     model, told = as_model(decision(factor)), as_model(decision(factor))
     checker.check_model(model, full_check=True)
     marked(told.graph)
@@ -55,7 +55,7 @@ def sessions(factor: int) -> tuple[Session, Session, Session]:
 
 
 def answer(logits: Logits, factor: int, size: tuple[int, int] | None = None) -> Answer:
-    """The ids and the branch taken. Fails the test unless the ids equal those from upsampling all logits."""
+    """The ids and the branch that computed them. Fails the test unless upsampling all logits gives the same ids."""
     number, height, width, classes = logits.shape
     full_height, full_width = size or (height * factor, width * factor)
     feeds = {SMALL: logits, SIZES: np.array([number, full_height, full_width, classes])}
@@ -66,7 +66,7 @@ def answer(logits: Logits, factor: int, size: tuple[int, int] | None = None) -> 
 
 
 def regions(seed: int, shape: tuple[int, int, int, int], patch: int = 8) -> Logits:
-    """Logits [N, h, w, C] like a trained network's: patches of one class each, and a little noise."""
+    """Logits [N, h, w, C] like those of a trained network: patches of one class each, with a little noise."""
     number, height, width, classes = shape
     random = np.random.default_rng(seed)
     coarse = random.integers(0, classes, (number, -(-height // patch), -(-width // patch)))
@@ -115,7 +115,7 @@ def test_of_equal_classes_the_first_wins() -> None:
     for value in (0, 1.7, -3e4):
         alike = np.full((1, 9, 12, 19), value, np.float32)
         assert (answer(alike, 8).ids == 0).all()
-    pairs = regions(3, (1, 24, 40, 19), 6).repeat(2, axis=3)  # each class twice
+    pairs = regions(3, (1, 24, 40, 19), 6).repeat(2, axis=3)  # every class appears twice
     found = answer(pairs, 8)
     assert found.branch == "ids_sparse"
     assert not (found.ids % 2).any()
@@ -123,7 +123,7 @@ def test_of_equal_classes_the_first_wins() -> None:
 
 @pytest.mark.parametrize("scale", [1e-38, 1e-20, 1, 1e6, 1e25])
 def test_a_lead_that_rounding_may_eat_is_not_relied_on(scale: float) -> None:
-    """Class 3 leads class 1 by a few units in the last place or less, in all corners or in some."""
+    """Class 3 leads class 1 by at most a few units in the last place, or is behind it, at some or all corners."""
     random = np.random.default_rng(1)
     logits = regions(4, (1, 40, 40, 9), 10)
     logits[..., 3] = logits.max(axis=3) + 1

@@ -99,8 +99,8 @@ def test_tensorrt_gets_nvidias_keys_and_takes_the_place_of_cuda(tmp_path: Path) 
         (Precision.FP32, None, Placement(None, Accelerator.CUDA), "an accelerator needs a GPU: add --device gpu"),
         (Precision.FP16, None, Placement(Device.CPU), "fp16 is for GPUs and slow on a CPU"),
         (Precision.INT8, Path("images"), Placement(Device.GPU), "int8 is for CPUs: use fp16"),
-        (Precision.INT8, None, Placement(), "about 50 images like the ones you will segment: pass their folder .* CALIBRATION="),
-        (Precision.FP32, Path("images"), Placement(), "calibration is for int8: add --precision int8"),
+        (Precision.INT8, None, Placement(), "about 50 images like those you will segment: pass their folder .* CALIBRATION="),
+        (Precision.FP32, Path("images"), Placement(), "calibration is only for int8: add --precision int8"),
     ],
 )
 def test_what_does_not_go_together_is_told(

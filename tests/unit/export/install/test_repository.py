@@ -124,7 +124,7 @@ def test_what_its_owner_set_stays_when_a_version_is_added(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("owned", "kept"),
     [
-        (triton.ModelDynamicBatching(), BATCHING),  # as earlier exports wrote it
+        (triton.ModelDynamicBatching(), BATCHING),  # written by earlier exports
         (triton.ModelDynamicBatching(preserve_ordering=True), triton.ModelDynamicBatching(preserve_ordering=True)),
         (None, None),
     ],
@@ -150,7 +150,7 @@ def test_onnxruntime_keeps_no_memory_for_each_shape_unless_the_owner_wants_it(
     install(tmp_path, "net", {"model.onnx": b"first"}, RECORD)
     network = config(tmp_path / "net_network")
     assert network.parameters["enable_mem_pattern"].string_value == "0"
-    network.parameters.clear()  # as earlier exports wrote it
+    network.parameters.clear()  # earlier exports wrote none
     if owned is not None:
         network.parameters["enable_mem_pattern"].string_value = owned
     (tmp_path / "net_network" / "config.pbtxt").write_text(text_format.MessageToString(network))
@@ -210,7 +210,7 @@ def test_a_change_that_was_killed_half_way_is_told_and_can_be_finished(tmp_path:
         (tmp_path / name / "config.pbtxt").write_bytes(older[name])
     for refused in (versions, prune):
         with pytest.raises(
-            RepositoryError, match=r"net in .* was changed only in part: make rollback MODEL=net VERSION=... \(available: 1, 2\)"
+            RepositoryError, match=r"net in .* was only partly changed: make rollback MODEL=net VERSION=... \(available: 1, 2\)"
         ):
             refused(tmp_path, "net")
     serve(tmp_path, "net", 2)

@@ -34,7 +34,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> ModelProto:
 
 
 def types(model: ModelProto) -> Callable[[str], int]:
-    """Maps a tensor's name to its ONNX type."""
+    """The ONNX type of each tensor, by the tensor's name."""
     inferred = onnx.shape_inference.infer_shapes(model)
     return {value.name: value.type.tensor_type.elem_type for value in inferred.graph.value_info}.__getitem__
 
@@ -70,7 +70,7 @@ def test_pixels_are_quantised_as_they_are_where_the_channels_are_normalised_alik
 
 
 def small(normalisation: Normalisation, first: str) -> ModelProto:
-    """A served graph with one operator and a convolution."""
+    """A served graph with the operator `first` before a convolution."""
     network = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["": 17]>
         network (float[n, 3, h, w] x) => (float[n, 4, h, w] logits) {{
             begun = {first} (x)
@@ -85,12 +85,12 @@ def small(normalisation: Normalisation, first: str) -> ModelProto:
     ("alpha", "beta", "first", "on_the_grid"),
     [
         (1 / 127.5, -1, "Identity", True),
-        (1 / 255, 0, "Identity", True),  # nothing is added
-        (1, -128, "Identity", True),  # nothing is multiplied
+        (1 / 255, 0, "Identity", True),  # no addition
+        (1, -128, "Identity", True),  # no multiplication
         (1, 0, "Identity", True),
         (-1, 255, "Identity", False),
         (1, 1, "Identity", False),
-        (1 / 127.5, -1, "AveragePool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]>", False),  # begins in fp32
+        (1 / 127.5, -1, "AveragePool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]>", False),  # the network begins in fp32
     ],
 )
 def test_networks_begin_on_the_grid_of_their_pixels_or_not(
@@ -159,6 +159,6 @@ def test_agreement_is_counted_over_all_pixels_and_the_classes_of_fp32() -> None:
     assert (found.images, found.equal, found.worst) == (2, 6 / 8, 0.5)
     assert found.miou == pytest.approx((5 / 6 + 1 / 3) / 2)
     with pytest.raises(
-        DisagreementError, match=r"in int8 only 75\.0000% of the pixels keep the class of fp32, less than 97%: .* FORCE=1"
+        DisagreementError, match=r"in int8 only 75\.0000% of the pixels keep their fp32 class, less than 97%: .* FORCE=1"
     ):
         fidelity.require(found, "int8")

@@ -9,7 +9,7 @@ from semseg_export.weights.architectures import architecture
 
 
 def size_of(network: paddle.nn.Layer) -> float:
-    """The number of parameters and statistics, in millions."""
+    """The number of parameters and running statistics, in millions."""
     return sum(int(np.prod(value.shape)) for value in network.state_dict().values()) / 1e6
 
 

@@ -62,20 +62,23 @@ def test_resize_has_paddlexs_meaning_and_defaults(tmp_path: Path, transform: str
 @pytest.mark.parametrize(
     ("transforms", "complaint"),
     [
-        ("[{type: ResizeByShort, short_size: 512}, {type: Normalize}]", "asks for ResizeByShort: only Normalize and Resize"),
-        ("[{type: Normalize}, {type: Normalize}]", "asks for Normalize more than once"),
-        ("[{type: Resize, target_size: [512, 512, 3]}]", r"target_size: \[512, 512, 3\]: write a number of pixels"),
-        ("[{type: Resize, target_size: 0}]", "target_size: 0: write a number"),
-        ("[{type: Resize, target_size: 512, keep_ratio: 1}]", "keep_ratio: 1: write true or false"),
-        ("[{type: Resize, target_size: 512, size_divisor: 0}]", "size_divisor: 0: write a positive number"),
-        ("[{type: Resize, target_size: 512, interp: RANDOM}]", "interp: RANDOM: write one of NEAREST"),
-        ("[{type: Resize, target_size: 512, scale: 2}]", "gives Resize scale"),
-        ("[{type: Normalize, scale: 1.0}]", "gives Normalize scale: only mean and std are supported"),
-        ("[{type: Normalize, mean: [0.5, 0.5]}]", r"mean: \[0.5, 0.5\]: write a number, or three"),
-        ("[{type: Normalize, std: high}]", "std: high: write a number"),
-        ("[{type: Normalize, std: 0}]", "a std of 0"),
-        ("Normalize", "has no list under Deploy: transforms:"),
-        ("[", "is not YAML"),
+        ("[{type: ResizeByShort, short_size: 512}, {type: Normalize}]", "lists ResizeByShort: only Normalize and Resize"),
+        ("[{type: Normalize}, {type: Normalize}]", "lists Normalize more than once"),
+        (
+            "[{type: Resize, target_size: [512, 512, 3]}]",
+            r"target_size of Resize to \[512, 512, 3\]: it must be a number of pixels",
+        ),
+        ("[{type: Resize, target_size: 0}]", "target_size of Resize to 0: it must be a number"),
+        ("[{type: Resize, target_size: 512, keep_ratio: 1}]", "keep_ratio of Resize to 1: it must be true or false"),
+        ("[{type: Resize, target_size: 512, size_divisor: 0}]", "size_divisor of Resize to 0: it must be a positive integer"),
+        ("[{type: Resize, target_size: 512, interp: RANDOM}]", "interp of Resize to RANDOM: it must be one of NEAREST"),
+        ("[{type: Resize, target_size: 512, scale: 2}]", "sets scale of Resize"),
+        ("[{type: Normalize, scale: 1.0}]", "sets scale of Normalize: only mean and std are supported"),
+        ("[{type: Normalize, mean: [0.5, 0.5]}]", r"mean of Normalize to \[0.5, 0.5\]: it must be a number, or three"),
+        ("[{type: Normalize, std: high}]", "std of Normalize to high: it must be a number"),
+        ("[{type: Normalize, std: 0}]", "a std of Normalize to 0"),
+        ("Normalize", "has no list of transforms under Deploy"),
+        ("[", "is not valid YAML"),
     ],
 )
 def test_what_cannot_be_served_is_refused_by_name(tmp_path: Path, transforms: str, complaint: str) -> None:
@@ -102,7 +105,7 @@ def test_a_hostile_description_is_refused_in_one_line(tmp_path: Path, content: s
     (tmp_path / "inference.json").touch()
     (tmp_path / "inference.pdiparams").touch()
     (tmp_path / "inference.yml").write_text(content)
-    with pytest.raises(DescriptionError, match="is not YAML") as refusal:
+    with pytest.raises(DescriptionError, match="is not valid YAML") as refusal:
         read_archive(tmp_path)
     assert str(refusal.value).isprintable()
     assert len(str(refusal.value)) < 500
@@ -111,5 +114,5 @@ def test_a_hostile_description_is_refused_in_one_line(tmp_path: Path, content: s
 def test_an_absent_description_is_said(tmp_path: Path) -> None:
     (tmp_path / "inference.pdmodel").touch()
     (tmp_path / "inference.pdiparams").touch()
-    with pytest.raises(DescriptionError, match=r"holds no inference\.yml"):
+    with pytest.raises(DescriptionError, match=r"has no inference\.yml"):
         read_archive(tmp_path)

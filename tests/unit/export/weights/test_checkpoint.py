@@ -55,7 +55,7 @@ def test_sliced_parameters_are_put_together(tmp_path: Path) -> None:
 
 
 class Call:
-    """Pickles to a call of `function`."""
+    """An object whose pickle calls `function`."""
 
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = (function, arguments)
@@ -106,7 +106,7 @@ def under_a_name(value: bytes) -> bytes:
 
 
 def state_of(values: Any, *state: Any) -> bytes:
-    """A pickled array with its state replaced."""
+    """A pickle of an array whose state is replaced with `state`."""
 
     class Forged:
         def __reduce__(self) -> Any:
@@ -200,5 +200,5 @@ def test_the_missing_the_unexpected_and_the_misshapen_are_named() -> None:
     told = str(failure.value)
     assert "10 missing: b, d0, d1, …" in told
     assert "1 unexpected: x;" in told
-    assert "1 misshapen: c [3] (not [3, 3])" in told
+    assert "1 with the wrong shape: c [3] (not [3, 3])" in told
     checkpoint.check(wanted, wanted, "SegFormer-B0")

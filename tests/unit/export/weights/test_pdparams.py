@@ -60,8 +60,8 @@ def test_weights_that_do_not_fit_are_refused_by_their_names(file: Path, tmp_path
     with pytest.raises(WeightsError) as failure:
         locate.find(NAME, str(tmp_path / "model.pdparams"), tmp_path, Silent())
     assert str(failure.value).startswith(
-        "the weights are not those of SeaFormer_tiny: 1 missing: linear_fuse._conv.weight;"
-        " 1 unexpected: extra.weight; 1 misshapen: cls_seg.bias [7] (not [5])"
+        "the weights do not fit SeaFormer_tiny: 1 missing: linear_fuse._conv.weight;"
+        " 1 unexpected: extra.weight; 1 with the wrong shape: cls_seg.bias [7] (not [5])"
     )
 
 
@@ -127,15 +127,15 @@ def test_the_files_beside_the_weights_tell_how_pixels_are_prepared(
     ("files", "complaint"),
     [
         ({"a.yml": "val_dataset:", "b.yaml": "val_dataset:"}, r"holds a\.yml and b\.yaml: keep only the one"),
-        ({"a.yml": "val_dataset: ["}, r"a\.yml is not YAML"),
+        ({"a.yml": "val_dataset: ["}, r"a\.yml is not valid YAML"),
         ({"a.yml": "_base_: ../nowhere.yml"}, r"a\.yml is based on .*/nowhere\.yml, which does not exist: create it"),
-        ({"a.yml": "_base_: a.yml\nval_dataset: {}"}, r"a\.yml is its own _base_"),
+        ({"a.yml": "_base_: a.yml\nval_dataset: {}"}, r"a\.yml inherits from itself: correct its _base_"),
         (
             {"a.yml": {"_base_": "b.yml", "val_dataset": {"_inherited_": False}}, "b.yml": "val_dataset: {transforms: []}"},
             "a.yml has no",
         ),
-        ({"a.yml": "val_dataset: 1"}, r"a\.yml has no val_dataset: transforms:"),
-        ({"inference.yml": "Deploy: 1"}, r"inference\.yml has no Deploy: transforms:"),
+        ({"a.yml": "val_dataset: 1"}, r"a\.yml has no transforms under val_dataset, which"),
+        ({"inference.yml": "Deploy: 1"}, r"inference\.yml has no transforms under Deploy, which"),
     ],
 )
 def test_a_configuration_that_tells_nothing_is_refused(tmp_path: Path, files: dict[str, object], complaint: str) -> None:
@@ -145,7 +145,7 @@ def test_a_configuration_that_tells_nothing_is_refused(tmp_path: Path, files: di
 
 
 def test_without_paddleseg_it_is_asked_for(file: Path, tmp_path: Path) -> None:
-    # Importing a module set to None fails, as if it were not installed.
+    # Importing a module that is None in sys.modules fails as if it were not installed.
     program = f"""
 import sys
 sys.modules["paddleseg"] = None
