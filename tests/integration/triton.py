@@ -62,6 +62,7 @@ def _wait_until_it_listens(port: int) -> None:
         with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
             return
         time.sleep(0.2)
+    raise AssertionError(f"nothing listens on port {port}")
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path, tls: Tls | None) -> None:

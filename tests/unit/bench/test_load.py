@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 
@@ -66,6 +67,19 @@ def test_the_answer_before_the_window_is_not_in_it() -> None:
     window, _ = closed_loop([clock.serve], [0], Plan(0.0, 4), clock)
     assert window.latencies == pytest.approx([SERVICE] * 4)
     assert window.first == 0.1
+
+
+def test_the_window_does_not_open_before_there_are_as_many_answers_as_clients() -> None:
+    calls = count(1)
+
+    def seven_answers(_: int) -> None:
+        if next(calls) > 7:
+            raise ConnectionError("gone")
+
+    window, _ = closed_loop([seven_answers] * 8, [0], Plan(60.0, 1000))
+    assert window.failures
+    assert window.total == 7
+    assert window.latencies == []
 
 
 def test_every_body_is_sent_and_its_first_answer_kept() -> None:
