@@ -1,13 +1,29 @@
-"""Paddle's own file names, and where a folder of weights keeps them."""
+"""The files that Paddle and its tools write, and where a folder of weights keeps them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-PROGRAMS = ("inference.json", "inference.pdmodel")  # the network: a PIR program, or one of the older kind
-PARAMETERS = "inference.pdiparams"
-DESCRIPTION = "inference.yml"  # how pixels are prepared
+PROGRAMS = (".json", ".pdmodel")  # the network: a PIR program, or one of the older kind
+PARAMETERS = ".pdiparams"  # beside the program, under the same name
+ONNX = ".onnx"  # the network already converted
+STEMS = ("inference", "model")  # PaddleX's and PaddleSeg's names
+DESCRIPTIONS = ("inference.yml", "deploy.yaml", "model.yml")  # how pixels are prepared: PaddleX, PaddleSeg, PaddleX 2
+CLASSES = "classes.txt"  # the user's own: class names, one per line
 TRAINED = ".pdparams"  # the suffix of trained weights
+
+
+def network_files(folder: Path) -> list[Path]:
+    """The networks in `folder`: programs with parameters, ONNX files, then programs without parameters. Usual names come first.
+
+    The same network may be there in several formats. Raises OSError.
+    """
+    usual = [folder / (stem + suffix) for stem in STEMS for suffix in (*PROGRAMS, ONNX)]
+    others = sorted(file for file in folder.iterdir() if file.suffix in (*PROGRAMS, ONNX) and file not in usual)
+    files = [file for file in (*usual, *others) if file.is_file()]
+    programs = [file for file in files if file.suffix != ONNX and file.with_suffix(PARAMETERS).is_file()]
+    onnx = [file for file in files if file.suffix == ONNX]
+    return [*programs, *onnx, *(file for file in usual if file in files and file not in (*programs, *onnx))]
 
 
 def network_folder(folder: Path) -> Path | None:
@@ -16,4 +32,4 @@ def network_folder(folder: Path) -> Path | None:
     Official archives hold a single folder at the top level. Raises OSError.
     """
     candidates = [folder, *sorted(entry for entry in folder.iterdir() if entry.is_dir())]
-    return next((each for each in candidates if any((each / program).is_file() for program in PROGRAMS)), None)
+    return next((each for each in candidates if network_files(each)), None)

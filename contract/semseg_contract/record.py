@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelParameter
 
 from .palette import Colour
-from .resize import Resize
+from .transforms import Preparation
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Memory:
 
     @property
     def slope(self) -> float:
-        """Bytes per megapixel, where the peaks grow fastest."""
-        return max((above - below) / (b - a) for (a, below), (b, above) in pairwise(self.peaks))
+        """Bytes per megapixel, where the peaks grow fastest; 0 if there is only one, because all images have one size."""
+        return max(((above - below) / (b - a) for (a, below), (b, above) in pairwise(self.peaks)), default=0.0)
 
     def at(self, megapixels: float) -> float:
         """The peak bytes for one image of that size."""
@@ -50,12 +50,13 @@ class ModelRecord:
     source_sha256: str | None = None
     converter: str | None = None
     exported_at: str | None = None
+    reference: str | None = None
     agreement: float | None = None
     comparison: list[dict[str, float | None]] | None = None
     precision: str | None = None
     fidelity: dict[str, float] | None = None
     calibration: dict[str, str | int] | None = None
-    resize: Resize | None = None
+    preparation: Preparation | None = None
     folder_sha256: str | None = None
 
     @classmethod
@@ -92,11 +93,6 @@ def _palette(text: str) -> tuple[Colour, ...]:
     return tuple((red, green, blue) for red, green, blue in json.loads(text))
 
 
-def _resize(text: str) -> Resize:
-    told = json.loads(text)
-    return Resize(**{**told, "target_size": tuple(told["target_size"])})
-
-
 _FORMS = {
     "class_names": _Form(lambda names: json.dumps(names, ensure_ascii=False), lambda text: tuple(json.loads(text))),
     "palette": _Form(json.dumps, _palette),
@@ -106,5 +102,5 @@ _FORMS = {
     "comparison": _Form(json.dumps, json.loads),
     "fidelity": _Form(json.dumps, json.loads),
     "calibration": _Form(json.dumps, json.loads),
-    "resize": _Form(lambda resize: json.dumps(asdict(resize)), _resize),
+    "preparation": _Form(Preparation.write, Preparation.read),
 }

@@ -56,8 +56,9 @@ def command(
     weights: Annotated[
         str | None,
         typer.Option(
-            metavar="FOLDER|TAR|PDPARAMS|URL",
-            help="Inference archive (folder or .tar), trained .pdparams, or a URL of either. Default: MODEL's official archive.",
+            metavar="FOLDER|TAR|ONNX|PDPARAMS|URL",
+            help="Exported network (folder or .tar; inference.yml, deploy.yaml or model.yml says how pixels are prepared), .onnx beside"
+            " such a file, trained .pdparams, or a URL of a .tar or .pdparams. Default: MODEL's official archive.",
         ),
     ] = None,
     architecture: Annotated[
@@ -67,9 +68,23 @@ def command(
     repository: Annotated[Path, typer.Option(help="Model repository to install into.", file_okay=False)] = Path(
         "model_repository"
     ),
-    threshold: Annotated[
+    agreement: Annotated[
         float, typer.Option(min=0, max=1, help="Minimum share of pixels whose class must match Paddle's.")
     ] = 0.999,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Images like those you will segment, to compare with Paddle on, besides random ones.",
+            show_default=False,
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="For a network of one channel: pixels with higher scores are foreground, class 1.",
+            show_default="0.5 behind a sigmoid, else 0",
+        ),
+    ] = None,
     classes: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="File of class names, one per line. Default: those of MODEL's data set."),
@@ -99,21 +114,21 @@ def command(
 ) -> None:
     """Convert a Paddle segmentation network to ONNX, compare it with Paddle, and install it for Triton."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if model == ALL and (weights or architecture or classes):
+    if model == ALL and (weights or architecture or classes or threshold is not None):
         raise typer.BadParameter(
-            f"{ALL} exports official weights only: to pass weights, classes or an architecture, name one model"
+            f"{ALL} exports official weights only: to pass weights, classes, a threshold or an architecture, name one model"
         )
     half = precision is Precision.FP16
     placement = Placement(device or (Device.GPU if half else None), accelerator, half)
     try:
-        options = ExportOptions(repository, threshold, memory, precision, calibration, force, placement)
+        options = ExportOptions(repository, agreement, memory, precision, calibration, force, placement, images)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     try:
         if model == ALL:
             _export_all(options)
         else:
-            _export(Request(model, weights or None, architecture, classes, folder_sha256), options)
+            _export(Request(model, weights or None, architecture, classes, folder_sha256, threshold), options)
     except ModuleNotFoundError as error:
         complaints.print(
             f"[bold red]Export failed:[/] {error.name} is not installed here. Paddle and its converter need their own"

@@ -67,11 +67,14 @@ class ConsoleReporter:
         """`text` may contain rich's markup."""
         self.console.print(text, highlight=False, soft_wrap=True)
 
-    def agreement(self, agreements: list[Agreement]) -> None:
+    def warn(self, text: str) -> None:
+        self.note(f"[yellow]![/] {escape(text)}")
+
+    def agreement(self, agreements: list[Agreement], runner: str) -> None:
         rows = Table(
-            title="Agreement with Paddle",
+            title=f"Agreement with {runner}",
             box=box.SIMPLE_HEAD,
-            caption="margin: where classes differ, the largest gap between the two in Paddle's logits",
+            caption="margin: where classes differ, the largest gap between the two in the reference's logits",
         )
         for heading in ("size", "batch", "classes", "differing", "equal", "logit error", "logit range", "margin"):
             rows.add_column(heading, justify="right", no_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -11,16 +11,20 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from onnx import ModelProto
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from semseg_contract.limits import MEGAPIXEL
 from semseg_contract.names import ANY_DEVICE, CONFIG, CPU_ONLY, network_of, plain_name
+from semseg_contract.paddle_files import ONNX
 from semseg_contract.palette import palette
 from semseg_contract.record import Memory, ModelRecord
+from semseg_contract.transforms import Preparation, ToFloat
 
-from .checks import memory, parity
+from .checks import memory, parity, sizes
 from .checks.parity import Agreement
 from .conversion import convert, graph
 from .conversion.cpu_layout import laid_out
+from .conversion.graph import Served
 from .install import repository
 from .install.configuration import network_config
 from .options import ExportOptions, Precision, Request
@@ -39,8 +43,11 @@ class Reporter(Protocol):
 
     def note(self, text: str) -> None: ...
 
-    def agreement(self, agreements: list[Agreement]) -> None:
-        """Show how well the network agrees with Paddle."""
+    def warn(self, text: str) -> None:
+        """Show what the user should know, plain text."""
+
+    def agreement(self, agreements: list[Agreement], runner: str) -> None:
+        """Show how well the network agrees with what `runner` computes."""
 
     def fidelity(self, fidelity: Fidelity, precision: str) -> None:
         """Show how well the network in `precision` agrees with its fp32 version."""
@@ -57,11 +64,13 @@ class Installed:
 
 @dataclass(frozen=True)
 class _Network:
-    """The served graphs, uint8 pixels to uint8 ids: one for any device and, for some networks, a faster one for the CPU."""
+    """The served graphs, pixels to uint8 ids: one for any device and, for some networks, a faster one for the CPU."""
 
+    served: Served
     model: ModelProto
     cpu_model: ModelProto | None
     class_names: list[str]
+    preparation: Preparation
 
     def files(self) -> dict[str, bytes]:
         models = {ANY_DEVICE: self.model, CPU_ONLY: self.cpu_model}
@@ -83,14 +92,15 @@ def export(request: Request, options: ExportOptions, reporter: Reporter) -> Inst
         agreements = _compare(network, weights, workspace, options, reporter)
         lowered = None
         if options.precision is not Precision.FP32:
-            lowered = _lower(network, weights, images, workspace, options, reporter)
-            network = _Network(lowered.model, lowered.cpu_model, network.class_names)
+            lowered = _lower(network, images, workspace, options, reporter)
+            network = replace(network, model=lowered.model, cpu_model=lowered.cpu_model)
         files = network.files()
         served = _served_file(name, files, options)
-        measured, limit = _measure(files[served], weights, workspace, options, reporter)
+        measured, limit = _measure(files[served], network, workspace, options, reporter)
         record = _record(request, weights, network, agreements, lowered, measured, limit, options)
         with reporter.step("Installation") as step:
-            number = repository.install(options.repository, name, files, record, options.placement)
+            batch = network.served.max_batch_size
+            number = repository.install(options.repository, name, files, record, options.placement, batch)
             file = options.repository / network_of(name) / str(number) / served
             step.done = f"{file}, {len(files[served]) / 1e6:.1f} MB"
     return Installed(name, number, parity.lowest(agreements))
@@ -111,33 +121,52 @@ def _locate(model: str, request: Request, workspace: Path, reporter: Reporter) -
             else "no inference.yml: pixels prepared as for PaddleX's own networks"
         )
         step.done = f"{weights.source} (SHA-256 {weights.sha256[:12]}…), {pixels}"
+    for note in weights.archive.notes:
+        reporter.warn(note)
     return weights
 
 
 def _convert(model: str, request: Request, weights: Weights, workspace: Path, reporter: Reporter) -> _Network:
+    archive = weights.archive
     with reporter.step("Conversion") as step:
-        converted = convert.to_onnx(weights.archive, workspace)
-        step.done = f"{weights.archive.program.name} to ONNX, {len(converted.graph.node)} nodes"
+        converted = convert.to_onnx(archive, workspace)
+        how = "as it is" if archive.program.suffix == ONNX else "to ONNX"
+        step.done = f"{archive.program.name} {how}, {len(converted.graph.node)} nodes"
     with reporter.step("Graph") as step:
-        served, count = graph.served_graph(converted, weights.archive.normalisation)
+        floats = ToFloat() in archive.steps
+        served = graph.served_graph(converted, archive.normalisation, floats=floats, threshold=request.threshold)
+        preparation, notes = sizes.fitted(served, archive)
+        count = served.scores.classes
         trained_as = model if request.weights or not request.architecture else request.architecture
-        names = classes.class_names(trained_as, count, request.classes)
-        step.done = f"uint8 pixels to uint8 ids, {count} classes, {len(served.graph.node)} nodes"
-        return _Network(served, laid_out(served), names)
+        names = classes.class_names(trained_as, count, request.classes or archive.classes, archive.labels)
+        kind = "float32" if floats else "uint8"
+        step.done = f"{kind} pixels to uint8 ids, {count} classes, {len(served.model.graph.node)} nodes"
+    for note in (*served.scores.notes, *notes):
+        reporter.warn(note)
+    return _Network(served, served.model, laid_out(served.model), names, preparation)
 
 
 def _compare(network: _Network, weights: Weights, workspace: Path, options: ExportOptions, reporter: Reporter) -> list[Agreement]:
+    archive, preparation = weights.archive, network.preparation
+    runner = parity.called(archive)
     with reporter.step("Comparison") as step:
-        agreements = parity.measure(network.model, weights.archive, workspace, network.cpu_model)
-        step.done = f"at least {parity.lowest(agreements):.4%} of pixels match Paddle"
-    reporter.agreement(agreements)
-    parity.require(agreements, options.threshold)
+        images = [] if options.images is None else calibration.some(options.images, preparation, options.repository)
+        agreements = parity.measure(network.served, archive, preparation, workspace, network.cpu_model, images)
+        step.done = f"at least {parity.lowest(agreements):.4%} of pixels match {runner}"
+    reporter.agreement(agreements, runner)
+    parity.require(agreements, options.agreement, runner)
+    if archive.runner != "Paddle":
+        reporter.warn(f"not compared with Paddle, because its program is not beside {archive.program.name}")
+    if parity.uniform(agreements):
+        reporter.warn(
+            f"{runner} sees a single class in every image of the comparison: only the logits prove that the exported network is the"
+            " same. Pass a folder of your own images with IMAGES= (--images)"
+        )
     return agreements
 
 
 def _lower(
     network: _Network,
-    weights: Weights,
     images: tuple[calibration.Images, calibration.Images] | None,
     workspace: Path,
     options: ExportOptions,
@@ -147,9 +176,10 @@ def _lower(
     precision = options.precision.value
     with reporter.step("Precision") as step:
         if images is None:
-            lowered = lowering.to_half(network.model)
+            shapes = parity.possible(parity.SHAPES, network.preparation, network.served.max_batch_size)
+            lowered = lowering.to_half(network.model, shapes)
         else:
-            prepare = calibration.preparation(weights.archive.resize, options.repository)
+            prepare = calibration.preparing(network.preparation, options.repository)
             lowered = lowering.to_int8(network.model, images, prepare, workspace, step)
         step.done = f"{precision}, {lowered.fidelity.equal:.4%} of pixels match fp32"
     reporter.fidelity(lowered.fidelity, precision)
@@ -161,16 +191,22 @@ def _lower(
 def _served_file(name: str, files: dict[str, bytes], options: ExportOptions) -> str:
     """The file that Triton will load. If the owner configured one not in `files`, `model.onnx`, which takes as much memory."""
     present = options.repository / network_of(name) / CONFIG
-    chosen = network_config(name, 1, files, options.placement, present).default_model_filename
+    ensemble = ModelConfig(name=name)
+    chosen = network_config(ensemble, 1, files, options.placement, present).default_model_filename
     return chosen if chosen in files else ANY_DEVICE
 
 
-def _measure(served: bytes, weights: Weights, workspace: Path, options: ExportOptions, reporter: Reporter) -> tuple[Memory, int]:
+def _measure(served: bytes, network: _Network, workspace: Path, options: ExportOptions, reporter: Reporter) -> tuple[Memory, int]:
     """The network's memory use, and the largest image that the memory limit allows, in megapixels."""
     with reporter.step("Memory") as step:
-        measured = memory.measure(served, workspace)
-        limit = memory.limit(measured, options.memory * 1e9, weights.archive.resize)
-        step.done = f"{measured.slope / 1e9:.2g} GB per megapixel: {options.memory:g} GB allow images of up to {limit} megapixels"
+        measured = memory.measure(served, workspace, network.preparation)
+        limit = memory.limit(measured, options.memory * 1e9, network.preparation)
+        fixed = network.preparation.fixed
+        step.done = (
+            f"{measured.slope / 1e9:.2g} GB per megapixel: {options.memory:g} GB allow images of up to {limit} megapixels"
+            if fixed is None
+            else f"{measured.at(1) / 1e9:.2g} GB for images of {fixed[0]}x{fixed[1]}"
+        )
     return measured, limit
 
 
@@ -191,13 +227,14 @@ def _record(
         memory=measured,
         source=weights.source,
         source_sha256=weights.sha256,
-        converter=f"paddle2onnx {version('paddle2onnx')}",
+        converter=None if weights.archive.program.suffix == ONNX else f"paddle2onnx {version('paddle2onnx')}",
         exported_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        reference=parity.called(weights.archive),
         agreement=parity.lowest(agreements),
         comparison=[asdict(each) for each in agreements],
         precision=options.precision.value,
         fidelity=None if lowered is None else asdict(lowered.fidelity),
         calibration=None if lowered is None else lowered.calibration,
-        resize=weights.archive.resize,
+        preparation=None if network.preparation == Preparation() else network.preparation,
         folder_sha256=request.folder_sha256,
     )

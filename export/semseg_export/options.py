@@ -20,6 +20,7 @@ class Request:
     """What to export: the name to serve it under, and its weights (default: PaddleX's official ones).
 
     `architecture` is PaddleX's name for the network, if it is not `model`. `classes` is a file of class names, one per line.
+    `threshold` is for a network of one channel: pixels with higher scores are foreground.
     """
 
     model: str
@@ -27,22 +28,25 @@ class Request:
     architecture: str | None = None
     classes: Path | None = None
     folder_sha256: str | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How to export. `threshold` is the minimum share of pixels, 0 to 1, that must match Paddle; `memory` is in GB.
+    """How to export. `agreement` is the minimum share of pixels, 0 to 1, that must match Paddle; `memory` is in GB; `images` is a
+    folder of images to compare on, too.
 
     Raises ValueError if options contradict each other; its message says what to do.
     """
 
     repository: Path
-    threshold: float
+    agreement: float
     memory: float
     precision: Precision
     calibration: Path | None
     force: bool
     placement: Placement
+    images: Path | None = None
 
     def __post_init__(self) -> None:
         device = self.placement.device

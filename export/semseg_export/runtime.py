@@ -23,15 +23,19 @@ FAILURES = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.NotImpl
 class Session:
     """Raises GraphError if ONNX Runtime cannot load or run the graph."""
 
-    def __init__(self, model: ModelProto | Path) -> None:
+    def __init__(self, model: ModelProto | Path, *, optimised: bool = True) -> None:
         options = ort.SessionOptions()
-        options.log_severity_level = 3  # it warns about every unused constant
+        if not optimised:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 4  # it warns about every unused constant, and prints every error, which also becomes an exception
         try:
             graph = model if isinstance(model, Path) else model.SerializeToString()
             self.session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except FAILURES as error:
             raise GraphError(f"ONNX Runtime cannot load the converted network: {line(error)}") from error
-        self.entry, *self.lanes = (entry.name for entry in self.session.get_inputs())
+        entry, *lanes = self.session.get_inputs()
+        self.entry, self.kind = entry.name, np.uint8 if entry.type == "tensor(uint8)" else np.float32
+        self.lanes = [lane.name for lane in lanes]
 
     def run(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The first output."""
@@ -41,7 +45,7 @@ class Session:
         """Every output."""
         lanes = {name: np.zeros((len(image), 1), np.int8) for name in self.lanes}
         try:
-            outputs: list[npt.NDArray[Any]] = self.session.run(None, {self.entry: image, **lanes})
+            outputs: list[npt.NDArray[Any]] = self.session.run(None, {self.entry: image.astype(self.kind, copy=False), **lanes})
         except FAILURES as error:
             raise GraphError(f"ONNX Runtime cannot run the network on {list(image.shape)}: {line(error)}") from error
         return outputs

@@ -213,7 +213,7 @@ def described(config: ModelConfig, version: str, network: ModelConfig | None = N
         converter=record.converter,
         exported_at=record.exported_at,
         agreement=record.agreement,
-        target_size=record.resize.target_size if record.resize else None,
+        target_size=record.preparation.target_size if record.preparation else None,
         concurrency=concurrency(network or ModelConfig()),
     )
 

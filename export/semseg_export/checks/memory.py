@@ -11,13 +11,13 @@ from pathlib import Path
 
 from semseg_contract.limits import MEGAPIXEL, SIZES
 from semseg_contract.record import Memory
-from semseg_contract.resize import Resize
+from semseg_contract.transforms import Preparation
 
 from ..errors import MemoryBudgetError
 from ..paddle_process import run_module
 
 
-def measure(network: bytes, workspace: Path) -> Memory:
+def measure(network: bytes, workspace: Path, preparation: Preparation = Preparation()) -> Memory:
     """Measure, in a separate process, the most memory that `network`, the serialised served graph, can take.
 
     Raises ConversionError.
@@ -28,14 +28,15 @@ def measure(network: bytes, workspace: Path) -> Memory:
 
     model, found = workspace / "model.onnx", workspace / "memory.json"
     model.write_bytes(at_worst(ModelProto.FromString(network)).SerializeToString())
-    run_module("semseg_export.workers.memory_probe", [model, found], "running the network on ONNX Runtime")
+    fixed = [f"{preparation.fixed[1]}x{preparation.fixed[0]}"] if preparation.fixed else []
+    run_module("semseg_export.workers.memory_probe", [model, found, *fixed], "running the network on ONNX Runtime")
     return Memory(**json.loads(found.read_text()))
 
 
-def limit(memory: Memory, budget: float, resize: Resize | None = None) -> int:
+def limit(memory: Memory, budget: float, preparation: Preparation = Preparation()) -> int:
     """The largest of SIZES, in megapixels, for which `budget` bytes are enough.
 
-    Raises MemoryBudgetError if none fits, or if the network's own `resize` makes larger images.
+    Raises MemoryBudgetError if none fits, or if the network's own `preparation` makes larger images of small ones.
     """
     fitting = [each for each in SIZES if memory.at(each) <= budget]
     if not fitting:
@@ -43,9 +44,10 @@ def limit(memory: Memory, budget: float, resize: Resize | None = None) -> int:
             f"the network takes {memory.at(1) / 1e9:.1f} GB for an image of one megapixel, more than the {budget / 1e9:g} GB"
             " allowed: allow more with MEMORY= (--memory)"
         )
-    if resize is not None and resize.most_pixels > fitting[-1] * MEGAPIXEL:
+    width, height = preparation.target_size or (0, 0)
+    if width * height > fitting[-1] * MEGAPIXEL:
         raise MemoryBudgetError(
-            f"the network's own Resize makes images of up to {resize.most_pixels / MEGAPIXEL:.1f} megapixels, but"
+            f"the network's own Resize makes images of up to {width * height / MEGAPIXEL:.1f} megapixels, but"
             f" {budget / 1e9:g} GB are enough for {fitting[-1]}: allow more with MEMORY= (--memory)"
         )
     return fitting[-1]

@@ -1,17 +1,23 @@
-"""Compares the finished graph on ONNX Runtime with Paddle's own inference, on the same pixels."""
+"""Compares the finished graph on ONNX Runtime with Paddle's own inference, on the same pixels.
+
+Without Paddle's program, an ONNX file is compared with itself as it was before the export changed it.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
-from ..conversion.graph import deciding
+from semseg_contract.transforms import Preparation
+
+from ..conversion.graph import Served, deciding
 from ..errors import DisagreementError
 from ..paddle_process import run_module
 from ..runtime import Session
@@ -20,6 +26,8 @@ from ..weights.archive import Archive
 
 # PP-LiteSeg pools the image, halved five times, into 4 bins. These divide 8x16 and 32x64 evenly, but not 11x14 and 10x13.
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512), (1, 1024, 2048))
+CANDIDATE: tuple[Shape, ...] = ((1, 128, 256),)
+CANDIDATES = 8  # random images from which those with most classes are chosen
 NEAR = 0.01  # times the logits' spread; rounding cannot swap classes whose logits in Paddle differ by more
 
 
@@ -52,28 +60,54 @@ class Agreement:
 
 
 def measure(
-    model: ModelProto, archive: Archive, workspace: Path, cpu_model: ModelProto | None = None, shapes: tuple[Shape, ...] = ()
+    served: Served,
+    archive: Archive,
+    preparation: Preparation,
+    workspace: Path,
+    cpu_model: ModelProto | None = None,
+    images: Sequence[npt.NDArray[Any]] = (),
 ) -> list[Agreement]:
-    """Compare `model` with Paddle on smooth random images of each of `shapes`, or of SHAPES.
+    """Compare the served graph with Paddle on smooth random images, at sizes that can occur, and on `images`, [1, H, W, 3].
 
     `cpu_model` is the same network laid out for the CPU. Raises ConversionError, and DisagreementError if its ids differ.
     """
-    shapes = shapes or SHAPES
-    files = [workspace / f"pixels_{index}.npy" for index in range(len(shapes))]
-    for seed, (file, shape) in enumerate(zip(files, shapes, strict=True)):
-        np.save(file, smooth_pixels(seed, shape))
+    shapes = possible(SHAPES, preparation, served.max_batch_size)
+    seeds = telling_seeds(served.model, possible(CANDIDATE, preparation, 1)[0], len(shapes))
+    pixels = [*map(smooth_pixels, seeds, shapes), *images]
+    files = [workspace / f"pixels_{index}.npy" for index in range(len(pixels))]
+    for file, each in zip(files, pixels, strict=True):
+        np.save(file, each)
+    del pixels
     answers = workspace / "answers"
+    program = archive.reference
+    threshold = [] if served.scores.threshold is None else ["--threshold", str(served.scores.threshold)]
     run_module(
         "semseg_export.workers.reference",
-        [archive.program.parent, *files, "--out", answers, "--logits"],
-        f"running {archive.program.name} with Paddle",
+        [program, *files, "--out", answers, "--logits", *threshold],
+        f"running {program.name} with {archive.runner}",
     )
     # One session at a time, because each keeps the memory of its largest image.
-    ids = answers_of(model, (np.load(file) for file in files))
+    ids = answers_of(served.model, (np.load(file) for file in files))
     if cpu_model is not None:
         require_same(ids, answers_of(cpu_model, (np.load(file) for file in files)))
-    logits = Session(deciding(model))
+    logits = Session(deciding(served.model))
     return [_compare(found, logits, np.load(file), answers / file.stem) for found, file in zip(ids, files, strict=True)]
+
+
+def possible(shapes: Iterable[Shape], preparation: Preparation, most: int) -> list[Shape]:
+    """What the preparation makes of images of these shapes, each once; batches have `most` images at most."""
+    prepared = ((min(batch, most), *reversed(preparation.size(width, height))) for batch, height, width in shapes)
+    return list(dict.fromkeys((batch, height, width) for batch, height, width in prepared))
+
+
+def telling_seeds(model: ModelProto, shape: Shape, count: int) -> list[int]:
+    """Seeds of smooth random images, ordered by the number of classes that the network finds in them, most first.
+
+    Images with a single class tell little about a network.
+    """
+    session = Session(model)
+    classes = {seed: len(np.unique(session.run(smooth_pixels(seed, shape)))) for seed in range(max(CANDIDATES, count))}
+    return sorted(classes, key=lambda seed: -classes[seed])[:count]
 
 
 def answers_of(model: ModelProto, images: Iterable[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.uint8]]:
@@ -103,6 +137,8 @@ def _compare(ids: npt.NDArray[np.uint8], logits: Session, pixels: npt.NDArray[np
         return counted
     # At 2048x1024 the logits of 150 classes are 1.3 GB, so Paddle's stay on disk.
     wanted, found = np.load(paddle, mmap_mode="r"), logits.run(pixels)
+    if wanted.shape != found.shape:
+        return counted
     largest = max(float(abs(a - b).max()) for a, b in zip(_planes(found), _planes(wanted), strict=True))
     spread = max(float(plane.max()) for plane in _planes(wanted)) - min(float(plane.min()) for plane in _planes(wanted))
     return replace(counted, logits=largest, spread=spread, margin=largest_margin(wanted, ids, different))
@@ -124,16 +160,22 @@ def largest_margin(logits: npt.NDArray[np.float32], ids: npt.NDArray[np.uint8], 
     return float((there.max(axis=1) - there[np.arange(len(there)), ids[different]]).max())
 
 
+def called(archive: Archive) -> str:
+    """The name of the reference in messages and in the model's record."""
+    return "Paddle" if archive.runner == "Paddle" else "the ONNX file itself"
+
+
 def lowest(agreements: list[Agreement]) -> float:
     return min(agreement.share for agreement in agreements)
 
 
-def require(agreements: list[Agreement], threshold: float) -> None:
-    """Raises DisagreementError if a batch's share of equal pixels is below `threshold` or a differing pixel is no near-tie."""
+def require(agreements: list[Agreement], threshold: float, program: str = "Paddle") -> None:
+    """Raises DisagreementError if a batch's share of equal pixels is below `threshold`, if a differing pixel is no near-tie, or if
+    the comparison proves nothing."""
     if lowest(agreements) < threshold:
         raise DisagreementError(
-            f"the exported network agrees with Paddle on only {lowest(agreements):.4%} of the pixels, less than"
-            f" {threshold:.4%}: nothing was installed. If that is good enough for you, lower --threshold"
+            f"the exported network agrees with {program} on only {lowest(agreements):.4%} of the pixels, less than"
+            f" {threshold:.4%}: nothing was installed. If that is good enough for you, lower --agreement"
         )
     for a in agreements:
         if a.logits is not None and not math.isfinite(a.logits):
@@ -142,6 +184,23 @@ def require(agreements: list[Agreement], threshold: float) -> None:
             )
         if not a.rounding:
             raise DisagreementError(
-                f"a pixel of a {a.width}x{a.height} image got a class whose logit in Paddle is {a.margin:.3g} below the highest,"
+                f"a pixel of a {a.width}x{a.height} image got a class whose logit in {program} is {a.margin:.3g} below the highest,"
                 f" where the logits span {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
+            )
+    if uniform(agreements):
+        _require_equal_logits(agreements, program)
+
+
+def uniform(agreements: list[Agreement]) -> bool:
+    """Whether each image has a single class everywhere, so that the ids prove little."""
+    return all(a.classes == 1 for a in agreements)
+
+
+def _require_equal_logits(agreements: list[Agreement], program: str) -> None:
+    for a in agreements:
+        if a.logits is None or a.spread is None or a.logits > NEAR * a.spread:
+            how = "there are no logits to compare" if a.logits is None else f"the logits differ by up to {a.logits:.3g}"
+            raise DisagreementError(
+                f"{program} sees a single class in every image of the comparison, and {how}, so it proves nothing: nothing was"
+                " installed. Pass a folder of your own images in which it sees several, with IMAGES= (--images)"
             )

@@ -1,20 +1,32 @@
-"""Paddle to ONNX: runs the converter in a child process, then checks for its known mistakes."""
+"""Paddle to ONNX: runs the converter in a child process, then checks for its known mistakes. Takes ONNX files, too."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import onnx
-from onnx import ModelProto, NodeProto
+from google.protobuf.message import DecodeError
+from onnx import ModelProto, NodeProto, version_converter
 
-from ..errors import ConversionError
+from semseg_contract.paddle_files import ONNX
+
+from ..errors import ConversionError, printable
 from ..paddle_process import run_module
 from ..weights.archive import Archive
 from . import pools
 
+OPSET = 17
+LEAST_OPSET = 13  # the nodes that the export adds are written as of then
+IR_VERSION = 10  # the newest that the ONNX Runtime in the Triton of 2024 reads
+
 
 def to_onnx(archive: Archive, workspace: Path) -> ModelProto:
-    """The network as ONNX: float32 [N, 3, H, W] in, batch, height and width dynamic. Raises ConversionError."""
+    """The network as ONNX: float32 [N, 3, H, W] in, batch, height and width dynamic unless they are fixed in the archive.
+
+    Raises ConversionError.
+    """
+    if archive.program.suffix == ONNX:
+        return _loaded(archive)
     doing = f"converting {archive.program.name} with Paddle2ONNX"
     run_module("semseg_export.workers.converter", [archive.program, archive.parameters, workspace], doing)
     written = workspace / "network.onnx"
@@ -26,10 +38,32 @@ def to_onnx(archive: Archive, workspace: Path) -> ModelProto:
     return model
 
 
+def _loaded(archive: Archive) -> ModelProto:
+    """A network that is ONNX already, in a version that the graph work and Triton's ONNX Runtime can read."""
+    file = archive.program
+    try:
+        model = onnx.load(file)
+    except (DecodeError, OSError, onnx.checker.ValidationError) as error:
+        raise ConversionError(f"{file.name} is not a complete ONNX file ({printable(str(error))}): convert the network again") from error
+    _check(model, archive)
+    version = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
+    if version < LEAST_OPSET:
+        try:
+            model = version_converter.convert_version(model, OPSET)
+        except (RuntimeError, ValueError) as error:
+            raise ConversionError(
+                f"{file.name} has opset {version}, and cannot be brought to {OPSET} ({printable(str(error))}): convert the network again"
+            ) from error
+    model.ir_version = min(model.ir_version, IR_VERSION)
+    return model
+
+
 def _check(model: ModelProto, archive: Archive) -> None:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
+        if archive.program.suffix == ONNX:
+            raise ConversionError(f"{archive.program.name} holds an invalid graph: convert the network again", str(error)) from error
         reason = f"perhaps because {archive.parameters.name} is cut off or belongs to another network"
         raise ConversionError(f"Paddle2ONNX wrote an invalid graph, {reason}", str(error)) from error
     for node in model.graph.node:

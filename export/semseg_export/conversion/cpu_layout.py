@@ -17,7 +17,8 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from semseg_contract.tensors import IDS
 
 from ..runtime import Session
-from .graph import DECISION, PROBE, makers
+from .graph import DECISION
+from .scores import PROBE, makers
 from .sparse_argmax import FACTORS, SIZES, SMALL
 from .sparse_argmax import decision as sparse_decision
 
@@ -89,9 +90,10 @@ def _factor(served: ModelProto, resize: NodeProto, given: int) -> int | None:
     probe.CopyFrom(served)
     del probe.graph.output[:]
     probe.graph.output.append(helper.make_tensor_value_info(resize.input[0], TensorProto.FLOAT, None))
-    _, classes, height, width = Session(probe).run(np.zeros((1, PROBE, PROBE, 3), np.uint8)).shape
-    fits = classes > 1 and height == width and PROBE % height == 0 and PROBE // height in FACTORS
-    return PROBE // height if fits else None
+    rows, columns = (dim.dim_value or PROBE for dim in served.graph.input[0].type.tensor_type.shape.dim[1:3])
+    _, classes, height, width = Session(probe).run(np.zeros((1, rows, columns, 3), np.uint8)).shape
+    fits = classes > 1 and (height * (columns // width), columns % width) == (rows, 0) and columns // width in FACTORS
+    return columns // width if fits else None
 
 
 def _is_linear(node: NodeProto) -> bool:

@@ -1,6 +1,6 @@
-"""The served graph: `pixels` uint8 RGB [N, H, W, 3] in, `ids` uint8 [N, H, W] out.
+"""The served graph: `pixels` RGB [N, H, W, 3], uint8 or float32, in; `ids` uint8 [N, H, W] out.
 
-They take a quarter of the bytes of the input and output of Paddle's own exported network. Nothing reads the second input, `lane`
+In uint8, they take a quarter of the bytes of the input and output of Paddle's own exported network. Nothing reads the second input, `lane`
 int8 [N, any]: Triton only batches requests whose inputs have equal shapes, so preprocess uses it to separate images that would
 take too much memory together. Opset and IR version stay those of the converted network, so that the ONNX Runtime of any
 current Triton can read the file.
@@ -8,58 +8,88 @@ current Triton can read the file.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import onnxslim
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from semseg_contract.limits import MAX_BATCH_SIZE
 from semseg_contract.tensors import IDS, LANE, PIXELS
+from semseg_contract.transforms import Size
 
 from ..errors import GraphError
-from ..runtime import Session
-from ..weights.archive import Normalisation
+from ..weights.normalisation import Normalisation
+from . import scores
+from .scores import Scores, makers
 
 DECISION = "decide/class"  # name of the int64 tensor of class ids, and of the ArgMax that computes it
 HEAD = "prepare/"  # prefix of the nodes that prepare the pixels
-PROBE = 128  # pixels; height and width of the test image that reveals the number of classes
 
 
-def served_graph(network: ModelProto, normalisation: Normalisation) -> tuple[ModelProto, int]:
-    """The graph to serve and its number of classes.
+@dataclass(frozen=True)
+class Served:
+    """A graph to serve. `scores` says how it decides; `max_batch_size` is 1 if the network takes single images only, and `fixed`
+    is the only size, width and height, that it takes, if there is only one."""
 
-    `network` takes float32 [N, 3, H, W] and gives class ids (any integer type) or logits [N, C, H, W]. Raises GraphError
-    for any other network, and for more classes than fit in uint8.
+    model: ModelProto
+    scores: Scores
+    max_batch_size: int
+    fixed: Size | None
+
+
+def served_graph(
+    network: ModelProto, normalisation: Normalisation, *, floats: bool = False, threshold: float | None = None
+) -> Served:
+    """The graph to serve.
+
+    `network` takes float32 [N, 3, H, W] and gives class ids or scores (scores.py). With `floats`, the served graph takes float32
+    pixels. `threshold` is for a network of one channel: higher scores are foreground, class 1. Raises GraphError for any other
+    network, and for more classes than fit in uint8.
     """
-    entry = _entry(network)
-    logits = _logits(network)
-    classes = _class_count(network, logits)
-    if classes > 256:
-        raise GraphError(f"the network has {classes} classes, more than the 256 that fit in uint8")
-    nodes = [*_head(entry), *needed(network, logits), *_tail(logits)]
+    entry, batch, fixed = _entry(network)
+    found = scores.find(network, threshold)
+    if found.classes > 256:
+        raise GraphError(f"the network has {found.classes} classes, more than the 256 that fit in uint8")
+    columns, rows = fixed or ("width", "height")
+    pixels = TensorProto.FLOAT if floats else TensorProto.UINT8
+    nodes = [*_head(entry, floats), *needed(network, found.tensor), *_tail(found)]
     graph = helper.make_graph(
         nodes,
         "segmentation",
-        [helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, ["batch", "height", "width", 3])],
-        [helper.make_tensor_value_info(IDS, TensorProto.UINT8, ["batch", "height", "width"])],
-        [*network.graph.initializer, *_constants(normalisation)],
+        [helper.make_tensor_value_info(PIXELS, pixels, [batch or "batch", rows, columns, 3])],
+        [helper.make_tensor_value_info(IDS, TensorProto.UINT8, [batch or "batch", rows, columns])],
+        [*network.graph.initializer, *_constants(normalisation), *_limits(found)],
     )
     model = helper.make_model(graph, ir_version=network.ir_version, opset_imports=network.opset_import)
     model = _slimmed(model)
-    model.graph.input.append(helper.make_tensor_value_info(LANE, TensorProto.INT8, ["batch", "lane"]))
-    return model, classes
+    model.graph.input.append(helper.make_tensor_value_info(LANE, TensorProto.INT8, [batch or "batch", "lane"]))
+    return Served(model, found, batch or MAX_BATCH_SIZE, fixed)
 
 
-def _entry(network: ModelProto) -> str:
+def _entry(network: ModelProto) -> tuple[str, int | None, Size | None]:
+    """The name of the network's input, and the batch size and the width and height that it takes, if these are fixed."""
     constants = {tensor.name for tensor in network.graph.initializer}
     inputs = [value for value in network.graph.input if value.name not in constants]
     if len(inputs) != 1 or len(_dims(inputs[0])) != 4:
         found = ", ".join(f"{value.name} {_dims(value)}" for value in inputs)
         raise GraphError(f"the network takes {found}, not one image tensor [N, 3, H, W]")
-    dims = _dims(inputs[0])
-    if dims[1] not in (3, None) or dims[0] or dims[2] or dims[3]:
+    batch, channels, height, width = dims = _dims(inputs[0])
+    kind = inputs[0].type.tensor_type.elem_type
+    if kind != TensorProto.FLOAT:
+        name = TensorProto.DataType.Name(kind).lower()
+        raise GraphError(f"the network takes {name} images: only networks that take float32 are served")
+    if channels not in (3, None):
+        last = " If its channels come last, export it again with the channels first." if width == 3 else ""
         raise GraphError(
-            f"the network takes images of {dims} only: export it again with input shape [None, 3, None, None], to accept any size"
+            f"the network takes images of {channels} channels ({dims}): only networks of three channels, red, green and blue, are"
+            f" served.{last}"
         )
-    return str(inputs[0].name)
+    if batch not in (1, None):
+        raise GraphError(f"the network takes exactly {batch} images at once: export it again for one, or for any number")
+    if (height is None) != (width is None):
+        raise GraphError(f"the network takes images of {dims}: export it again with both height and width fixed, or with neither")
+    return str(inputs[0].name), batch, None if height is None or width is None else (width, height)
 
 
 def _dims(value: ValueInfoProto) -> list[int | None]:
@@ -67,51 +97,13 @@ def _dims(value: ValueInfoProto) -> list[int | None]:
     return [dim.dim_value if dim.dim_value > 0 else None for dim in value.type.tensor_type.shape.dim]
 
 
-def _logits(network: ModelProto) -> str:
-    """Name of the tensor [N, C, H, W] whose largest channel is the class: the ArgMax's input, or else the network's output."""
-    if len(network.graph.output) != 1:
-        raise GraphError(f"the network returns {len(network.graph.output)} tensors, not one with class ids or logits")
-    output = network.graph.output[0]
-    if output.type.tensor_type.elem_type in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE):
-        return str(output.name)
-    made_by = makers(network)
-    node = made_by.get(output.name)
-    while node is not None and node.op_type in ("Cast", "Identity", "Squeeze"):
-        node = made_by.get(node.input[0])
-    if node is None or node.op_type != "ArgMax":
-        kind = node.op_type if node is not None else "nothing"
-        raise GraphError(f"the network's class ids come from {kind}, not from an ArgMax over channels")
-    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
-    if axis not in (1, -3):
-        raise GraphError(f"the network's ArgMax is over axis {axis}, not over the channels, axis 1")
-    return str(node.input[0])
-
-
-def makers(network: ModelProto) -> dict[str, NodeProto]:
-    """The node that computes each tensor, by the tensor's name."""
-    return {output: node for node in network.graph.node for output in node.output}
-
-
-def _class_count(network: ModelProto, logits: str) -> int:
-    """Run the network once on a small image, because shape inference loses the number of channels."""
-    probe = ModelProto()
-    probe.CopyFrom(network)
-    del probe.graph.output[:]
-    probe.graph.output.append(helper.make_tensor_value_info(logits, TensorProto.FLOAT, None))
-    shape = Session(probe).run(np.zeros((1, 3, PROBE, PROBE), np.float32)).shape
-    if len(shape) != 4 or shape[2:] != (PROBE, PROBE):
-        raise GraphError(
-            f"the network's logits for a {PROBE}x{PROBE} image have shape {list(shape)}, not one per class and pixel"
-        )
-    return int(shape[1])
-
-
-def _head(entry: str) -> list[NodeProto]:
-    """uint8 NHWC to normalised float32 NCHW; transposed first, while a pixel is still three bytes."""
+def _head(entry: str, floats: bool) -> list[NodeProto]:
+    """Pixels NHWC to normalised float32 NCHW; transposed first, while a pixel is usually still three bytes."""
+    cast = helper.make_node("Cast", ["prepare/planes"], ["prepare/floats"], "prepare/floats", to=TensorProto.FLOAT)
     return [
         helper.make_node("Transpose", [PIXELS], ["prepare/planes"], "prepare/planes", perm=[0, 3, 1, 2]),
-        helper.make_node("Cast", ["prepare/planes"], ["prepare/floats"], "prepare/floats", to=TensorProto.FLOAT),
-        helper.make_node("Mul", ["prepare/floats", "prepare/alpha"], ["prepare/scaled"], "prepare/scaled"),
+        *([] if floats else [cast]),
+        helper.make_node("Mul", ["prepare/planes" if floats else "prepare/floats", "prepare/alpha"], ["prepare/scaled"], "prepare/scaled"),
         helper.make_node("Add", ["prepare/scaled", "prepare/beta"], [entry], "prepare/shifted"),
     ]
 
@@ -135,11 +127,33 @@ def needed(network: ModelProto, tensor: str) -> list[NodeProto]:
     return [node for node in network.graph.node if seen.intersection(node.output)]
 
 
-def _tail(logits: str) -> list[NodeProto]:
+def _tail(found: Scores) -> list[NodeProto]:
+    """Scores to ids. A single channel competes with a second one that holds the threshold everywhere, and loses ties."""
+    nodes, decided = [], found.tensor
+    if found.threshold is not None:
+        channel = found.tensor
+        if found.flat:
+            channel = "decide/channel"
+            nodes.append(helper.make_node("Unsqueeze", [found.tensor, "decide/axis"], [channel], channel))
+        decided = "decide/both"
+        nodes += [
+            helper.make_node("Shape", [channel], ["decide/shape"], "decide/shape"),
+            helper.make_node("Expand", ["decide/threshold", "decide/shape"], ["decide/limit"], "decide/limit"),
+            helper.make_node("Concat", ["decide/limit", channel], [decided], decided, axis=1),
+        ]
     return [
-        helper.make_node("ArgMax", [logits], [DECISION], DECISION, axis=1, keepdims=0),
+        *nodes,
+        helper.make_node("ArgMax", [decided], [DECISION], DECISION, axis=1, keepdims=0),
         helper.make_node("Cast", [DECISION], [IDS], "decide/ids", to=TensorProto.UINT8),
     ]
+
+
+def _limits(found: Scores) -> list[TensorProto]:
+    """The constants of `_tail`."""
+    if found.threshold is None:
+        return []
+    limit = np.full((1, 1, 1, 1), found.threshold, np.float32)
+    return [numpy_helper.from_array(limit, "decide/threshold"), numpy_helper.from_array(np.array([1], np.int64), "decide/axis")]
 
 
 def _slimmed(model: ModelProto) -> ModelProto:

@@ -11,6 +11,7 @@ from semseg_contract import config_pbtxt
 from semseg_contract.limits import MAX_BATCH_SIZE, MEGAPIXEL
 from semseg_contract.names import CONFIG, DRAW, POSTPROCESS, PREPROCESS, SHARED, network_of, preprocess_of
 from semseg_contract.record import ModelRecord
+from semseg_contract.transforms import Preparation
 from semseg_contract.tensors import IDS, IMAGE, LABEL_MAP, LANE, PICTURE, PIXELS, SOURCE_SIZE, limited_pixels
 
 from ..errors import RepositoryError
@@ -24,6 +25,8 @@ BATCHING = triton.ModelDynamicBatching(preferred_batch_size=[1], max_queue_delay
 # By default ONNX Runtime remembers a memory plan for every input shape, and allocates a block for it when the shape recurs.
 # Every length of `lane` is a new shape, so memory would grow without limit. "0" turns this off.
 PATTERN = "enable_mem_pattern"
+PREPARATION = "preparation"
+RESIZE = "resize"  # what versions exported before there were preparations have instead; so does their copy of the code
 
 
 def read(file: Path) -> triton.ModelConfig:
@@ -35,12 +38,14 @@ def read(file: Path) -> triton.ModelConfig:
 
 
 def network_config(
-    model: str, version: int, files: Collection[str], placement: Placement = STAYS, present: Path | None = None
+    ensemble: triton.ModelConfig, version: int, files: Collection[str], placement: Placement = STAYS, present: Path | None = None
 ) -> triton.ModelConfig:
-    """The network's configuration for a version with these `files`.
+    """The network's configuration for a version of `ensemble` with these `files`.
 
     The owner's settings in the `present` file, such as instances and threads, are kept unless `placement` overrides them.
     """
+    preparation = _preparation(ensemble)
+    width, height = preparation.fixed or (-1, -1)
     config = read(present) if present is not None and present.is_file() else triton.ModelConfig()
     if not config.name:
         config.dynamic_batching.SetInParent()
@@ -48,45 +53,81 @@ def network_config(
         config.dynamic_batching.CopyFrom(BATCHING)
     if PATTERN not in config.parameters:
         config.parameters[PATTERN].string_value = "0"
-    config.name = network_of(model)
+    config.name = network_of(ensemble.name)
     config.backend = "onnxruntime"
-    config.max_batch_size = MAX_BATCH_SIZE
+    config.max_batch_size = ensemble.max_batch_size
     del config.input[:], config.output[:]
-    config.input.add(name=PIXELS, data_type=triton.TYPE_UINT8, dims=[-1, -1, 3])
+    config.input.add(name=PIXELS, data_type=_pixel_type(preparation), dims=[height, width, 3])
     config.input.add(name=LANE, data_type=triton.TYPE_INT8, dims=[-1])
-    config.output.add(name=IDS, data_type=triton.TYPE_UINT8, dims=[-1, -1])
+    config.output.add(name=IDS, data_type=triton.TYPE_UINT8, dims=[height, width])
     config.version_policy.CopyFrom(only(version))
     placement.apply(config, files)
     return config
 
 
-def preprocess_config(repository: Path, model: str, resize: str, version: int) -> triton.ModelConfig:
-    """The shared preprocess's configuration, renamed for the model, with the Resize (JSON) for its code to read."""
-    shared = repository / PREPROCESS / CONFIG
-    if not shared.is_file():
-        raise RepositoryError(
-            f"there is no {shared}: export into the project's model_repository, or copy {', '.join(SHARED)} from it"
-        )
-    config = read(shared)
-    config.name = preprocess_of(model)
-    config.parameters["resize"].string_value = resize
+def preprocess_config(repository: Path, ensemble: triton.ModelConfig, version: int) -> triton.ModelConfig | None:
+    """The shared preprocess's configuration, renamed for the model, with the preparation (JSON) for its code to read.
+
+    None if the model uses the shared preprocess itself.
+    """
+    name = preprocess_of(ensemble.name)
+    if all(step.model_name != name for step in ensemble.ensemble_scheduling.step):
+        return None
+    config = read(_shared(repository) / CONFIG)
+    config.name = name
+    for key in (PREPARATION, RESIZE):
+        if key in ensemble.parameters:
+            config.parameters[key].CopyFrom(ensemble.parameters[key])
+    pixels = _pixel_type(_preparation(ensemble))
+    for output in config.output:
+        if output.name.startswith(PIXELS):
+            output.data_type = pixels
     config.version_policy.CopyFrom(only(version))
     return config
 
 
-def ensemble_config(model: str, record: ModelRecord, version: int) -> triton.ModelConfig:
-    """The ensemble. postprocess and draw are siblings, so that Triton skips the one whose output is not requested.
+def shared_code(repository: Path) -> dict[str, bytes]:
+    """The code of the shared preprocess, by file name, for a model that prepares images in its own way. Raises RepositoryError."""
+    code = {file.name: file.read_bytes() for file in (_shared(repository) / "1").glob("*.py")}
+    if "transforms.py" not in code:
+        raise RepositoryError(
+            f"{', '.join(SHARED)} in {repository} are from an older version, which cannot prepare images for this model:"
+            " replace them with those of this version"
+        )
+    return code
+
+
+def _shared(repository: Path) -> Path:
+    folder = repository / PREPROCESS
+    if not (folder / CONFIG).is_file():
+        raise RepositoryError(
+            f"there is no {folder / CONFIG}: export into the project's model_repository, or copy {', '.join(SHARED)} from it"
+        )
+    return folder
+
+
+def _preparation(ensemble: triton.ModelConfig) -> Preparation:
+    told = ensemble.parameters[PREPARATION].string_value if PREPARATION in ensemble.parameters else ""
+    return Preparation.read(told) if told else Preparation()
+
+
+def _pixel_type(preparation: Preparation) -> int:
+    return triton.TYPE_FP32 if preparation.floats else triton.TYPE_UINT8
+
+
+def ensemble_config(model: str, record: ModelRecord, version: int, max_batch_size: int = MAX_BATCH_SIZE) -> triton.ModelConfig:
+    """The ensemble of a network that takes at most `max_batch_size` images at once. postprocess and draw are siblings, so that Triton skips the one whose output is not requested.
 
     The steps name no version: while a server switches versions, both may be loaded, and requests use an available one.
     """
     if record.max_pixels is None:
         raise ValueError(f"{model}: max_pixels is missing; it decides which output of preprocess the ensemble reads")
-    preprocess = PREPROCESS if record.resize is None else preprocess_of(model)
+    preprocess = PREPROCESS if record.preparation is None else preprocess_of(model)
     prepared = {limited_pixels(record.max_pixels // MEGAPIXEL): PIXELS, SOURCE_SIZE: SOURCE_SIZE, LANE: LANE}
     return triton.ModelConfig(
         name=model,
         platform="ensemble",
-        max_batch_size=MAX_BATCH_SIZE,
+        max_batch_size=max_batch_size,
         version_policy=only(version),
         input=[triton.ModelInput(name=IMAGE, data_type=triton.TYPE_STRING, dims=[1])],
         output=[

@@ -17,11 +17,12 @@ from tritonclient.grpc import model_config_pb2 as triton
 from semseg_contract import names
 from semseg_contract.config_pbtxt import text
 from semseg_contract.lock import staging
-from semseg_contract.names import CONFIG, PREPROCESS, network_of, preprocess_of
+from semseg_contract.limits import MAX_BATCH_SIZE
+from semseg_contract.names import CONFIG, network_of, preprocess_of
 from semseg_contract.record import ModelRecord
 
 from ..errors import RepositoryError
-from .configuration import STAYS, ensemble_config, network_config, preprocess_config, read
+from .configuration import STAYS, ensemble_config, network_config, preprocess_config, read, shared_code
 from .placement import Placement
 
 
@@ -41,7 +42,14 @@ def check_name(model: str) -> None:
         raise RepositoryError(str(error)) from error
 
 
-def install(repository: Path, model: str, network: Mapping[str, bytes], record: ModelRecord, placement: Placement = STAYS) -> int:
+def install(
+    repository: Path,
+    model: str,
+    network: Mapping[str, bytes],
+    record: ModelRecord,
+    placement: Placement = STAYS,
+    max_batch_size: int = MAX_BATCH_SIZE,
+) -> int:
     """Install `network`, ONNX files by name, as a new version of `model` and serve it. Returns the version's number.
 
     A running server never sees half a model: the new folders are renamed into place first, which does not change what is
@@ -49,16 +57,16 @@ def install(repository: Path, model: str, network: Mapping[str, bytes], record: 
     """
     with _changing(repository, f"install {model} into", create=True) as staging:
         version = max([0, *_all_numbers(repository, model)]) + 1
-        ensemble = ensemble_config(model, record, version)
+        ensemble = ensemble_config(model, record, version, max_batch_size)
         folders: dict[str, Mapping[str, bytes]] = {network_of(model): network}
-        if record.resize is not None:
-            folders[preprocess_of(model)] = _shared_code(repository)
+        if record.preparation is not None:
+            folders[preprocess_of(model)] = shared_code(repository)
         folders[model] = {CONFIG: text(ensemble)}
         for name, files in folders.items():
             for file, content in files.items():
                 (staging / name / str(version)).mkdir(parents=True, exist_ok=True)
                 (staging / name / str(version) / file).write_bytes(content)
-        for name, config in _configs(repository, model, ensemble, version, network, placement).items():
+        for name, config in _configs(repository, ensemble, version, network, placement).items():
             (staging / name / CONFIG).write_bytes(text(config))
         # Everything is written before the first rename. The ensemble names the other entries, so it comes last.
         known = [name for name in folders if (repository / name).exists()]
@@ -78,7 +86,7 @@ def serve(repository: Path, model: str, version: int) -> None:
         if version not in present:
             raise RepositoryError(f"{model} has no version {version} in {repository}; available: {_listed(present)}")
         files = [file.name for file in (repository / network_of(model) / str(version)).iterdir()]
-        configs = _configs(repository, model, read(repository / model / str(version) / CONFIG), version, files)
+        configs = _configs(repository, read(repository / model / str(version) / CONFIG), version, files)
         for name, config in configs.items():
             (staging / name).write_bytes(text(config))
         for name in configs:
@@ -160,22 +168,13 @@ def _all_numbers(repository: Path, model: str) -> list[int]:
     return sorted({number for name in _entries(model) for number in _numbers(repository / name)})
 
 
-def _shared_code(repository: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in (repository / PREPROCESS / "1").glob("*.py")}
-
-
 def _configs(
-    repository: Path,
-    model: str,
-    ensemble: triton.ModelConfig,
-    version: int,
-    files: Collection[str],
-    placement: Placement = STAYS,
+    repository: Path, ensemble: triton.ModelConfig, version: int, files: Collection[str], placement: Placement = STAYS
 ) -> dict[str, triton.ModelConfig]:
     """The configurations that serve a version, by entry name, the ensemble's last. `files` names the network's files."""
-    present = repository / network_of(model) / CONFIG
-    configs = {network_of(model): network_config(model, version, files, placement, present)}
-    if "resize" in ensemble.parameters:
-        resize = ensemble.parameters["resize"].string_value
-        configs[preprocess_of(model)] = preprocess_config(repository, model, resize, version)
-    return {**configs, model: ensemble}
+    network = network_of(ensemble.name)
+    configs = {network: network_config(ensemble, version, files, placement, repository / network / CONFIG)}
+    preprocess = preprocess_config(repository, ensemble, version)
+    if preprocess is not None:
+        configs[preprocess.name] = preprocess
+    return {**configs, ensemble.name: ensemble}

@@ -6,25 +6,27 @@ Every fifth image is held out for comparing the quantised network with the origi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from runpy import run_path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from semseg_contract.names import PREPROCESS
-from semseg_contract.resize import Resize
+from semseg_contract.transforms import Preparation, Unfit
 
 from ..errors import CalibrationError
 
-Pixels = npt.NDArray[np.uint8]
-Prepare = Callable[[Pixels], Pixels]  # [H, W, 3]
+Pixels = npt.NDArray[Any]
+Prepare = Callable[[Pixels], Pixels]  # [H, W, 3]: decoded BGR to the network's RGB
 
 SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 MOST = 200  # images; the value ranges of a network's layers settle well before that
 HELD_OUT = 5  # every fifth
+SOME = 8  # of the user's own images, to compare with Paddle
 
 
 @dataclass(frozen=True)
@@ -40,33 +42,56 @@ class Images:
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
                 raise CalibrationError(f"{file} cannot be read as an image: repair it, or remove it from the calibration folder")
-            yield prepare(np.asarray(image[..., ::-1], np.uint8))[np.newaxis]
+            yield prepare(np.asarray(image, np.uint8))[np.newaxis]
 
 
 def find(folder: Path) -> tuple[Images, Images]:
     """The images to calibrate on and those to compare on. Raises CalibrationError."""
-    if not folder.is_dir():
-        raise CalibrationError(
-            f"there is no folder {folder}: pass one with images like those you will segment, using CALIBRATION= (--calibration)"
-        )
-    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    found = _found(folder, "CALIBRATION= (--calibration)")
     if len(found) < 2:
         raise CalibrationError(
             f"{folder} holds {len(found)} images ({', '.join(sorted(SUFFIXES))}): quantisation needs at least 2,"
             " one to calibrate on and one to compare on; about 50 work well"
         )
-    files = [found[index * len(found) // MOST] for index in range(MOST)] if len(found) > MOST else found
+    files = _thinned(found, MOST)
     compared = tuple(files[HELD_OUT - 1 :: HELD_OUT]) or (files[-1],)
     calibrated = tuple(file for file in files if file not in compared)
     return Images(folder, calibrated), Images(folder, compared)
 
 
-def preparation(resize: Resize | None, repository: Path) -> Prepare:
-    """The network's own Resize, as a function from the code that serves it. Raises CalibrationError."""
-    if resize is None:
-        return lambda pixels: pixels
-    code = repository / PREPROCESS / "1" / "resize.py"
+def _found(folder: Path, option: str) -> list[Path]:
+    if not folder.is_dir():
+        raise CalibrationError(
+            f"there is no folder {folder}: pass one with images like those you will segment, using {option}"
+        )
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+
+
+def _thinned(files: list[Path], most: int) -> list[Path]:
+    """At most `most` of the files, evenly chosen."""
+    return [files[index * len(files) // most] for index in range(most)] if len(files) > most else files
+
+
+def preparing(preparation: Preparation, repository: Path) -> Prepare:
+    """A function that prepares an image as the code that serves the network does. Raises CalibrationError."""
+    code = repository / PREPROCESS / "1" / "prepare.py"
     if not code.is_file():
         raise CalibrationError(f"there is no {code}: export into the project's model_repository, or copy preprocess from it")
-    made: Prepare = run_path(str(code))["Resize"](**asdict(resize))
-    return made
+    prepared = run_path(str(code))["prepared"]
+
+    def prepare(bgr: Pixels) -> Pixels:
+        try:
+            rgb: Pixels = prepared(preparation, bgr)[..., ::-1]
+        except Unfit as error:
+            raise CalibrationError(str(error)) from error
+        return np.ascontiguousarray(rgb)
+
+    return prepare
+
+
+def some(folder: Path, preparation: Preparation, repository: Path) -> list[Pixels]:
+    """Up to SOME images of a folder, evenly chosen and prepared, [1, H, W, 3], to compare networks on. Raises CalibrationError."""
+    found = _found(folder, "IMAGES= (--images)")
+    if not found:
+        raise CalibrationError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))})")
+    return list(Images(folder, tuple(_thinned(found, SOME))).read(preparing(preparation, repository)))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from onnx import ModelProto
 
-from ..checks.parity import SHAPES
 from ..conversion.cpu_layout import laid_out
 from ..progress import Step
-from ..synthetic_images import smooth_pixels
+from ..synthetic_images import Shape, smooth_pixels
 from .calibration import Images, Pixels, Prepare
 from .fidelity import Fidelity, measure
 from .fp16 import halved
@@ -29,10 +28,10 @@ class Lowered:
     calibration: dict[str, str | int] | None = None
 
 
-def to_half(served: ModelProto) -> Lowered:
-    """The network in float16, compared on random images. The comparison runs on the CPU, slowly, because there may be no GPU."""
+def to_half(served: ModelProto, shapes: Sequence[Shape]) -> Lowered:
+    """The network in float16, compared on random images of these shapes. The comparison runs on the CPU, slowly, because there may be no GPU."""
     model = halved(served)
-    return Lowered(model, None, measure(served, model, lambda: (smooth_pixels(*each) for each in enumerate(SHAPES))))
+    return Lowered(model, None, measure(served, model, lambda: (smooth_pixels(*each) for each in enumerate(shapes))))
 
 
 def to_int8(served: ModelProto, images: tuple[Images, Images], prepare: Prepare, workspace: Path, step: Step) -> Lowered:

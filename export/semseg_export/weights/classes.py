@@ -8,13 +8,15 @@ from ..errors import ClassesError
 from . import zoo
 
 
-def class_names(model: str, count: int, file: Path | None) -> list[str]:
-    """Names of the network's `count` classes: from `file`, one per line, or else those of the model's data set.
+def class_names(model: str, count: int, file: Path | None, labels: tuple[str, ...] | None = None) -> list[str]:
+    """Names of the network's `count` classes: from `file`, one per line, or the network's own `labels`, or those of its data set.
 
     A network that was retrained for another number of classes gets "class 0", "class 1", ... Raises ClassesError.
     """
     if file is not None:
         return _read_names(file, count)
+    if labels is not None and len(labels) == count:
+        return list(labels)
     data_set = zoo.data_set(model)
     if data_set is not None and len(data_set.classes) == count:
         return list(data_set.classes)

@@ -24,6 +24,9 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+# PaddleX 2 writes tuples with this tag. Here they become lists, like all other sequences.
+_Loader.add_constructor("tag:yaml.org,2002:python/tuple", yaml.SafeLoader.construct_sequence)
+
 def read(file: Path) -> Any:
     """The file's content: dictionaries, lists, numbers and text. Raises DescriptionError."""
     try:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from semseg_contract.paddle_files import DESCRIPTION, PARAMETERS, PROGRAMS, TRAINED, network_folder
+from semseg_contract.paddle_files import ONNX, PARAMETERS, PROGRAMS, TRAINED, network_folder
 
 from ..errors import UnpackError, WeightsError
 from ..progress import Step
@@ -18,7 +19,7 @@ from .download import sha256
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights as an inference archive. `sha256` is that of the file, or of a folder's parameters file.
+    """Weights as an archive. `sha256` is that of the file, or of a folder's parameters file.
 
     `described_by` names the file that says how pixels are prepared. If None, they are prepared as for PaddleX's own networks.
     """
@@ -26,11 +27,11 @@ class Weights:
     archive: Archive
     source: str
     sha256: str
-    described_by: str | None = DESCRIPTION
+    described_by: str | None
 
 
 def find(model: str, given: str | None, workspace: Path, step: Step, architecture: str | None = None) -> Weights:
-    """The weights that `given` names, as an inference archive, unpacked or built in `workspace` if necessary. Raises ExportError.
+    """The weights that `given` names, as an archive, unpacked or built in `workspace` if necessary. Raises ExportError.
 
     `architecture` names the PaddleX network of trained (.pdparams) or official weights; default: `model`.
     """
@@ -39,7 +40,7 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
     if "://" in given:
         file, digest = download.fetch(given, cache_folder(), step)
         try:
-            return Weights(_archive(file, architecture or model, workspace, step), _public(given), digest, _described_by(file))
+            return _weights(file, architecture or model, workspace, step, _public(given), digest)
         except UnpackError:
             download.forget(file)  # it may be an error page instead of the archive: do not keep it
             raise
@@ -47,25 +48,32 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
     if path.is_dir():
         folder = _network_folder(path)
         archive = read_archive(folder)
-        return Weights(archive, folder.resolve().name, sha256(archive.parameters))
+        return Weights(archive, folder.resolve().name, sha256(archive.parameters), archive.described_by.name)
+    if path.is_file() and path.suffix == ONNX:
+        archive = read_archive(path.parent, path)
+        return Weights(archive, path.name, sha256(path), archive.described_by.name)
     if path.is_file():
-        return Weights(_archive(path, architecture or model, workspace, step), path.name, sha256(path), _described_by(path))
+        return _weights(path, architecture or model, workspace, step, path.name, sha256(path))
     raise WeightsError(f"found no file or folder {given}: pass a folder, a .tar archive, a .pdparams file or an http(s) URL")
 
 
-def _archive(file: Path, architecture: str, workspace: Path, step: Step) -> Archive:
-    if file.suffix != TRAINED:
-        tarball.unpack(file, workspace / "archive")
-        return read_archive(_network_folder(workspace / "archive"))
-    step.show(f"Building {architecture}")
-    return pdparams.to_archive(file, architecture, workspace / "archive")
-
-
-def _described_by(file: Path) -> str | None:
-    if file.suffix != TRAINED:
-        return DESCRIPTION
-    found = pdparams.described_by(file.parent)
-    return None if found is None else found.name
+def _weights(file: Path, architecture: str, workspace: Path, step: Step, source: str, digest: str) -> Weights:
+    """The weights in a file: a tar archive, or trained weights."""
+    folder = workspace / "archive"
+    if file.suffix == TRAINED:
+        step.show(f"Building {architecture}")
+        described_by = pdparams.described_by(file.parent)
+        archive = pdparams.to_archive(file, architecture, folder)
+        return Weights(archive, source, digest, None if described_by is None else described_by.name)
+    if file.suffix in (*PROGRAMS, PARAMETERS):
+        raise WeightsError(f"{file.name} is only one of a network's files: pass its folder, {file.parent}")
+    if zipfile.is_zipfile(file):
+        raise UnpackError(f"{file.name} is a zip archive: unpack it and pass its folder, or pass a .tar archive")
+    if file.suffix == ONNX:
+        raise WeightsError(f"{file.name} says nothing about how pixels are prepared: pass a folder or .tar with its inference.yml, too")
+    tarball.unpack(file, folder)
+    archive = read_archive(_network_folder(folder))
+    return Weights(archive, source, digest, archive.described_by.name)
 
 
 def cache_folder() -> Path:
@@ -85,7 +93,18 @@ def _public(url: str) -> str:
 def _network_folder(folder: Path) -> Path:
     """The network's folder: `folder` itself or one inside it. Raises WeightsError."""
     found = network_folder(folder)
-    if found is None:
-        names = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
-        raise WeightsError(f"no {' or '.join(PROGRAMS)} with {PARAMETERS} in {folder.name} (it holds {names})")
-    return found
+    if found is not None:
+        return found
+    inside = sorted(entry.name for entry in folder.iterdir())
+    if "__model__" in inside:
+        raise WeightsError(f"{folder.name} holds __model__, the format of Paddle 1: load it with Paddle 2 and export it again")
+    trained = [name for name in inside if name.endswith(TRAINED)]
+    if trained:
+        raise WeightsError(
+            f"{folder.name} holds trained weights, not an exported network: pass the file {folder / trained[0]} with the name of"
+            " its PaddleX network, or export it with PaddleX or PaddleSeg"
+        )
+    raise WeightsError(
+        f"no network in {folder.name}, such as inference.json or model.pdmodel with its {PARAMETERS} (it holds"
+        f" {', '.join(inside[:5]) or 'nothing'})"
+    )

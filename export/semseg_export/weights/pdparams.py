@@ -9,15 +9,16 @@ from typing import Any
 
 import yaml
 
-from semseg_contract.paddle_files import DESCRIPTION
+from semseg_contract.paddle_files import DESCRIPTIONS
 
 from ..errors import ConversionError, DescriptionError, UnpackError, WeightsError
 from ..paddle_process import run_module
-from . import description, zoo
+from . import description, preparation, zoo
 from .archive import Archive, read_archive
 
 BASE = "_base_"  # PaddleSeg's key for the configuration that a file is based on
 REFUSAL = "refusal.txt"
+PLAIN, DEPLOYED, _ = DESCRIPTIONS
 
 
 def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
@@ -29,8 +30,8 @@ def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
     if find_spec("paddleseg") is None:
         raise WeightsError("trained weights need the architectures of PaddleSeg: pip install --no-deps paddleseg==2.8.0")
     folder.mkdir(parents=True, exist_ok=True)
-    described = {"Deploy": {"transforms": transforms(file.parent)}, "Global": {"model_name": architecture}}
-    (folder / DESCRIPTION).write_text(yaml.safe_dump(described), encoding="utf-8")
+    name, transforms = described(file.parent)
+    (folder / name).write_text(yaml.safe_dump({"Deploy": {"transforms": transforms}}), encoding="utf-8")
     try:
         run_module(
             "semseg_export.workers.network_builder", [file, architecture, folder], f"building {architecture} with {file.name}"
@@ -43,19 +44,26 @@ def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
     return read_archive(folder)
 
 
-def transforms(folder: Path) -> Any:
-    """How pixels are prepared, read from the file that `described_by` finds; without one, as for PaddleX's own networks.
+def described(folder: Path) -> tuple[str, Any]:
+    """How pixels are prepared, read from the file that `described_by` finds: the name of a description that means it, and its
+    transforms. Without such a file, pixels are prepared as for PaddleX's own networks.
 
-    Raises DescriptionError.
+    A training configuration means what PaddleSeg, which reads it, means by its transforms; so does a deploy.yaml. Raises
+    DescriptionError.
     """
     file = described_by(folder)
     if file is None:
-        return [{"type": "Normalize"}]
-    section = "Deploy" if file.name == DESCRIPTION else "val_dataset"
+        return PLAIN, [{"type": "Normalize"}]
+    section = "Deploy" if file.name == PLAIN else "val_dataset"
     try:
-        return _inheriting(file)[section]["transforms"]
+        transforms = _inheriting(file)[section]["transforms"]
     except (KeyError, TypeError) as error:
         raise DescriptionError(f"{file} has no transforms under {section}, which say how to prepare pixels: add them") from error
+    if section == "Deploy":
+        preparation.read(file)  # its errors name the user's file
+        return PLAIN, transforms
+    preparation.training(transforms, file)
+    return DEPLOYED, transforms
 
 
 def described_by(folder: Path) -> Path | None:
@@ -63,8 +71,8 @@ def described_by(folder: Path) -> Path | None:
 
     Raises DescriptionError if there are several configurations.
     """
-    if (folder / DESCRIPTION).is_file():
-        return folder / DESCRIPTION
+    if (folder / PLAIN).is_file():
+        return folder / PLAIN
     files = sorted(file for file in folder.iterdir() if file.suffix in (".yml", ".yaml"))
     mentioning = [file for file in files if re.search(f"val_dataset|{BASE}", file.read_text("utf-8", "replace"))]
     found = {file: content for file in mentioning if {"val_dataset", BASE} & (content := _mapping(file)).keys()}
@@ -73,7 +81,7 @@ def described_by(folder: Path) -> Path | None:
     if len(trainings) > 1:
         names = " and ".join(file.name for file in trainings)
         raise DescriptionError(
-            f"{folder} holds {names}: keep only the one that these weights were trained with, or add {DESCRIPTION}"
+            f"{folder} holds {names}: keep only the one that these weights were trained with, or add {PLAIN}"
         )
     return trainings[0] if trainings else None
 
@@ -87,7 +95,7 @@ def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
             raise DescriptionError(f"{file} inherits from itself: correct its {BASE} entry")
         if not base.is_file():
             raise DescriptionError(
-                f"{file} is based on {base}, which does not exist: create it, or put the network's {DESCRIPTION}"
+                f"{file} is based on {base}, which does not exist: create it, or put the network's {PLAIN}"
                 " beside its weights"
             )
         merged = _merged(merged, _inheriting(base, (*heirs, file.resolve())))

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..conversion import pools
 
-OPSET = 17
+from ..conversion.convert import OPSET
 
 
 def convert(program: Path, parameters: Path, workspace: Path) -> None:

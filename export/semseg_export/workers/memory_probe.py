@@ -1,8 +1,8 @@
 """Measures the memory that a served graph takes, by running it on ever larger images as a server would.
 
-    python -m semseg_export.workers.memory_probe MODEL.onnx OUT.json
+    python -m semseg_export.workers.memory_probe MODEL.onnx OUT.json [HEIGHTxWIDTH]
 
-writes the fields of `Memory`.
+writes the fields of `Memory`. HEIGHTxWIDTH is the only size that the network takes, if there is only one.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ SIZES = ((512, 1024), (1024, 1024), (1024, 2048))  # height, width of the images
 PROBES = ((128, 256), (256, 256))  # two small sizes, to find tensors that grow with the square of the pixel count
 
 
-def measured(network: Path) -> Memory:
+def measured(network: Path, fixed: tuple[int, int] | None = None) -> Memory:
     session = Session(network)  # from the file, as in a server, with nothing else in memory
     random = np.random.default_rng(0)
     peaks = []
-    for height, width in SIZES:
+    for height, width in [fixed] if fixed else SIZES:
         session.run(random.integers(0, 256, (1, height, width, 3), np.uint8))
         peaks.append([height * width / MEGAPIXEL, _peak()])
     del session
+    if fixed:
+        return Memory(peaks, 0.0)
     return Memory(peaks, _square_growth(onnx.load(network)))
 
 
@@ -58,8 +60,9 @@ def _peak() -> int:
 
 
 def main() -> None:
-    network, file = map(Path, sys.argv[1:])
-    file.write_text(json.dumps(asdict(measured(network))))
+    network, file, *fixed = sys.argv[1:]
+    size = tuple(int(side) for each in fixed for side in each.split("x"))
+    Path(file).write_text(json.dumps(asdict(measured(Path(network), size or None))))
 
 
 if __name__ == "__main__":

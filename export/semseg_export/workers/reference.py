@@ -1,10 +1,11 @@
-"""Computes Paddle's own output, the reference for an exported network.
+"""Computes the network's own output, the reference for what is exported from it: with Paddle, or with ONNX Runtime for an ONNX file.
 
-    python -m semseg_export.workers.reference WEIGHTS_FOLDER IMAGE... --out FOLDER [--logits]
+    python -m semseg_export.workers.reference WEIGHTS IMAGE... --out FOLDER [--logits] [--threshold T]
 
-reads each image as PaddleX does, or RGB pixels from a .npy file (uint8 [H, W, 3] or [N, H, W, 3]), and writes the
-class ids to FOLDER/<stem>.npy (uint8 [H, W] or [N, H, W]). With --logits it also writes the logits, if the network returns
-them, to FOLDER/<stem>.logits.npy (float32 [N, C, H, W]).
+WEIGHTS is a network's folder or its program. It reads each image as PaddleX does, or prepared RGB pixels from a .npy file (uint8
+or float32 [H, W, 3] or [N, H, W, 3]), and writes the class ids to FOLDER/<stem>.npy (uint8 [H, W] or [N, H, W]). With --logits it
+also writes the logits, if it finds them, to FOLDER/<stem>.logits.npy (float32 [N, C, H, W]). Scores of a single channel above T
+are class 1; their logits get a first channel that holds T.
 """
 
 from __future__ import annotations
@@ -12,33 +13,65 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..weights.archive import Archive, read_archive
+from semseg_contract.paddle_files import ONNX
 
-Pixels = npt.NDArray[np.uint8]
+from ..errors import GraphError
+from ..weights.archive import Archive, parameters_of, read_archive
+
+Pixels = npt.NDArray[Any]
+Ids = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
+Outputs = list[npt.NDArray[Any]]
+Run = Callable[[npt.NDArray[np.float32]], Outputs]
 
 
-def predictor(archive: Archive) -> Callable[[Pixels], tuple[Pixels, Logits | None]]:
-    """A function that runs Paddle Inference: RGB pixels uint8 [N, H, W, 3] to class ids uint8 [N, H, W] and, if the program
-    returns them, logits float32 [N, C, H, W].
+def predictor(archive: Archive, threshold: float | None = None, folder: Path | None = None) -> Callable[[Pixels], tuple[Ids, Logits | None]]:
+    """A function from RGB pixels [N, H, W, 3] to class ids uint8 [N, H, W] and, if there are any, logits float32 [N, C, H, W].
 
-    It runs without oneDNN, which rounds differently. If the program returns only logits, the function takes their argmax.
+    With `folder`, a program without logits among its outputs is saved there with them. If the network returns only scores, the
+    function decides by them.
     """
+    program = archive.program
+    run: Run
+    if program.suffix == ONNX:
+        run = _onnx(program, logits=folder is not None)
+    else:
+        run = _paddle(_with_logits(program, folder) if folder else program)
+
+    def predict(pixels: Pixels) -> tuple[Ids, Logits | None]:
+        answers = run(archive.normalisation.apply(pixels))
+        logits = next((answer for answer in reversed(answers) if answer.dtype.kind == "f"), None)
+        ids = next((answer for answer in answers if answer.dtype.kind != "f"), None)
+        batch, height, width, _ = pixels.shape
+        if logits is not None and threshold is not None:
+            channel = logits.reshape(batch, 1, height, width)
+            logits = np.concatenate([np.full_like(channel, threshold), channel], axis=1)
+        if ids is None:
+            ids = np.argmax(logits, axis=1)
+        if ids.size != batch * height * width:
+            raise ValueError(f"it gives ids of shape {list(ids.shape)}, not one for each pixel")
+        return np.asarray(ids.reshape(batch, height, width), np.uint8), logits
+
+    return predict
+
+
+def _paddle(program: Path) -> Run:
+    """Paddle Inference, without oneDNN, which rounds differently."""
     from paddle import inference
 
-    config = inference.Config(str(archive.program), str(archive.parameters))
+    config = inference.Config(str(program), str(parameters_of(program)))
     config.disable_gpu()
     config.disable_mkldnn()
     config.disable_glog_info()
-    if archive.program.suffix == ".pdmodel":
+    if program.suffix == ".pdmodel":
         config.enable_memory_optim()  # 2.7 GB instead of 21 for OCRNet at 2048x1024; PIR programs free memory by themselves
         config.delete_pass("squared_mat_sub_fuse_pass")  # Paddle 3.2 crashes in it (SIGSEGV) on SegFormer's older programs
     config.set_cpu_math_library_num_threads(os.cpu_count() or 1)
@@ -46,47 +79,91 @@ def predictor(archive: Archive) -> Callable[[Pixels], tuple[Pixels, Logits | Non
     entry = runner.get_input_handle(runner.get_input_names()[0])
     results = [runner.get_output_handle(name) for name in runner.get_output_names()]
 
-    def predict(pixels: Pixels) -> tuple[Pixels, Logits | None]:
-        prepared = archive.normalisation.apply(pixels)
+    def run(prepared: npt.NDArray[np.float32]) -> Outputs:
         entry.reshape(prepared.shape)
         entry.copy_from_cpu(prepared)
         runner.run()
-        answers = [result.copy_to_cpu() for result in results]
-        logits = next((answer for answer in answers if answer.dtype.kind == "f"), None)
-        ids = next((answer for answer in answers if answer.dtype.kind != "f"), None)
-        if ids is None:
-            ids = np.argmax(answers[0], axis=1)
-        return np.asarray(ids.reshape(pixels.shape[:3]), np.uint8), logits
+        return [result.copy_to_cpu() for result in results]
 
-    return predict
+    return run
 
 
-def with_logits(archive: Archive, folder: Path) -> Archive:
-    """Save the network in `folder` with its argmax's input as a second output. Unless it has exactly one, return `archive`."""
+def _onnx(program: Path, *, logits: bool) -> Run:
+    """ONNX Runtime on the file as it is, without optimisations."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    from ..conversion import scores
+    from ..runtime import Session
+
+    network = onnx.load(program)
+    if logits:
+        name = scores.deciding(network)
+        if name not in {output.name for output in network.graph.output}:
+            network.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    return Session(network, optimised=False).all
+
+
+def _with_logits(program: Path, folder: Path) -> Path:
+    """Save the network in `folder` with its logits as a further output. Unless it has any, return `program`."""
     import paddle
 
     paddle.enable_static()
     executor = paddle.static.Executor(paddle.CPUPlace())
-    older = archive.program.suffix == ".pdmodel"
+    older = program.suffix == ".pdmodel"
     with paddle.pir_utils.OldIrGuard() if older else paddle.pir_utils.IrGuard():
-        program, names, ids = paddle.static.load_inference_model(str(archive.program.with_suffix("")), executor)
-        block = program.global_block()
+        loaded, names, outputs = paddle.static.load_inference_model(str(program.with_suffix("")), executor)
+        block = loaded.global_block()
         if older:
-            deciding = [operation.input("X")[0] for operation in block.ops if operation.type == "arg_max"]
-            entries, logits = [block.var(name) for name in names], [block.var(name) for name in deciding]
+            entries = [block.var(name) for name in names]
+            made_by = {name: operation for operation in block.ops for name in operation.output_arg_names}
+            decided = _logits_of(outputs, lambda value: _older_step(block, made_by, value))
         else:
             entries = [operation.result(0) for operation in block.ops if operation.name() == "pd_op.data"]
-            logits = [operation.operand_source(0) for operation in block.ops if operation.name() == "pd_op.argmax"]
-        if len(logits) != 1 or len(entries) != 1:
-            return archive
-        paddle.static.save_inference_model(str(folder / "inference"), entries, [*ids, *logits], executor, program=program)
-    return replace(archive, program=folder / archive.program.name, parameters=folder / archive.parameters.name)
+            decided = _logits_of(outputs, _pir_step)
+        if decided is None or len(entries) != 1:
+            return program
+        paddle.static.save_inference_model(str(folder / "inference"), entries, [*outputs, decided], executor, program=loaded)
+    return folder / f"inference{program.suffix}"
+
+
+PASSING = ("cast", "squeeze", "squeeze2", "transpose", "transpose2")
+DECIDING = ("argmax", "arg_max", "softmax", "greater_than", "greater_equal")
+
+
+def _logits_of(outputs: list[Any], step: Callable[[Any], tuple[str, Any]]) -> Any:
+    """What an output's argmax or softmax reads, or None."""
+    for output in outputs:
+        value, passed = output, False
+        name, before = step(value)
+        while name in (*PASSING, *DECIDING):
+            passed = passed or name in DECIDING
+            value = before
+            name, before = step(value)
+        if passed:
+            return value
+    return None
+
+
+def _pir_step(value: Any) -> tuple[str, Any]:
+    """The operation that computes a value, and its first operand."""
+    operation = value.get_defining_op()
+    if operation is None or not operation.num_operands():
+        return "", None
+    return operation.name().removeprefix("pd_op."), operation.operand_source(0)
+
+
+def _older_step(block: Any, made_by: dict[str, Any], value: Any) -> tuple[str, Any]:
+    operation = made_by.get(value.name)
+    if operation is None or not operation.input("X"):
+        return "", None
+    return operation.type, block.var(operation.input("X")[0])
 
 
 def read_pixels(file: Path) -> Pixels:
     """RGB pixels uint8 [H, W, 3] of an image file, or the array in a .npy file."""
     if file.suffix == ".npy":
-        return np.asarray(np.load(file), np.uint8)
+        return np.asarray(np.load(file))
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:
         raise SystemExit(f"{file} is not an image that OpenCV can read")
@@ -95,22 +172,33 @@ def read_pixels(file: Path) -> Pixels:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compute the class ids of images with Paddle.")
-    parser.add_argument("weights", type=Path, help="folder with inference.json or inference.pdmodel")
+    parser.add_argument("weights", type=Path, help="a network's folder, or the program in it")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--logits", action="store_true", help="write the logits too")
+    parser.add_argument("--threshold", type=float, help="for a network of one channel")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    archive = read_archive(given.weights)
+    archive = read_archive(given.weights) if given.weights.is_dir() else read_archive(given.weights.parent, given.weights)
     # Inside the caller's folder, so that the files are removed even if this process is killed.
     with TemporaryDirectory(dir=given.out) as folder:
-        predict = predictor(with_logits(archive, Path(folder)) if given.logits else archive)
+        predict = predictor(archive, given.threshold, Path(folder) if given.logits else None)
         for file in given.images:
             pixels = read_pixels(file)
-            ids, logits = predict(pixels.reshape(-1, *pixels.shape[-3:]))
+            try:
+                ids, logits = predict(pixels.reshape(-1, *pixels.shape[-3:]))
+            except (GraphError, RuntimeError, ValueError) as error:  # Paddle's errors are among them
+                height, width = pixels.shape[-3:-1]
+                raise SystemExit(f"at {width}x{height} pixels: {_line(error)}") from error
             np.save(given.out / f"{file.stem}.npy", ids.reshape(pixels.shape[:-1]))
             if given.logits and logits is not None:
                 np.save(given.out / f"{file.stem}.logits.npy", logits)
+
+
+def _line(error: Exception) -> str:
+    """The line of an error that says most: Paddle's begin with a stack trace and end with the operator's name."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "Error:" in line), lines[-1] if lines else type(error).__name__)
 
 
 if __name__ == "__main__":

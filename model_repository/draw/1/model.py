@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 JPEG_QUALITY = 75  # what PaddleX sends: Pillow's default, 4:2:0
 LONGEST_SIDE = 65500  # pixels; the limit of a JPEG
 MOST_PIXELS = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970"))  # per request; PaddleX's limit
+MOST_SIDES = 64  # heights and widths in source_size
+Size = tuple[int, int]  # height, width
 
 
 class BadRequest(ValueError):
@@ -38,35 +40,51 @@ class TritonPythonModel:
 
     def answer(self, request: pb.InferenceRequest) -> pb.InferenceResponse:
         try:
-            ids, size = sized(request)
-            if max(size) > LONGEST_SIDE:
+            ids, back = sized(request)
+            longest = max(map(abs, back[-1]))
+            if longest > LONGEST_SIDE:
                 raise BadRequest(
-                    f"image: a side of {max(size)} pixels is too long for a JPEG (limit {LONGEST_SIDE}); request no picture"
+                    f"image: a side of {longest} pixels is too long for a JPEG (limit {LONGEST_SIDE}); request no picture"
                 )
-            pictures = [self.jpeg(each, size) for each in ids]
+            pictures = [self.jpeg(led_back(each, back)) for each in ids]
         except BadRequest as error:
             return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.INVALID_ARG))
         except (cv2.error, MemoryError) as error:  # the batch's other requests still get their answers
             return pb.InferenceResponse(error=pb.TritonError(f"draw: {error}"))
         return pb.InferenceResponse([pb.Tensor("picture", np.array(pictures, np.object_).reshape(-1, 1))])
 
-    def jpeg(self, ids: NDArray[np.uint8], size: tuple[int, int]) -> bytes:
-        if ids.shape[::-1] != size:
-            ids = cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+    def jpeg(self, ids: NDArray[np.uint8]) -> bytes:
         picture = cv2.applyColorMap(ids, self.palette_bgr)
         _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         return encoded.tobytes()
 
 
-def sized(request: pb.InferenceRequest) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Class ids, uint8 [N, H, W], and the width and height to scale them to. Raises BadRequest."""
+def sized(request: pb.InferenceRequest) -> tuple[NDArray[np.uint8], list[Size]]:
+    """Class ids, uint8 [N, H, W], and the heights and widths that lead them back to the image's size. Raises BadRequest."""
     ids = pb.get_input_tensor_by_name(request, "ids").as_numpy()
-    sizes = pb.get_input_tensor_by_name(request, "source_size").as_numpy()
+    sides = pb.get_input_tensor_by_name(request, "source_size").as_numpy()
     if not ids.size or ids.ndim != 3:
         raise BadRequest(f"ids: must be [N, H, W] with at least one pixel, not {list(ids.shape)}")
-    if sizes.shape != (len(ids), 2) or (sizes != sizes[0]).any():
-        raise BadRequest("source_size: must be the same height and width for all ids of the request")
-    height, width = sizes[0].tolist()
-    if min(height, width) < 1 or len(ids) * height * width > MOST_PIXELS:
-        raise BadRequest(f"source_size: {len(ids)} maps of {width}x{height} must have from 1 to {MOST_PIXELS} pixels")
-    return ids, (width, height)
+    if sides.ndim != 2 or len(sides) != len(ids) or not 2 <= sides.shape[1] <= MOST_SIDES or sides.shape[1] % 2:
+        raise BadRequest("source_size: must be pairs of height and width for each of the ids")
+    if (sides != sides[0]).any():
+        raise BadRequest("source_size: must be the same for all ids of the request")
+    back = [(height, width) for height, width in sides[0].reshape(-1, 2).tolist()]
+    rows, columns = ids.shape[1:]
+    for height, width in back:
+        if not height * width > 0 or len(ids) * height * width > MOST_PIXELS:
+            raise BadRequest(f"source_size: {len(ids)} maps of {width}x{height} must have from 1 to {MOST_PIXELS} pixels")
+        if height < 0 and (-height > rows or -width > columns):
+            raise BadRequest(f"source_size: {-width}x{-height} cannot be cut out of {columns}x{rows}")
+        rows, columns = abs(height), abs(width)
+    return ids, back
+
+
+def led_back(ids: NDArray[np.uint8], back: list[Size]) -> NDArray[np.uint8]:
+    """Scale `ids`, [H, W], by nearest neighbour to each height and width in turn, or cut them out if these are negative."""
+    for height, width in back:
+        if height < 0:
+            ids = ids[:-height, :-width]
+        elif ids.shape != (height, width):
+            ids = cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+    return ids

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import cv2
 import numpy as np
 from image_header import FORMATS, Header, Unreadable, read
 from numpy.typing import NDArray
-from resize import BadRequest
+from prepare import BadRequest
 
 MOST_PIXELS = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", 2**30))  # per image; OpenCV reads the same variable
 
@@ -44,9 +45,9 @@ def decode(data: bytes, header: Header) -> NDArray[np.uint8]:
     return bgr  # type: ignore[return-value]
 
 
-def rgb(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The pixels as the network expects them. Call this after the resize: the result is the same, and there is less to copy."""
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+def rgb(bgr: NDArray[Any]) -> NDArray[Any]:
+    """The pixels as the network expects them. Call this last: the result is the same, and there is usually less to copy."""
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 def still(png: bytes, animation: int) -> bytes:

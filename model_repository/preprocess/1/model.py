@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from contextlib import nullcontext
-from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from random import sample
@@ -21,8 +20,9 @@ import triton_python_backend_utils as pb
 from crashes import Convicted, Crashes
 from image import MOST_PIXELS, decode, look, rgb
 from numpy.typing import NDArray
+from prepare import BadRequest, prepared, target
 from pressure import Pressure
-from resize import BadRequest, Resize, target
+from transforms import Preparation, Unfit
 
 MEGAPIXEL = 2**20
 LIMIT = re.compile(r"pixels_(\d+)mp")  # one of this model's outputs
@@ -43,7 +43,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         cv2.setNumThreads(1)  # leave the cores to the network
         parameters = told(json.loads(args["model_config"]))
-        self.resize = configured(parameters)
+        self.preparation = Preparation.read(parameters["preparation"]) if "preparation" in parameters else Preparation()
         self.batch = largest_batch(parameters)
         folder = os.environ.get("SEMSEG_CRASH_FOLDER")
         self.refuses = Pressure(Path(folder)).refuses if folder else lambda _: False
@@ -54,8 +54,12 @@ class TritonPythonModel:
         return [self.answer(request) for request in requests]
 
     def answer(self, request: pb.InferenceRequest) -> pb.InferenceResponse:
+        parameters = json.loads(request.parameters())
         try:
-            return pb.InferenceResponse(self.tensors(request))
+            return pb.InferenceResponse(self.tensors(request, parameters))
+        except Unfit as error:
+            field = "target_size" if "target_size" in parameters else "image"
+            return pb.InferenceResponse(error=pb.TritonError(f"{field}: {error}", pb.TritonError.INVALID_ARG))
         except (BadRequest, Convicted) as error:
             return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.INVALID_ARG))
         except Busy as error:
@@ -63,13 +67,11 @@ class TritonPythonModel:
         except (cv2.error, MemoryError) as error:  # the batch's other requests still get their answers
             return pb.InferenceResponse(error=pb.TritonError(f"preprocess: {error}"))
 
-    def tensors(self, request: pb.InferenceRequest) -> list[pb.Tensor]:
+    def tensors(self, request: pb.InferenceRequest, parameters: dict[str, Any]) -> list[pb.Tensor]:
         encoded = pb.get_input_tensor_by_name(request, "image").as_numpy().reshape(-1)
-        parameters = json.loads(request.parameters())
         if self.refuses(parameters.get("admitted")):
             raise Busy("too many images are waiting; try again later")
         wanted = parameters.get("target_size")
-        resize = self.resize if wanted is None else replace(self.resize, target_size=target(wanted))
         outputs = [found for found in map(LIMIT.fullmatch, request.requested_output_names()) if found]
         if not outputs:
             raise BadRequest("pixels: request one of the outputs pixels_<N>mp")
@@ -82,24 +84,26 @@ class TritonPythonModel:
             raise BadRequest(
                 f"image: {len(headers)} images of {width}x{height} have more than {MOST_PIXELS} pixels; send one per request"
             )
-        check_size(len(headers), resize.size(width, height), limit, (width, height), wanted)
-        sizes = np.empty((len(headers), 2), np.int32)
-        images = []
-        for index, (data, header) in enumerate(
-            zip(encoded, headers, strict=True)
-        ):  # one at a time, each resized right after decoding
+        preparation = self.preparation if wanted is None else self.preparation.to(target(wanted))
+        source = width, height
+        check_size(len(headers), preparation.size(*source), limit, source, wanted)
+        images: list[NDArray[Any]] = []
+        for data, header in zip(encoded, headers, strict=True):  # one at a time, each prepared right after decoding
             with self.noted(data):
                 image = decode(data, header)
-            sizes[index] = image.shape[:2]
-            if (sizes[index] != sizes[0]).any():  # after EXIF's rotation
-                raise BadRequest(ONE_SIZE)
-            images.append(rgb(resize(image)))
+            if (image.shape[1], image.shape[0]) != source:  # EXIF rotated it
+                if images:
+                    raise BadRequest(ONE_SIZE)
+                source = height, width
+                check_size(len(headers), preparation.size(*source), limit, source, wanted)
+            images.append(rgb(prepared(preparation, image)))
         pixels = images[0][np.newaxis] if len(images) == 1 else np.stack(images)
         lane = np.zeros((len(images), self.lane(images[0], limit)), np.int8)
-        others = [pb.Tensor("source_size", sizes), pb.Tensor("lane", lane)]
+        back = np.array([preparation.way_back(*source)] * len(images), np.int32)
+        others = [pb.Tensor("source_size", back), pb.Tensor("lane", lane)]
         return [*(pb.Tensor(output[0], pixels) for output in outputs), *others]
 
-    def lane(self, image: NDArray[np.uint8], limit: int) -> int:
+    def lane(self, image: NDArray[Any], limit: int) -> int:
         """1 for images to batch: a whole batch of them fits the limit of one image, and batching pays. Other images get a lane
         that is not used again soon."""
         rows, columns = image.shape[:2]
@@ -115,7 +119,7 @@ def check_size(images: int, size: tuple[int, int], limit: int, source: tuple[int
     if images > 1:
         raise BadRequest(f"image: {images} images of {columns}x{rows} at once are too many: {most}; send one per request")
     if wanted is None:
-        what = f"{width}x{height}" if size == source else f"{width}x{height}, resized to {columns}x{rows},"
+        what = f"{width}x{height}" if size == source else f"{width}x{height}, prepared as {columns}x{rows},"
         raise BadRequest(f"image: {what} is too large: {most}; pass target_size to have it scaled down")
     raise BadRequest(f"target_size: scales the {width}x{height} image to {columns}x{rows}, but {most}; pass a smaller one")
 
@@ -123,14 +127,6 @@ def check_size(images: int, size: tuple[int, int], limit: int, source: tuple[int
 def told(config: dict[str, Any]) -> dict[str, str]:
     """The parameters of the model's configuration."""
     return {key: value["string_value"] for key, value in config.get("parameters", {}).items()}
-
-
-def configured(parameters: dict[str, str]) -> Resize:
-    """The model's own Resize, from the JSON in parameter `resize`; without it, no resizing."""
-    if "resize" not in parameters:
-        return Resize()
-    given = json.loads(parameters["resize"])
-    return Resize(**{**given, "target_size": tuple(given["target_size"])})
 
 
 def largest_batch(parameters: dict[str, str]) -> int:

@@ -1,0 +1,231 @@
+"""Finds, in a converted network, the scores that decide each pixel's class.
+
+People export their networks with an argmax, with a softmax or sigmoid, with a threshold, or with nothing behind the last layer, and
+some export ids and scores together. Behind all of these are scores [N, C, H, W].
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+
+from ..errors import GraphError
+from ..runtime import Session
+
+PROBE = 128  # pixels; height and width of the test image that reveals the scores' shape, if the network takes any
+FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+PASSING = ("Cast", "Identity", "Squeeze")  # what may follow the decision
+TO_LAST = [0, 2, 3, 1]  # NCHW to NHWC
+AGAIN = "export it again with --output_op none"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """`tensor` names the float32 scores: [N, C, H, W], where the largest of a pixel's scores names its class, or, with a
+    `threshold`, [N, 1, H, W] or [N, H, W], where a higher score means class 1. `notes` are for the user."""
+
+    tensor: str
+    classes: int
+    threshold: float | None = None
+    flat: bool = False  # [N, H, W]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where the search from an output ended: at scores, with the decision that the network takes on them, if any."""
+
+    tensor: str
+    argmax: bool = False
+    threshold: float | None = None
+    squashed: str = ""  # the operator that gave the scores their range, if any: Sigmoid or Softmax
+
+
+def find(network: ModelProto, threshold: float | None = None) -> Scores:
+    """The scores of a network. `threshold` replaces the usual one of a network with a single channel.
+
+    Raises GraphError for a network that does not give each pixel one class.
+    """
+    output, notes = _output(network)
+    found = _searched(network, output)
+    values = _probed(network, found.tensor)
+    classes, flat = _channels(network, values.shape), values.ndim == 3
+    if found.threshold is not None:
+        if classes > 1:
+            raise _multilabel(classes)
+        if threshold is not None:
+            raise GraphError(f"the network has its own threshold, {found.threshold:g}: leave THRESHOLD= (--threshold) out")
+        return Scores(found.tensor, 2, found.threshold, flat, notes)
+    if classes > 1:
+        if found.squashed == "Sigmoid" and not found.argmax:
+            raise _multilabel(classes)
+        if threshold is not None:
+            raise GraphError(f"the network has {classes} classes: THRESHOLD= (--threshold) is for networks of one channel")
+        return Scores(found.tensor, classes, notes=notes)
+    limit = _foreground(found, values, threshold)
+    note = f"the network has one channel: where its score is above {limit:g}, the class is 1; THRESHOLD= (--threshold) changes that"
+    return Scores(found.tensor, 2, limit, flat, (*notes, note))
+
+
+def deciding(network: ModelProto) -> str:
+    """The name of the scores, without a look at what they are. Raises GraphError."""
+    return _searched(network, _output(network)[0]).tensor
+
+
+def _foreground(found: Found, values: npt.NDArray[np.float32], threshold: float | None) -> float:
+    """The threshold on a single channel. Raises GraphError if nobody can tell it."""
+    if found.argmax:
+        raise GraphError(f"the network has one channel, and an argmax over one channel always gives class 0: {AGAIN}")
+    if found.squashed == "Softmax":
+        raise GraphError(f"the network has one channel, and a softmax over one channel always gives 1: {AGAIN}")
+    if threshold is not None:
+        return threshold
+    if found.squashed == "Sigmoid":
+        return 0.5
+    if values.min() >= 0 and values.max() <= 1:
+        raise GraphError(
+            "the network has one channel, whose scores lie between 0 and 1 but come from no sigmoid: say with THRESHOLD="
+            " (--threshold) above which score a pixel is foreground"
+        )
+    return 0.0
+
+
+def _multilabel(classes: int) -> GraphError:
+    return GraphError(
+        f"the network is multi-label: each of its {classes} channels says yes or no, so a pixel may have several classes, and a label"
+        " map holds only one. If the classes exclude each other, export it again with --output_op argmax"
+    )
+
+
+def _output(network: ModelProto) -> tuple[ValueInfoProto, tuple[str, ...]]:
+    """The output with class ids or scores: the only one, or else the only one of integers."""
+    outputs = list(network.graph.output)
+    if len(outputs) == 1:
+        return outputs[0], ()
+    ids = [output for output in outputs if output.type.tensor_type.elem_type not in FLOATS]
+    names = ", ".join(f"{output.name} ({_kind(output)})" for output in outputs)
+    if len(ids) != 1:
+        raise GraphError(f"the network returns {len(outputs)} tensors, {names}, not one with class ids or scores")
+    return ids[0], (f"the network returns {names}: {ids[0].name} is taken for the class ids, the rest is dropped",)
+
+
+def _kind(output: ValueInfoProto) -> str:
+    return str(TensorProto.DataType.Name(output.type.tensor_type.elem_type)).lower()
+
+
+def _searched(network: ModelProto, output: ValueInfoProto) -> Found:
+    made_by = makers(network)
+    if output.type.tensor_type.elem_type in FLOATS:
+        return _unsquashed(made_by, output.name)
+    node = made_by.get(output.name)
+    while node is not None and node.op_type in PASSING:
+        node = made_by.get(node.input[0])
+    if node is not None and node.op_type == "ArgMax":
+        return _of_argmax(made_by, node)
+    compared = _compared(network, made_by, node)
+    if compared is None:
+        kind = node.op_type if node is not None else "nothing"
+        raise GraphError(f"the network's class ids come from {kind}, not from an ArgMax over channels or a threshold: {AGAIN}")
+    return compared
+
+
+def _of_argmax(made_by: dict[str, NodeProto], node: NodeProto) -> Found:
+    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
+    scores = node.input[0]
+    turned = made_by.get(scores)
+    if axis in (3, -1) and turned is not None and turned.op_type == "Transpose" and _order(turned) == TO_LAST:
+        scores = turned.input[0]
+    elif axis not in (1, -3):
+        raise GraphError(f"the network's ArgMax is over axis {axis}, not over the channels, axis 1")
+    return Found(_unsquashed(made_by, scores, sigmoid=False).tensor, argmax=True)
+
+
+def _unsquashed(made_by: dict[str, NodeProto], tensor: str, *, sigmoid: bool = True) -> Found:
+    """Scores before a softmax over channels, which changes no pixel's largest, or behind a sigmoid."""
+    node = made_by.get(tensor)
+    while node is not None and node.op_type == "Identity":
+        tensor = node.input[0]
+        node = made_by.get(tensor)
+    if node is not None and node.op_type in ("Softmax", "LogSoftmax"):
+        axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), -1)
+        if axis in (1, -3):
+            return Found(node.input[0], squashed="Softmax")
+    inner = node
+    while inner is not None and inner.op_type in PASSING:
+        inner = made_by.get(inner.input[0])
+    if sigmoid and inner is not None and inner.op_type in ("Sigmoid", "HardSigmoid"):
+        return Found(tensor, squashed="Sigmoid")
+    return Found(tensor)
+
+
+# By operator: which of the two inputs is larger where the result is true, and whether it may also be equal.
+_COMPARISONS = {"Greater": (0, False), "GreaterOrEqual": (0, True), "Less": (1, False), "LessOrEqual": (1, True)}
+
+
+def _compared(network: ModelProto, made_by: dict[str, NodeProto], node: NodeProto | None) -> Found | None:
+    """The scores that a comparison with one number decides on; None if it is no such comparison."""
+    if node is None or node.op_type not in _COMPARISONS:
+        return None
+    larger, or_equal = _COMPARISONS[node.op_type]
+    limit = _constant(network, made_by, node.input[1 - larger])
+    if limit is None:
+        return None
+    below = float(np.nextafter(np.float32(limit), np.float32(-math.inf))) if or_equal else limit
+    return Found(node.input[larger], threshold=below)
+
+
+def _constant(network: ModelProto, made_by: dict[str, NodeProto], tensor: str) -> float | None:
+    """The number that a constant tensor holds; None if it is not constant, or holds several numbers."""
+    held = next((each for each in network.graph.initializer if each.name == tensor), None)
+    node = made_by.get(tensor)
+    while held is None and node is not None and node.op_type in ("Cast", "Identity", "Expand", "Constant"):
+        if node.op_type == "Constant":
+            held = next((attribute.t for attribute in node.attribute if attribute.name == "value"), None)
+            break
+        held = next((each for each in network.graph.initializer if each.name == node.input[0]), None)
+        node = made_by.get(node.input[0])
+    values = np.unique(numpy_helper.to_array(held)) if held is not None else np.empty(0)
+    return float(values[0]) if values.size == 1 else None
+
+
+def _order(node: NodeProto) -> list[int]:
+    return next((list(attribute.ints) for attribute in node.attribute if attribute.name == "perm"), [])
+
+
+def _probed(network: ModelProto, tensor: str) -> npt.NDArray[np.float32]:
+    """The tensor for one small random image. The network is run because shape inference loses the number of channels."""
+    probe = ModelProto()
+    probe.CopyFrom(network)
+    del probe.graph.output[:]
+    probe.graph.output.append(helper.make_tensor_value_info(tensor, TensorProto.FLOAT, None))
+    height, width = probe_size(network)
+    random = np.random.default_rng(0)
+    return Session(probe).run(random.normal(0, 1, (1, 3, height, width)).astype(np.float32))
+
+
+def _channels(network: ModelProto, shape: tuple[int, ...]) -> int:
+    height, width = probe_size(network)
+    if shape == (1, height, width):
+        return 1
+    if len(shape) != 4 or shape[2:] != (height, width):
+        raise GraphError(
+            f"the network's scores for a {width}x{height} image have shape {list(shape)}, not one per class and pixel"
+        )
+    return shape[1]
+
+
+def probe_size(network: ModelProto) -> tuple[int, int]:
+    """The height and width of a small image for a network that takes [N, 3, H, W]."""
+    constants = {tensor.name for tensor in network.graph.initializer}
+    entry = next(value for value in network.graph.input if value.name not in constants)
+    height, width = (dim.dim_value for dim in entry.type.tensor_type.shape.dim[2:4])
+    return height if height > 0 else PROBE, width if width > 0 else PROBE
+
+
+def makers(network: ModelProto) -> dict[str, NodeProto]:
+    """The node that computes each tensor, by the tensor's name."""
+    return {output: node for node in network.graph.node for output in node.output}

@@ -1,0 +1,154 @@
+"""Reads how a network's pixels are prepared, from the file that its exporter wrote beside it or from its training configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from semseg_contract.paddle_files import DESCRIPTIONS
+from semseg_contract.transforms import Padding, PaddingByAspectRatio, PaddingToMultiple, Step, ToFloat
+
+from ..errors import DescriptionError
+from . import description
+from .dialects import PADDLESEG, PADDLEX, PADDLEX_2, Dialect
+from .normalisation import Normalisation
+from .settings import Settings, Wrong
+
+FILLING = (Padding, PaddingByAspectRatio, PaddingToMultiple)
+PLAIN, DEPLOYED, TWO = DESCRIPTIONS
+EXAMPLE = """\
+Deploy:
+  transforms:
+  - type: Normalize   # as all of PaddleX's Cityscapes networks: (pixel / 255 - 0.5) / 0.5"""
+
+
+@dataclass(frozen=True)
+class Described:
+    """How pixels are prepared, the network's class names if the file has them, and what the user should know."""
+
+    normalisation: Normalisation = Normalisation()
+    steps: tuple[Step, ...] = ()
+    labels: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def find(folder: Path) -> Path:
+    """The file in `folder` that says how pixels are prepared. Raises DescriptionError if there is none, or several."""
+    found = [folder / name for name in DESCRIPTIONS if (folder / name).is_file()]
+    if not found:
+        raise DescriptionError(
+            f"{folder} has no {', '.join(DESCRIPTIONS[:-1])} or {DESCRIPTIONS[-1]}, which say how to prepare pixels: add"
+            f" {PLAIN} with these lines, and what else the network was trained with",
+            EXAMPLE,
+        )
+    if len(found) > 1:
+        names = " and ".join(file.name for file in found)
+        raise DescriptionError(f"{folder} holds {names}, which PaddleX and PaddleSeg read differently: keep the right one")
+    return found[0]
+
+
+def read(file: Path) -> Described:
+    """What one of DESCRIPTIONS says. Raises DescriptionError."""
+    content = description.read(file)
+    if file.name == TWO:
+        return _read_two(content, file)
+    deploy = content.get("Deploy") if isinstance(content, dict) else None
+    entries = deploy.get("transforms") if isinstance(deploy, dict) else None
+    listed = _typed(entries, f"{file} has no list of transforms under Deploy", file)
+    if file.name == DEPLOYED:
+        return interpret(listed, PADDLESEG, file)
+    others = sorted({kind for kind, _ in listed} - PADDLEX.readers.keys())
+    if others and set(others) <= PADDLESEG.readers.keys():
+        note = f"{file.name} lists {', '.join(others)}, which PaddleX cannot run: all its transforms are read as PaddleSeg means them"
+        read_as_seg = interpret(listed, PADDLESEG, file)
+        return replace(read_as_seg, notes=(note, *read_as_seg.notes))
+    return _told_of_defaults(listed, interpret(listed, PADDLEX, file), file)
+
+
+def training(entries: Any, file: Path) -> Described:
+    """What the transforms of a PaddleSeg training configuration say. Raises DescriptionError."""
+    return interpret(_typed(entries, f"{file} has no list of transforms under val_dataset", file), PADDLESEG, file)
+
+
+def interpret(listed: list[tuple[str, dict[str, Any]]], dialect: Dialect, file: Path) -> Described:
+    """The meaning of a list of transforms, each a type and its settings. Raises DescriptionError."""
+    steps: list[Step] = [ToFloat()] if dialect.floats else []
+    normalisation: Normalisation | None = None
+    for kind, given in listed:
+        if kind not in dialect.readers:
+            raise DescriptionError(
+                f"{file} lists {kind}, which cannot be served: the transforms of {dialect.program} that can are"
+                f" {', '.join(dialect.readers)}"
+            )
+        settings = Settings(file, dialect.program, kind, given)
+        try:
+            meaning = dialect.readers[kind](settings)
+        except Wrong as error:
+            raise DescriptionError(f"{file}: {error}") from None
+        settings.done()
+        if isinstance(meaning, Normalisation):
+            if normalisation is not None:
+                raise DescriptionError(f"{file} lists {kind} more than once: keep one")
+            normalisation = meaning
+        elif meaning is not None:
+            if dialect is PADDLEX and steps:
+                raise DescriptionError(f"{file} lists {kind} more than once: keep one")
+            late = normalisation if dialect is not PADDLEX else None  # PaddleX always normalises last
+            steps += _placed(meaning, late, steps)
+    notes = () if normalisation else (f"{file.name} lists no Normalize: the network gets values from 0 to 255",)
+    kept = () if steps == [ToFloat()] else tuple(steps)
+    return Described(normalisation or Normalisation(), kept, None, notes)
+
+
+def _placed(step: Step, normalisation: Normalisation | None, before: list[Step]) -> list[Step]:
+    """The step as one on pixels, although it may come after the `normalisation`. It then computes in float32, as PaddleX 2's
+    padding always does."""
+    fills = isinstance(step, FILLING)
+    floats = (fills or normalisation is not None) and ToFloat() not in before
+    if fills and normalisation is not None:
+        step = replace(step, colour=normalisation.pixel(step.colour))
+    return [ToFloat(), step] if floats else [step]
+
+
+def _told_of_defaults(listed: list[tuple[str, dict[str, Any]]], read_as: Described, file: Path) -> Described:
+    """Warn about settings of Resize that are missing, because PaddleSeg's exporter means other defaults with the same file."""
+    given = next((given for kind, given in listed if kind == "Resize"), {})
+    missing = [key for key in ("keep_ratio", "size_divisor") if key not in given]
+    if not read_as.steps or not missing:
+        return read_as
+    defaults = {"keep_ratio": ("true", "false"), "size_divisor": ("32", "null")}
+    ours, theirs = (", ".join(f"{key}: {defaults[key][side]}" for key in missing) for side in (0, 1))
+    note = (
+        f"{file.name} leaves out {' and '.join(missing)} of Resize: read as PaddleX does ({ours}). PaddleSeg would read"
+        f" ({theirs}): if it exported this network, write that into the file"
+    )
+    return replace(read_as, notes=(note, *read_as.notes))
+
+
+def _typed(entries: Any, otherwise: str, file: Path) -> list[tuple[str, dict[str, Any]]]:
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise DescriptionError(otherwise)
+    for entry in entries:
+        if not isinstance(entry.get("type"), str):
+            raise DescriptionError(f"{file} lists a transform without a type: add it")
+    return [(entry["type"], {key: value for key, value in entry.items() if key != "type"}) for entry in entries]
+
+
+def _read_two(content: Any, file: Path) -> Described:
+    """PaddleX 2's model.yml: each transform is a mapping of its name to its settings."""
+    listed = content.get("Transforms") if isinstance(content, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) and len(entry) == 1 for entry in listed):
+        raise DescriptionError(f"{file} has no list of Transforms, as PaddleX 2 writes it")
+    attributes = content.get("_Attributes")
+    attributes = attributes if isinstance(attributes, dict) else {}
+    kind = attributes.get("model_type", "segmenter")
+    if kind != "segmenter":
+        raise DescriptionError(f"{file} belongs to a {kind}: pass a network for semantic segmentation")
+    named = [(str(name), settings or {}) for entry in listed for name, settings in entry.items()]
+    if not all(isinstance(settings, dict) for _, settings in named):
+        raise DescriptionError(f"{file} has Transforms without settings by name")
+    labels = attributes.get("labels")
+    names = tuple(map(str, labels)) if isinstance(labels, list) and labels else None
+    return replace(interpret(named, PADDLEX_2, file), labels=names)
+

@@ -1,0 +1,113 @@
+"""The settings of one transform in a file, checked as they are taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from semseg_contract.transforms import INTERPOLATIONS, Colour, Size
+
+from ..errors import DescriptionError
+
+T = TypeVar("T")
+ALIASES = {"CUBIC": "BICUBIC"}  # PaddleSeg's and OpenCV's name
+
+
+class Wrong(ValueError):
+    """A value that is not what the message says."""
+
+
+@dataclass
+class Settings:
+    """The settings of a `kind` of transform in `file`; `source` is whose transform it is."""
+
+    file: Path
+    source: str
+    kind: str
+    given: dict[str, Any]
+    _taken: set[str] = field(default_factory=set)
+
+    def take(self, key: str, read: Callable[[Any], T], default: T) -> T:
+        """The value of `key`. Raises DescriptionError if `read` refuses it."""
+        self._taken.add(key)
+        if key not in self.given:
+            return default
+        try:
+            return read(self.given[key])
+        except Wrong as error:
+            raise DescriptionError(f"{self.file} sets {key} of {self.kind} to {self.given[key]}: it must be {error}") from None
+
+    def require(self, key: str, read: Callable[[Any], T]) -> T:
+        """Like `take`, but the key must be there."""
+        if key not in self.given:
+            raise DescriptionError(f"{self.file} does not set {key} of {self.kind}: add it")
+        return self.take(key, read, self.given[key])
+
+    def done(self) -> None:
+        """Raise DescriptionError if there are keys that nobody took."""
+        unknown = sorted(self.given.keys() - self._taken)
+        if unknown:
+            raise DescriptionError(f"{self.file} sets {', '.join(unknown)} of {self.kind}: {self.source} has no such option")
+
+
+def boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise Wrong("true or false")
+    return value
+
+
+def pixels(value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise Wrong("a positive integer")
+    return value
+
+
+def pixels_or_none(value: Any) -> int | None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise Wrong("a positive integer or null")
+    return value
+
+
+def number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise Wrong("a number")
+    return float(value)
+
+
+def positive(value: Any) -> float:
+    if number(value) <= 0:
+        raise Wrong("a positive number")
+    return float(value)
+
+
+def width_and_height(value: Any) -> Size:
+    if not isinstance(value, list) or len(value) != 2 or not all(type(side) is int and side > 0 for side in value):
+        raise Wrong("[width, height] in pixels")
+    return value[0], value[1]
+
+
+def interpolation(value: Any) -> str:
+    name = ALIASES.get(str(value).upper(), str(value).upper())
+    if name == "RANDOM":
+        raise Wrong(f"one of {', '.join(INTERPOLATIONS)}: at random, the same image would get different answers")
+    if name not in INTERPOLATIONS:
+        raise Wrong(f"one of {', '.join(INTERPOLATIONS)}")
+    return name
+
+
+def colour(value: Any) -> Colour:
+    """A number for all channels, or one each for red, green and blue."""
+    values = value if isinstance(value, list) else [value]
+    if len(values) not in (1, 3):
+        raise Wrong("a number, or three for red, green and blue")
+    red, green, blue = (number(each) for each in (values * 3 if len(values) == 1 else values))
+    return red, green, blue
+
+
+def nonzero(value: Any) -> Colour:
+    if 0 in colour(value):
+        raise Wrong("other than zero")
+    return colour(value)
