@@ -26,6 +26,13 @@ def network_files(folder: Path) -> list[Path]:
     return [*programs, *onnx, *(file for file in usual if file in files and file not in (*programs, *onnx))]
 
 
+def files_read(folder: Path) -> list[Path]:
+    """The files in a network's folder that an export reads. Raises OSError."""
+    networks = network_files(folder)
+    beside = [*(network.with_suffix(PARAMETERS) for network in networks), *(folder / name for name in (*DESCRIPTIONS, CLASSES))]
+    return [*networks, *dict.fromkeys(file for file in beside if file.is_file())]
+
+
 def network_folder(folder: Path) -> Path | None:
     """The folder that holds a network: `folder`, or the first such folder in it. None if there is none.
 

@@ -112,7 +112,7 @@ class Padding:
         columns, rows = self.target_size
         if width > columns or height > rows:
             raise Unfit(
-                f"{width}x{height} is larger than {columns}x{rows}, to which this model's Padding fills up images; send a smaller one"
+                f"{width}x{height} is larger than {columns}x{rows}, the size that this model's Padding makes; send a smaller one"
             )
         return self.target_size
 
@@ -154,9 +154,8 @@ Scaling: TypeAlias = Resize | ResizeByLong | ResizeByShort | LimitLong | Fit
 Filling: TypeAlias = Padding | PaddingByAspectRatio | PaddingToMultiple
 Step: TypeAlias = Scaling | Filling | ToFloat
 
-_SCALING = (Resize, ResizeByLong, ResizeByShort, LimitLong, Fit)
-_FILLING = (Padding, PaddingByAspectRatio, PaddingToMultiple)
-_STEPS: dict[str, Any] = {step.__name__: step for step in (*_SCALING, *_FILLING, ToFloat)}
+_KINDS = (Resize, ResizeByLong, ResizeByShort, LimitLong, Fit, Padding, PaddingByAspectRatio, PaddingToMultiple, ToFloat)
+_STEPS: dict[str, Any] = {kind.__name__: kind for kind in _KINDS}
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,7 @@ class Preparation:
     def target_size(self) -> Size | None:
         """The size that its own Resize aims at, if it has one."""
         own = next((step for step in self.steps if isinstance(step, Resize | Fit)), None)
-        return self.fixed or (own and own.target_size)
+        return self.fixed or (None if own is None else own.target_size)
 
     def to(self, target_size: Size) -> Preparation:
         """The preparation for a request's `target_size`: PaddleX's Resize, with the settings of the network's own, if it has one.
@@ -222,7 +221,7 @@ class Preparation:
         size = (width, height)
         for step, after in zip(self.all_steps, self.sizes(width, height), strict=True):
             if after != size:
-                sign = -1 if isinstance(step, _FILLING) else 1
+                sign = -1 if isinstance(step, Filling) else 1
                 back.append([sign * size[1], sign * size[0]])
             size = after
         return [side for pair in reversed(back) for side in pair] or [height, width]
@@ -238,6 +237,9 @@ class Preparation:
         told = json.loads(text)
         fixed = told["fixed"]
         return cls(tuple(map(_step, told["steps"])), fixed and (fixed[0], fixed[1]), told["divisor"])
+
+
+PLAIN = Preparation()
 
 
 def _step(told: dict[str, Any]) -> Step:

@@ -57,8 +57,8 @@ def command(
         str | None,
         typer.Option(
             metavar="FOLDER|TAR|ONNX|PDPARAMS|URL",
-            help="Exported network (folder or .tar; inference.yml, deploy.yaml or model.yml says how pixels are prepared), .onnx beside"
-            " such a file, trained .pdparams, or a URL of a .tar or .pdparams. Default: MODEL's official archive.",
+            help="Exported network (folder or .tar with inference.yml, deploy.yaml or model.yml), .onnx beside such a file,"
+            " trained .pdparams, or a URL of a .tar or .pdparams. Default: MODEL's official archive.",
         ),
     ] = None,
     architecture: Annotated[
@@ -74,7 +74,8 @@ def command(
     images: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Images like those you will segment, to compare with Paddle on, besides random ones.",
+            metavar="FOLDER",
+            help="Images like those you will segment, to compare with Paddle on, besides random ones.",
             show_default=False,
         ),
     ] = None,

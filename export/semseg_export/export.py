@@ -159,8 +159,8 @@ def _compare(network: _Network, weights: Weights, workspace: Path, options: Expo
         reporter.warn(f"not compared with Paddle, because its program is not beside {archive.program.name}")
     if parity.uniform(agreements):
         reporter.warn(
-            f"{runner} sees a single class in every image of the comparison: only the logits prove that the exported network is the"
-            " same. Pass a folder of your own images with IMAGES= (--images)"
+            f"{runner} sees a single class in every image of the comparison, so only the logits prove that the exported network"
+            " is the same. Pass a folder of your own images with IMAGES= (--images)"
         )
     return agreements
 

@@ -27,7 +27,9 @@ class Session:
         options = ort.SessionOptions()
         if not optimised:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 4  # it warns about every unused constant, and prints every error, which also becomes an exception
+        options.log_severity_level = (
+            4  # it warns about every unused constant, and prints every error, which also becomes an exception
+        )
         try:
             graph = model if isinstance(model, Path) else model.SerializeToString()
             self.session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -10,13 +10,13 @@ from types import ModuleType
 
 import pytest
 from google.protobuf import text_format
+from semseg_contract.resize import Resize
 from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_client.triton import protocol as conversation
 from semseg_contract import limits, palette
 from semseg_contract.names import SHARED
 from semseg_contract.record import Memory, ModelRecord
-from semseg_contract.resize import Resize
 from semseg_contract.tensors import ADMITTED, TARGET_SIZE, limited_pixels
 from semseg_export.install.configuration import ensemble_config, network_config, preprocess_config
 from tests.support import ROOT

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semseg_contract.lock import locked
-from semseg_contract.paddle_files import DESCRIPTION, PARAMETERS, PROGRAMS, TRAINED, network_folder
+from semseg_contract.paddle_files import CLASSES, PARAMETERS, PROGRAMS, STEMS, TRAINED, files_read, network_folder
 
 from ..errors import ServingError
 from ..parent_death import ending_with_us
 from .exporter import find_exporter
 from .repository import add_shared_models, configuration, is_there
 
-_CLASSES = "classes.txt"
 _FAILED = "Export failed: "  # how the exporter's own error line begins
 _LONGEST_NAME = 64  # characters of the folder's name in the model's name; a file system allows 255, all suffixes included
 
@@ -93,21 +92,22 @@ def _find(folder: Path) -> _Weights:
         raise ServingError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}: expected a folder of weights")
     place = network_folder(folder)
     if place is not None:
-        return _weights(place, [place / name for name in (*PROGRAMS, PARAMETERS, DESCRIPTION)], (folder, place))
+        return _weights(place, files_read(place), (folder, place))
     inside = sorted(folder.iterdir())
     trained = [file for file in inside if file.suffix == TRAINED]
     if len(trained) > 1:
         raise ServingError(f"{folder} holds several weight files ({', '.join(file.name for file in trained)}): keep only one")
     if not trained:
-        raise ServingError(f"{folder} holds no weights: neither {' nor '.join(PROGRAMS)} with {PARAMETERS}, nor a {TRAINED}")
+        raise ServingError(
+            f"{folder} holds no weights: no {STEMS[0]}{PROGRAMS[0]} or such with its {PARAMETERS}, and no {TRAINED}"
+        )
     described = [file for file in inside if file.suffix in (".yml", ".yaml")]
     return _weights(trained[0], [*trained, *described], (folder,))
 
 
 def _weights(given: Path, files: list[Path], places: tuple[Path, ...]) -> _Weights:
-    classes = next((place / _CLASSES for place in places if (place / _CLASSES).is_file()), None)
-    read = [file for file in files if file.is_file()]  # the exporter reports missing files
-    return _Weights(given, tuple(read if classes is None else [*read, classes]), classes)
+    classes = next((place / CLASSES for place in places if (place / CLASSES).is_file()), None)
+    return _Weights(given, tuple(dict.fromkeys(files if classes is None else [*files, classes])), classes)
 
 
 def _sha256(weights: _Weights, architecture: str | None) -> str:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from semseg_contract.limits import MEGAPIXEL, SIZES
 from semseg_contract.record import Memory
-from semseg_contract.transforms import Preparation
+from semseg_contract.transforms import PLAIN, Preparation
 
 from ..errors import MemoryBudgetError
 from ..paddle_process import run_module
 
 
-def measure(network: bytes, workspace: Path, preparation: Preparation = Preparation()) -> Memory:
+def measure(network: bytes, workspace: Path, preparation: Preparation = PLAIN) -> Memory:
     """Measure, in a separate process, the most memory that `network`, the serialised served graph, can take.
 
     Raises ConversionError.
@@ -33,7 +33,7 @@ def measure(network: bytes, workspace: Path, preparation: Preparation = Preparat
     return Memory(**json.loads(found.read_text()))
 
 
-def limit(memory: Memory, budget: float, preparation: Preparation = Preparation()) -> int:
+def limit(memory: Memory, budget: float, preparation: Preparation = PLAIN) -> int:
     """The largest of SIZES, in megapixels, for which `budget` bytes are enough.
 
     Raises MemoryBudgetError if none fits, or if the network's own `preparation` makes larger images of small ones.

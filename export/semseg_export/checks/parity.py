@@ -170,8 +170,8 @@ def lowest(agreements: list[Agreement]) -> float:
 
 
 def require(agreements: list[Agreement], threshold: float, program: str = "Paddle") -> None:
-    """Raises DisagreementError if a batch's share of equal pixels is below `threshold`, if a differing pixel is no near-tie, or if
-    the comparison proves nothing."""
+    """Raises DisagreementError if a batch's share of equal pixels is below `threshold`, if a differing pixel is no near-tie, or
+    if the comparison proves nothing."""
     if lowest(agreements) < threshold:
         raise DisagreementError(
             f"the exported network agrees with {program} on only {lowest(agreements):.4%} of the pixels, less than"
@@ -184,8 +184,8 @@ def require(agreements: list[Agreement], threshold: float, program: str = "Paddl
             )
         if not a.rounding:
             raise DisagreementError(
-                f"a pixel of a {a.width}x{a.height} image got a class whose logit in {program} is {a.margin:.3g} below the highest,"
-                f" where the logits span {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
+                f"a pixel of a {a.width}x{a.height} image got a class whose logit in {program} is {a.margin:.3g} below the"
+                f" highest, where the logits span {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
             )
     if uniform(agreements):
         _require_equal_logits(agreements, program)

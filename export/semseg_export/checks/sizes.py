@@ -35,18 +35,20 @@ def fitted(served: Served, archive: Archive) -> tuple[Preparation, tuple[str, ..
         if number == 1 or all(size == after for size, after in _made(Preparation(archive.steps), preparation)):
             return preparation, ()
         return preparation, (
-            f"the network takes images only if both sides are multiples of {number}: others are padded with grey on the right and at"
-            f" the bottom. To have them scaled instead, add a Resize with size_divisor: {number} to {name}",
+            f"the network takes only sides that are multiples of {number}: others are padded with grey on the right and at the"
+            f" bottom. To have them scaled instead, add a Resize with size_divisor: {number} to {name}",
         )
     width, height = served.fixed
     if not [step for step in archive.steps if step != ToFloat()]:
         stretched = Preparation((*archive.steps, Resize(served.fixed, keep_ratio=False, size_divisor=None)), served.fixed)
-        return stretched, (f"the network takes only images of {width}x{height}, and {name} has no Resize: all are stretched to that",)
+        return stretched, (
+            f"the network takes only images of {width}x{height}, and {name} has no Resize: all are stretched to that",
+        )
     wrong = {made for made in _sizes(Preparation(archive.steps)) if made != served.fixed}
     if wrong:
         made = min(wrong)
         raise GraphError(
-            f"the network takes only images of {width}x{height}, but {name} makes others, such as {made[0]}x{made[1]}: correct its"
+            f"the network takes only {width}x{height}, but {name} makes other sizes, such as {made[0]}x{made[1]}: correct its"
             f" transforms (a Resize with target_size: [{width}, {height}] and keep_ratio: false stretches all images to that)"
         )
     return Preparation(archive.steps, served.fixed), ()
@@ -78,7 +80,7 @@ def divisor(served: ModelProto) -> int:
             return number
         failures.append(failure)
     raise GraphError(
-        f"the network takes images of no size that was tried, not even with sides that are multiples of {DIVISORS[-1]}: {failures[-1]}"
+        f"the network failed at every size that was tried, even with sides that are multiples of {DIVISORS[-1]}: {failures[-1]}"
     )
 
 

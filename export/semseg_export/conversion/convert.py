@@ -44,7 +44,9 @@ def _loaded(archive: Archive) -> ModelProto:
     try:
         model = onnx.load(file)
     except (DecodeError, OSError, onnx.checker.ValidationError) as error:
-        raise ConversionError(f"{file.name} is not a complete ONNX file ({printable(str(error))}): convert the network again") from error
+        raise ConversionError(
+            f"{file.name} is not a complete ONNX file ({printable(str(error))}): convert the network again"
+        ) from error
     _check(model, archive)
     version = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if version < LEAST_OPSET:
@@ -52,7 +54,7 @@ def _loaded(archive: Archive) -> ModelProto:
             model = version_converter.convert_version(model, OPSET)
         except (RuntimeError, ValueError) as error:
             raise ConversionError(
-                f"{file.name} has opset {version}, and cannot be brought to {OPSET} ({printable(str(error))}): convert the network again"
+                f"{file.name} has opset {version}, which cannot be raised to {OPSET} ({printable(str(error))}): convert it again"
             ) from error
     model.ir_version = min(model.ir_version, IR_VERSION)
     return model
@@ -63,7 +65,9 @@ def _check(model: ModelProto, archive: Archive) -> None:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         if archive.program.suffix == ONNX:
-            raise ConversionError(f"{archive.program.name} holds an invalid graph: convert the network again", str(error)) from error
+            raise ConversionError(
+                f"{archive.program.name} holds an invalid graph: convert the network again", str(error)
+            ) from error
         reason = f"perhaps because {archive.parameters.name} is cut off or belongs to another network"
         raise ConversionError(f"Paddle2ONNX wrote an invalid graph, {reason}", str(error)) from error
     for node in model.graph.node:

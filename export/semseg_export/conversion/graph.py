@@ -1,9 +1,9 @@
 """The served graph: `pixels` RGB [N, H, W, 3], uint8 or float32, in; `ids` uint8 [N, H, W] out.
 
-In uint8, they take a quarter of the bytes of the input and output of Paddle's own exported network. Nothing reads the second input, `lane`
-int8 [N, any]: Triton only batches requests whose inputs have equal shapes, so preprocess uses it to separate images that would
-take too much memory together. Opset and IR version stay those of the converted network, so that the ONNX Runtime of any
-current Triton can read the file.
+In uint8, they take a quarter of the bytes of the input and output of Paddle's own exported network. Nothing reads the second
+input, `lane` int8 [N, any]: Triton only batches requests whose inputs have equal shapes, so preprocess uses it to separate images
+that would take too much memory together. Opset and IR version stay those of the converted network, so that the ONNX Runtime of
+any current Triton can read the file.
 """
 
 from __future__ import annotations
@@ -99,11 +99,12 @@ def _dims(value: ValueInfoProto) -> list[int | None]:
 
 def _head(entry: str, floats: bool) -> list[NodeProto]:
     """Pixels NHWC to normalised float32 NCHW; transposed first, while a pixel is usually still three bytes."""
+    made = "prepare/planes" if floats else "prepare/floats"
     cast = helper.make_node("Cast", ["prepare/planes"], ["prepare/floats"], "prepare/floats", to=TensorProto.FLOAT)
     return [
         helper.make_node("Transpose", [PIXELS], ["prepare/planes"], "prepare/planes", perm=[0, 3, 1, 2]),
         *([] if floats else [cast]),
-        helper.make_node("Mul", ["prepare/planes" if floats else "prepare/floats", "prepare/alpha"], ["prepare/scaled"], "prepare/scaled"),
+        helper.make_node("Mul", [made, "prepare/alpha"], ["prepare/scaled"], "prepare/scaled"),
         helper.make_node("Add", ["prepare/scaled", "prepare/beta"], [entry], "prepare/shifted"),
     ]
 

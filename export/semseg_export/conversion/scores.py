@@ -1,7 +1,7 @@
 """Finds, in a converted network, the scores that decide each pixel's class.
 
-People export their networks with an argmax, with a softmax or sigmoid, with a threshold, or with nothing behind the last layer, and
-some export ids and scores together. Behind all of these are scores [N, C, H, W].
+People export their networks with an argmax, a softmax, a sigmoid, a threshold, or nothing behind the last layer; some export ids
+and scores together. Behind all of these are scores [N, C, H, W].
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def find(network: ModelProto, threshold: float | None = None) -> Scores:
             raise GraphError(f"the network has {classes} classes: THRESHOLD= (--threshold) is for networks of one channel")
         return Scores(found.tensor, classes, notes=notes)
     limit = _foreground(found, values, threshold)
-    note = f"the network has one channel: where its score is above {limit:g}, the class is 1; THRESHOLD= (--threshold) changes that"
+    note = (
+        f"the network has one channel: where its score is above {limit:g}, the class is 1; THRESHOLD= (--threshold) changes that"
+    )
     return Scores(found.tensor, 2, limit, flat, (*notes, note))
 
 
@@ -96,8 +98,8 @@ def _foreground(found: Found, values: npt.NDArray[np.float32], threshold: float 
 
 def _multilabel(classes: int) -> GraphError:
     return GraphError(
-        f"the network is multi-label: each of its {classes} channels says yes or no, so a pixel may have several classes, and a label"
-        " map holds only one. If the classes exclude each other, export it again with --output_op argmax"
+        f"the network is multi-label: each of its {classes} channels says yes or no, so a pixel may have several classes, but a"
+        " label map holds only one. If the classes exclude each other, export it again with --output_op argmax"
     )
 
 

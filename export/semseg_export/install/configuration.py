@@ -11,8 +11,8 @@ from semseg_contract import config_pbtxt
 from semseg_contract.limits import MAX_BATCH_SIZE, MEGAPIXEL
 from semseg_contract.names import CONFIG, DRAW, POSTPROCESS, PREPROCESS, SHARED, network_of, preprocess_of
 from semseg_contract.record import ModelRecord
-from semseg_contract.transforms import Preparation
 from semseg_contract.tensors import IDS, IMAGE, LABEL_MAP, LANE, PICTURE, PIXELS, SOURCE_SIZE, limited_pixels
+from semseg_contract.transforms import Preparation
 
 from ..errors import RepositoryError
 from .placement import Placement
@@ -87,7 +87,7 @@ def preprocess_config(repository: Path, ensemble: triton.ModelConfig, version: i
 
 
 def shared_code(repository: Path) -> dict[str, bytes]:
-    """The code of the shared preprocess, by file name, for a model that prepares images in its own way. Raises RepositoryError."""
+    """The code of the shared preprocess, by file name, for a model with a preparation of its own. Raises RepositoryError."""
     code = {file.name: file.read_bytes() for file in (_shared(repository) / "1").glob("*.py")}
     if "transforms.py" not in code:
         raise RepositoryError(
@@ -112,12 +112,13 @@ def _preparation(ensemble: triton.ModelConfig) -> Preparation:
 
 
 def _pixel_type(preparation: Preparation) -> int:
-    return triton.TYPE_FP32 if preparation.floats else triton.TYPE_UINT8
+    return int(triton.TYPE_FP32 if preparation.floats else triton.TYPE_UINT8)
 
 
 def ensemble_config(model: str, record: ModelRecord, version: int, max_batch_size: int = MAX_BATCH_SIZE) -> triton.ModelConfig:
-    """The ensemble of a network that takes at most `max_batch_size` images at once. postprocess and draw are siblings, so that Triton skips the one whose output is not requested.
+    """The ensemble of a network that takes at most `max_batch_size` images at once.
 
+    postprocess and draw are siblings, so that Triton skips the one whose output is not requested.
     The steps name no version: while a server switches versions, both may be loaded, and requests use an available one.
     """
     if record.max_pixels is None:

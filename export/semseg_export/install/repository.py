@@ -16,8 +16,8 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_contract import names
 from semseg_contract.config_pbtxt import text
-from semseg_contract.lock import staging
 from semseg_contract.limits import MAX_BATCH_SIZE
+from semseg_contract.lock import staging
 from semseg_contract.names import CONFIG, network_of, preprocess_of
 from semseg_contract.record import ModelRecord
 

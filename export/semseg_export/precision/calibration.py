@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from semseg_contract.names import PREPROCESS
-from semseg_contract.transforms import Preparation, Unfit
+from semseg_contract.transforms import PLAIN, Preparation, Unfit
 
 from ..errors import CalibrationError
 
@@ -61,9 +61,7 @@ def find(folder: Path) -> tuple[Images, Images]:
 
 def _found(folder: Path, option: str) -> list[Path]:
     if not folder.is_dir():
-        raise CalibrationError(
-            f"there is no folder {folder}: pass one with images like those you will segment, using {option}"
-        )
+        raise CalibrationError(f"there is no folder {folder}: pass one with images like those you will segment, using {option}")
     return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
 
 
@@ -74,6 +72,8 @@ def _thinned(files: list[Path], most: int) -> list[Path]:
 
 def preparing(preparation: Preparation, repository: Path) -> Prepare:
     """A function that prepares an image as the code that serves the network does. Raises CalibrationError."""
+    if preparation == PLAIN:
+        return lambda bgr: np.ascontiguousarray(bgr[..., ::-1])
     code = repository / PREPROCESS / "1" / "prepare.py"
     if not code.is_file():
         raise CalibrationError(f"there is no {code}: export into the project's model_repository, or copy preprocess from it")
@@ -90,7 +90,7 @@ def preparing(preparation: Preparation, repository: Path) -> Prepare:
 
 
 def some(folder: Path, preparation: Preparation, repository: Path) -> list[Pixels]:
-    """Up to SOME images of a folder, evenly chosen and prepared, [1, H, W, 3], to compare networks on. Raises CalibrationError."""
+    """Up to SOME images of a folder, evenly chosen and prepared, [1, H, W, 3]. Raises CalibrationError."""
     found = _found(folder, "IMAGES= (--images)")
     if not found:
         raise CalibrationError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))})")

@@ -6,7 +6,8 @@ from onnx import ModelProto, TensorProto, helper
 
 from semseg_contract.tensors import IDS
 
-from ..conversion.graph import DECISION, HEAD, makers
+from ..conversion.graph import DECISION, HEAD
+from ..conversion.scores import makers
 
 
 def halved(served: ModelProto) -> ModelProto:

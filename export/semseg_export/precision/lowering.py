@@ -29,7 +29,7 @@ class Lowered:
 
 
 def to_half(served: ModelProto, shapes: Sequence[Shape]) -> Lowered:
-    """The network in float16, compared on random images of these shapes. The comparison runs on the CPU, slowly, because there may be no GPU."""
+    """The network in float16, compared on random images of these shapes: on the CPU, slowly, because there may be no GPU."""
     model = halved(served)
     return Lowered(model, None, measure(served, model, lambda: (smooth_pixels(*each) for each in enumerate(shapes))))
 

@@ -10,7 +10,7 @@ from semseg_contract.transforms import Step
 
 from ..errors import WeightsError
 from . import preparation
-from .normalisation import Normalisation
+from .normalisation import RAW, Normalisation
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class Archive:
     """A network and its preparation.
 
     `program` is a PIR program (.json), an older one (.pdmodel) or an ONNX file. `reference` is Paddle's program that an ONNX file
-    was made from, if it is there, otherwise `program`. `described_by` is the file that says how pixels are prepared; its own
-    `labels`, if any, name the classes, and `notes` are for the user. `classes` is the user's file of class names, if there is one.
+    was made from, if it is there, otherwise `program`. `described_by` says how pixels are prepared; its `labels`, if any, name
+    the classes, and `notes` are for the user. `classes` is the user's file of class names, if there is one.
     """
 
     program: Path
     reference: Path
     described_by: Path
-    normalisation: Normalisation = Normalisation()
+    normalisation: Normalisation = RAW
     steps: tuple[Step, ...] = ()
     labels: tuple[str, ...] | None = None
     classes: Path | None = None

@@ -25,7 +25,8 @@ class _Loader(yaml.SafeLoader):
 
 
 # PaddleX 2 writes tuples with this tag. Here they become lists, like all other sequences.
-_Loader.add_constructor("tag:yaml.org,2002:python/tuple", yaml.SafeLoader.construct_sequence)
+_Loader.add_constructor("tag:yaml.org,2002:python/tuple", _Loader.construct_sequence)  # type: ignore[type-var]
+
 
 def read(file: Path) -> Any:
     """The file's content: dictionaries, lists, numbers and text. Raises DescriptionError."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from semseg_contract.transforms import (
     Colour,
@@ -43,7 +43,7 @@ from .settings import (
     pixels,
     pixels_or_none,
     positive,
-    width_and_height,
+    two_sides,
 )
 
 Reader: TypeAlias = Callable[[Settings], Step | Normalisation | None]  # None: the transform does nothing
@@ -54,6 +54,7 @@ STD: Colour = (0.229, 0.224, 0.225)
 MIDDLE: Colour = (127.5, 127.5, 127.5)
 BLACK: Colour = (0.0, 0.0, 0.0)
 WHITE: Colour = (255.0, 255.0, 255.0)
+DIVISOR: int | None = 32
 INFINITE = 1e10  # pixels; PaddleSeg's own
 
 
@@ -66,26 +67,38 @@ class Dialect:
     readers: Mapping[str, Reader]
 
 
-def _any_side(value: object) -> Size | None:
-    sides = value if isinstance(value, list) else [value, value]
-    if sides == [-1, -1]:
+def _side_or_two(value: Any) -> Size | None:
+    if value in (-1, [-1, -1]):
         return None
-    if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
-        raise Wrong("a number of pixels, or [width, height]")
-    return sides[0], sides[1]
+    try:
+        return two_sides(value if isinstance(value, list) else [value, value])
+    except Wrong:
+        raise Wrong("a number of pixels, or [width, height]") from None
 
 
-def _height_and_width(value: object) -> Size:
-    sides = value if isinstance(value, list) else [value, value]
-    if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
-        raise Wrong("a number of pixels, or [height, width]")
-    return sides[1], sides[0]
+def _width_and_height(value: Any) -> Size:
+    try:
+        return two_sides(value)
+    except Wrong:
+        raise Wrong("[width, height] in pixels") from None
+
+
+def _height_and_width(value: Any) -> Size:
+    try:
+        height, width = two_sides(value if isinstance(value, list) else [value, value])
+    except Wrong:
+        raise Wrong("a number of pixels, or [height, width]") from None
+    return width, height
+
+
+def _anything(value: Any) -> Any:
+    return value
 
 
 def _resize(settings: Settings) -> Resize | None:
-    size = settings.take("target_size", _any_side, None)
+    size = settings.take("target_size", _side_or_two, None)
     keep_ratio = settings.take("keep_ratio", boolean, True)
-    divisor = settings.take("size_divisor", pixels_or_none, 32)
+    divisor = settings.take("size_divisor", pixels_or_none, DIVISOR)
     interp = settings.take("interp", interpolation, "LINEAR")
     return None if size is None else Resize(size, keep_ratio, divisor, interp)
 
@@ -95,7 +108,7 @@ def _normalize(settings: Settings) -> Normalisation:
 
 
 def _seg_resize(settings: Settings) -> Resize:
-    size = settings.take("target_size", width_and_height, (512, 512))
+    size = settings.take("target_size", _width_and_height, (512, 512))
     keep_ratio = settings.take("keep_ratio", boolean, False)
     divisor = settings.take("size_divisor", pixels_or_none, None)
     return Resize(size, keep_ratio, divisor, settings.take("interp", interpolation, "LINEAR"))
@@ -123,12 +136,12 @@ def _seg_limit(settings: Settings) -> LimitLong:
 
 
 def _label_value(settings: Settings) -> None:
-    settings.take("label_padding_value", lambda value: value, None)  # for training
+    settings.take("label_padding_value", _anything, None)  # for training
 
 
 def _seg_padding(settings: Settings) -> Padding:
     _label_value(settings)
-    return Padding(settings.require("target_size", width_and_height), settings.take("im_padding_value", colour, MIDDLE))
+    return Padding(settings.require("target_size", _width_and_height), settings.take("im_padding_value", colour, MIDDLE))
 
 
 def _seg_by_ratio(settings: Settings) -> PaddingByAspectRatio:
@@ -142,7 +155,7 @@ def _two_resize(settings: Settings) -> Resize | Fit:
 
 
 def _two_by_short(settings: Settings) -> ResizeByShort:
-    if settings.take("max_size", lambda value: value, -1) != -1:
+    if settings.take("max_size", _anything, -1) != -1:
         raise Wrong("max_size of ResizeByShort is not supported: leave it out")
     size, interp = settings.take("short_size", pixels, 256), settings.take("interp", interpolation, "LINEAR")
     return ResizeByShort(size, interp=interp)
@@ -154,12 +167,12 @@ def _two_by_long(settings: Settings) -> ResizeByLong:
 
 def _two_padding(settings: Settings) -> Padding | PaddingToMultiple:
     _label_value(settings)
-    if settings.take("pad_mode", lambda value: value, 0) != 0 or settings.take("offsets", lambda value: value, None) is not None:
+    if settings.take("pad_mode", _anything, 0) != 0 or settings.take("offsets", _anything, None) is not None:
         raise Wrong("Padding anywhere but on the right and at the bottom is not supported: pad_mode must be 0")
     filling = settings.take("im_padding_value", colour, MIDDLE)
     divisor = settings.take("size_divisor", pixels, 32)
     if settings.given.get("target_size") is None:
-        settings.take("target_size", lambda value: value, None)
+        settings.take("target_size", _anything, None)
         return PaddingToMultiple(divisor, filling)
     return Padding(settings.require("target_size", _height_and_width), filling)
 

@@ -40,3 +40,6 @@ class Normalisation:
         scaled *= np.array(self.alpha, np.float32)
         scaled += np.array(self.beta, np.float32)
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+
+RAW = Normalisation()  # leaves pixels as they are

@@ -80,9 +80,7 @@ def described_by(folder: Path) -> Path | None:
     trainings = [file for file in found if file.resolve() not in bases]
     if len(trainings) > 1:
         names = " and ".join(file.name for file in trainings)
-        raise DescriptionError(
-            f"{folder} holds {names}: keep only the one that these weights were trained with, or add {PLAIN}"
-        )
+        raise DescriptionError(f"{folder} holds {names}: keep only the one that these weights were trained with, or add {PLAIN}")
     return trainings[0] if trainings else None
 
 
@@ -95,8 +93,7 @@ def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
             raise DescriptionError(f"{file} inherits from itself: correct its {BASE} entry")
         if not base.is_file():
             raise DescriptionError(
-                f"{file} is based on {base}, which does not exist: create it, or put the network's {PLAIN}"
-                " beside its weights"
+                f"{file} is based on {base}, which does not exist: create it, or put the network's {PLAIN} beside its weights"
             )
         merged = _merged(merged, _inheriting(base, (*heirs, file.resolve())))
     return _merged(merged, content)

@@ -1,4 +1,4 @@
-"""Reads how a network's pixels are prepared, from the file that its exporter wrote beside it or from its training configuration."""
+"""Reads how pixels are prepared, from the file that a network's exporter wrote beside it, or from its training configuration."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from semseg_contract.paddle_files import DESCRIPTIONS
-from semseg_contract.transforms import Padding, PaddingByAspectRatio, PaddingToMultiple, Step, ToFloat
+from semseg_contract.transforms import Filling, Step, ToFloat
 
 from ..errors import DescriptionError
 from . import description
 from .dialects import PADDLESEG, PADDLEX, PADDLEX_2, Dialect
-from .normalisation import Normalisation
+from .normalisation import RAW, Normalisation
 from .settings import Settings, Wrong
 
-FILLING = (Padding, PaddingByAspectRatio, PaddingToMultiple)
 PLAIN, DEPLOYED, TWO = DESCRIPTIONS
 EXAMPLE = """\
 Deploy:
@@ -27,7 +26,7 @@ Deploy:
 class Described:
     """How pixels are prepared, the network's class names if the file has them, and what the user should know."""
 
-    normalisation: Normalisation = Normalisation()
+    normalisation: Normalisation = RAW
     steps: tuple[Step, ...] = ()
     labels: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
@@ -60,7 +59,7 @@ def read(file: Path) -> Described:
         return interpret(listed, PADDLESEG, file)
     others = sorted({kind for kind, _ in listed} - PADDLEX.readers.keys())
     if others and set(others) <= PADDLESEG.readers.keys():
-        note = f"{file.name} lists {', '.join(others)}, which PaddleX cannot run: all its transforms are read as PaddleSeg means them"
+        note = f"{file.name} lists {', '.join(others)}, which PaddleX cannot run: all transforms are read as PaddleSeg means them"
         read_as_seg = interpret(listed, PADDLESEG, file)
         return replace(read_as_seg, notes=(note, *read_as_seg.notes))
     return _told_of_defaults(listed, interpret(listed, PADDLEX, file), file)
@@ -98,15 +97,14 @@ def interpret(listed: list[tuple[str, dict[str, Any]]], dialect: Dialect, file: 
             steps += _placed(meaning, late, steps)
     notes = () if normalisation else (f"{file.name} lists no Normalize: the network gets values from 0 to 255",)
     kept = () if steps == [ToFloat()] else tuple(steps)
-    return Described(normalisation or Normalisation(), kept, None, notes)
+    return Described(normalisation or RAW, kept, None, notes)
 
 
 def _placed(step: Step, normalisation: Normalisation | None, before: list[Step]) -> list[Step]:
     """The step as one on pixels, although it may come after the `normalisation`. It then computes in float32, as PaddleX 2's
     padding always does."""
-    fills = isinstance(step, FILLING)
-    floats = (fills or normalisation is not None) and ToFloat() not in before
-    if fills and normalisation is not None:
+    floats = (isinstance(step, Filling) or normalisation is not None) and ToFloat() not in before
+    if isinstance(step, Filling) and normalisation is not None:
         step = replace(step, colour=normalisation.pixel(step.colour))
     return [ToFloat(), step] if floats else [step]
 
@@ -151,4 +149,3 @@ def _read_two(content: Any, file: Path) -> Described:
     labels = attributes.get("labels")
     names = tuple(map(str, labels)) if isinstance(labels, list) and labels else None
     return replace(interpret(named, PADDLEX_2, file), labels=names)
-

@@ -44,7 +44,8 @@ class Settings:
         """Like `take`, but the key must be there."""
         if key not in self.given:
             raise DescriptionError(f"{self.file} does not set {key} of {self.kind}: add it")
-        return self.take(key, read, self.given[key])
+        value: T = self.take(key, read, self.given[key])
+        return value
 
     def done(self) -> None:
         """Raise DescriptionError if there are keys that nobody took."""
@@ -54,21 +55,22 @@ class Settings:
 
 
 def boolean(value: Any) -> bool:
-    if type(value) is not bool:
+    if not isinstance(value, bool):
         raise Wrong("true or false")
     return value
 
 
 def pixels(value: Any) -> int:
-    if type(value) is not int or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise Wrong("a positive integer")
     return value
 
 
 def pixels_or_none(value: Any) -> int | None:
-    if value is not None and (type(value) is not int or value < 1):
-        raise Wrong("a positive integer or null")
-    return value
+    try:
+        return None if value is None else pixels(value)
+    except Wrong as error:
+        raise Wrong(f"{error} or null") from None
 
 
 def number(value: Any) -> float:
@@ -83,10 +85,12 @@ def positive(value: Any) -> float:
     return float(value)
 
 
-def width_and_height(value: Any) -> Size:
-    if not isinstance(value, list) or len(value) != 2 or not all(type(side) is int and side > 0 for side in value):
-        raise Wrong("[width, height] in pixels")
-    return value[0], value[1]
+def two_sides(value: Any) -> Size:
+    try:
+        first, second = map(pixels, value)
+    except (TypeError, ValueError):
+        raise Wrong("two numbers of pixels") from None
+    return first, second
 
 
 def interpolation(value: Any) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ..conversion import pools
-
 from ..conversion.convert import OPSET
 
 

@@ -61,8 +61,8 @@ def _peak() -> int:
 
 def main() -> None:
     network, file, *fixed = sys.argv[1:]
-    size = tuple(int(side) for each in fixed for side in each.split("x"))
-    Path(file).write_text(json.dumps(asdict(measured(Path(network), size or None))))
+    height, width = map(int, fixed[0].split("x")) if fixed else (0, 0)
+    Path(file).write_text(json.dumps(asdict(measured(Path(network), (height, width) if fixed else None))))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Computes the network's own output, the reference for what is exported from it: with Paddle, or with ONNX Runtime for an ONNX file.
+"""Computes a network's own output, the reference for its export: with Paddle, or for an ONNX file with ONNX Runtime.
 
     python -m semseg_export.workers.reference WEIGHTS IMAGE... --out FOLDER [--logits] [--threshold T]
 
@@ -33,7 +33,9 @@ Outputs = list[npt.NDArray[Any]]
 Run = Callable[[npt.NDArray[np.float32]], Outputs]
 
 
-def predictor(archive: Archive, threshold: float | None = None, folder: Path | None = None) -> Callable[[Pixels], tuple[Ids, Logits | None]]:
+def predictor(
+    archive: Archive, threshold: float | None = None, folder: Path | None = None
+) -> Callable[[Pixels], tuple[Ids, Logits | None]]:
     """A function from RGB pixels [N, H, W, 3] to class ids uint8 [N, H, W] and, if there are any, logits float32 [N, C, H, W].
 
     With `folder`, a program without logits among its outputs is saved there with them. If the network returns only scores, the
@@ -54,10 +56,10 @@ def predictor(archive: Archive, threshold: float | None = None, folder: Path | N
         if logits is not None and threshold is not None:
             channel = logits.reshape(batch, 1, height, width)
             logits = np.concatenate([np.full_like(channel, threshold), channel], axis=1)
-        if ids is None:
+        if ids is None and logits is not None:
             ids = np.argmax(logits, axis=1)
-        if ids.size != batch * height * width:
-            raise ValueError(f"it gives ids of shape {list(ids.shape)}, not one for each pixel")
+        if ids is None or ids.size != batch * height * width:
+            raise ValueError(f"it gives {[list(answer.shape) for answer in answers]}, not an id for each pixel")
         return np.asarray(ids.reshape(batch, height, width), np.uint8), logits
 
     return predict

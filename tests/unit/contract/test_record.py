@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from semseg_contract.resize import Resize
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from semseg_contract.record import Memory, ModelRecord
-from semseg_contract.resize import Resize
 
 RECORD = ModelRecord(
     class_names=("road", 'a "wall"', "Straße"),

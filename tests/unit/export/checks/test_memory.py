@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
-
 from semseg_contract.resize import Resize
+
 from semseg_export.checks import memory
 from semseg_export.checks.memory import Memory
 from semseg_export.conversion.graph import served_graph

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
+from semseg_contract.resize import Resize
 from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_contract.record import Memory, ModelRecord
-from semseg_contract.resize import Resize
 from semseg_export.errors import RepositoryError
 from semseg_export.install.configuration import BATCHING
 from semseg_export.install.repository import Versions, check_name, install, prune, serve, versions

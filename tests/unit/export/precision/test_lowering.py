@@ -10,8 +10,8 @@ import onnx
 import onnx.parser
 import pytest
 from onnx import ModelProto, TensorProto, checker, numpy_helper
-
 from semseg_contract.resize import Resize
+
 from semseg_export.conversion import convert
 from semseg_export.conversion.graph import served_graph
 from semseg_export.errors import CalibrationError, DisagreementError

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from semseg_contract.resize import Resize
+
 from semseg_export.errors import DescriptionError
 from semseg_export.weights.archive import Normalisation, read_archive
 
