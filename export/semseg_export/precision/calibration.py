@@ -21,7 +21,7 @@ from semseg_contract.transforms import PLAIN, Preparation, Unfit
 from ..errors import CalibrationError
 
 Pixels = npt.NDArray[Any]
-Prepare = Callable[[Pixels], Pixels]  # [H, W, 3]: decoded BGR to the network's RGB
+Prepare = Callable[[Pixels], Pixels]  # [H, W, 3]
 
 SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 MOST = 200  # images; the value ranges of a network's layers settle well before that
@@ -42,7 +42,7 @@ class Images:
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
                 raise CalibrationError(f"{file} cannot be read as an image: repair it, or remove it from the calibration folder")
-            yield prepare(np.asarray(image, np.uint8))[np.newaxis]
+            yield prepare(np.ascontiguousarray(image[..., ::-1], np.uint8))[np.newaxis]
 
 
 def find(folder: Path) -> tuple[Images, Images]:
@@ -73,18 +73,18 @@ def _thinned(files: list[Path], most: int) -> list[Path]:
 def preparing(preparation: Preparation, repository: Path) -> Prepare:
     """A function that prepares an image as the code that serves the network does. Raises CalibrationError."""
     if preparation == PLAIN:
-        return lambda bgr: np.ascontiguousarray(bgr[..., ::-1])
+        return lambda pixels: pixels
     code = repository / PREPROCESS / "1" / "prepare.py"
     if not code.is_file():
         raise CalibrationError(f"there is no {code}: export into the project's model_repository, or copy preprocess from it")
     prepared = run_path(str(code))["prepared"]
 
-    def prepare(bgr: Pixels) -> Pixels:
+    def prepare(pixels: Pixels) -> Pixels:
         try:
-            rgb: Pixels = prepared(preparation, bgr)[..., ::-1]
+            made: Pixels = prepared(preparation, pixels)
         except Unfit as error:
             raise CalibrationError(str(error)) from error
-        return np.ascontiguousarray(rgb)
+        return made
 
     return prepare
 

@@ -46,7 +46,6 @@ def decode(data: bytes, header: Header) -> NDArray[np.uint8]:
 
 
 def rgb(bgr: NDArray[Any]) -> NDArray[Any]:
-    """The pixels as the network expects them. Call this last: the result is the same, and there is usually less to copy."""
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 

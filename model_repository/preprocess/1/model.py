@@ -96,7 +96,7 @@ class TritonPythonModel:
                     raise BadRequest(ONE_SIZE)
                 source = height, width
                 check_size(len(headers), preparation.size(*source), limit, source, wanted)
-            images.append(rgb(prepared(preparation, image)))
+            images.append(prepared(preparation, rgb(image)))
         pixels = images[0][np.newaxis] if len(images) == 1 else np.stack(images)
         lane = np.zeros((len(images), self.lane(images[0], limit)), np.int8)
         back = np.array([preparation.way_back(*source)] * len(images), np.int32)

@@ -26,19 +26,22 @@ class BadRequest(ValueError):
     """An error that the caller can fix; the message starts with the field's name."""
 
 
-def prepared(preparation: Preparation, bgr: NDArray[Any]) -> NDArray[Any]:
-    """`bgr`, uint8 [H, W, 3], after the preparation: uint8, or float32 if it computes in that. Raises transforms.Unfit."""
-    height, width = bgr.shape[:2]
+def prepared(preparation: Preparation, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Pixels, uint8 [H, W, 3] RGB, after the preparation: uint8, or float32 if it computes in that. Raises transforms.Unfit.
+
+    In float32, BGR would give other pixels in the last bits, depending on where OpenCV's vector instructions end.
+    """
+    height, width = pixels.shape[:2]
     for step, (columns, rows) in zip(preparation.all_steps, preparation.sizes(width, height), strict=True):
-        below, right = rows - bgr.shape[0], columns - bgr.shape[1]
+        below, right = rows - pixels.shape[0], columns - pixels.shape[1]
         if hasattr(step, "interp"):
             if below or right:
-                bgr = cv2.resize(bgr, (columns, rows), interpolation=INTERPOLATIONS[step.interp])
+                pixels = cv2.resize(pixels, (columns, rows), interpolation=INTERPOLATIONS[step.interp])
         elif hasattr(step, "colour"):
-            bgr = cv2.copyMakeBorder(bgr, 0, below, 0, right, cv2.BORDER_CONSTANT, value=step.colour[::-1])
+            pixels = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_CONSTANT, value=step.colour)
         else:
-            bgr = bgr.astype(np.float32)
-    return bgr
+            pixels = pixels.astype(np.float32)
+    return pixels
 
 
 def target(value: object) -> Size:
