@@ -79,7 +79,7 @@ OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "clipped": lambda logits: paddle.clip(logits + 0.5, 0, 1),
     "threshold": lambda logits: (functional.sigmoid(logits) > 0.5).astype("int32").squeeze(1),
     "at least": lambda logits: logits.squeeze(1) >= 0.25,
-    "less": lambda logits: (0.25 < logits).astype("int32"),  # noqa: SIM300 - the other operator
+    "less": lambda logits: paddle.less_than(paddle.full([1], 0.25), logits).astype("int32"),
     "both": lambda logits: (paddle.argmax(logits, axis=1, dtype="int32"), functional.softmax(logits, axis=1)),
     "scores first": lambda logits: (functional.softmax(logits, axis=1), paddle.argmax(logits, axis=1, dtype="int32")),
     "two scores": lambda logits: (logits, functional.softmax(logits, axis=1)),
