@@ -86,6 +86,11 @@ IDS = np.zeros((1, 4, 4), np.uint8)
 TENSORS = {
     "a negative size": (IDS, [[-1, 4]]),
     "no size": (IDS, [[0, 0]]),
+    "no sides": (IDS, np.zeros((1, 0), np.int32)),
+    "three sides": (IDS, [[4, 4, 4]]),
+    "many sides": (IDS, [[4, 4] * 33]),
+    "a cut that is larger than the ids": (IDS, [[-4, -5]]),
+    "a cut that is larger than the size before it": (IDS, [[2, 2, -3, -2]]),
     "a gigapixel": (IDS, [[2**15, 2**15]]),
     "sizes whose product is beyond 64 bits": (IDS, [[2**31 - 1, 2**31 - 1]]),
     "a long side": (IDS, [[1, 2**31 - 1]]),

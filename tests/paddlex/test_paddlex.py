@@ -10,7 +10,6 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,9 @@ import pytest
 from demo.run import serving
 from demo.scenes import HELD_OUT, scene
 from semseg_client import Client
+from semseg_contract.transforms import Resize
 from tests.paddlex.task import CLASSES, DESCRIPTION, NETWORK, merged
 from tests.support import ROOT, bare_repository, export, in_environment, in_export_environment
-
-sys.path.insert(0, str(ROOT / "model_repository/preprocess/1"))  # as Triton does
-resize = import_module("resize")
 
 PADDLEX_PYTHON = Path(os.environ.get("SEMSEG_PADDLEX_PYTHON", Path(sys.prefix, "paddlex", "bin", "python")))
 # Width and height: smaller and larger than the Resize's target, upright and wide, and one that the Resize leaves unchanged.
@@ -136,9 +133,8 @@ def onednn_pools_alike(name: str, request: Request) -> bool:
     In Paddle 3.2.2 it uses windows of n - 3 (n // 4) of n rows: 5 of 11, where Paddle itself uses 3 or 4.
     """
     size = request.target_size or 512
-    width, height = SIZES[request.image]
-    resized = resize.Resize((size, size) if isinstance(size, int) else size, keep_ratio=name == "roads")
-    rows, columns = (side // 32 for side in resized(np.zeros((height, width, 3), np.uint8)).shape[:2])
+    resize = Resize((size, size) if isinstance(size, int) else size, keep_ratio=name == "roads")
+    columns, rows = (side // 32 for side in resize.size(*SIZES[request.image]))
     return bool(rows % 4 < 2 and columns % 4 < 2)
 
 

@@ -10,7 +10,6 @@ from types import ModuleType
 
 import pytest
 from google.protobuf import text_format
-from semseg_contract.resize import Resize
 from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_client.triton import protocol as conversation
@@ -18,6 +17,7 @@ from semseg_contract import limits, palette
 from semseg_contract.names import SHARED
 from semseg_contract.record import Memory, ModelRecord
 from semseg_contract.tensors import ADMITTED, TARGET_SIZE, limited_pixels
+from semseg_contract.transforms import Preparation, Resize
 from semseg_export.install.configuration import ensemble_config, network_config, preprocess_config
 from tests.support import ROOT
 
@@ -31,12 +31,13 @@ RECORD = ModelRecord(
     source_sha256="0" * 64,
     converter="paddle2onnx 2.1.0",
     exported_at="2026-01-01T00:00:00+00:00",
+    reference="Paddle",
     agreement=1.0,
     comparison=[],
     precision="int8",
     fidelity={"equal": 0.99},
     calibration={"folder": "streets", "images": 50},
-    resize=Resize((512, 512)),
+    preparation=Preparation((Resize((512, 512)),)),
     folder_sha256="0" * 64,
 )
 
@@ -53,11 +54,12 @@ def shared(name: str) -> triton.ModelConfig:
     return text_format.Parse(text, triton.ModelConfig())
 
 
+ENSEMBLE = ensemble_config("<MODEL>", RECORD, 1)
 CONFIGS = {
     **{name: shared(name) for name in SHARED},
-    "<MODEL>_network": network_config("<MODEL>", 1, ["model.onnx"]),
-    "<MODEL>_preprocess": preprocess_config(ROOT / "model_repository", "<MODEL>", RECORD.parameters()["resize"].string_value, 1),
-    "<MODEL>": ensemble_config("<MODEL>", RECORD, 1),
+    "<MODEL>_network": network_config(ENSEMBLE, 1, ["model.onnx"]),
+    "<MODEL>_preprocess": preprocess_config(ROOT / "model_repository", ENSEMBLE, 1),
+    "<MODEL>": ENSEMBLE,
 }
 TYPES = {"BYTES": triton.TYPE_STRING, "UINT8": triton.TYPE_UINT8, "INT8": triton.TYPE_INT8, "INT32": triton.TYPE_INT32}
 
@@ -119,7 +121,7 @@ def test_the_models_in_git_have_the_same_values(monkeypatch: pytest.MonkeyPatch)
     """They have copies because a stock tritonserver loads them without our packages."""
     preprocess = triton_model("preprocess", monkeypatch)
     assert (preprocess.MAX_BATCH_SIZE, preprocess.MEGAPIXEL) == (limits.MAX_BATCH_SIZE, limits.MEGAPIXEL)
-    assert import_module("resize").LONGEST_SIDE == limits.LONGEST_SIDE
+    assert import_module("prepare").LONGEST_SIDE == limits.LONGEST_SIDE
     draw = triton_model("draw", monkeypatch)
     assert (draw.palette() == palette.colour_table()).all()
 
@@ -136,4 +138,9 @@ def triton_model(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def test_the_backend_counts_cores_as_the_gateway_does() -> None:
     copies = ("contract/semseg_contract/cores.py", "server/semseg_server/backends/onnxruntime/cores.py")
+    assert len({(ROOT / copy).read_bytes() for copy in copies}) == 1
+
+
+def test_preprocess_computes_sizes_as_the_export_does() -> None:
+    copies = ("contract/semseg_contract/transforms.py", "model_repository/preprocess/1/transforms.py")
     assert len({(ROOT / copy).read_bytes() for copy in copies}) == 1

@@ -20,18 +20,18 @@ from rich.console import Console
 from rich.table import Table
 
 from semseg_contract.record import Memory
-from semseg_export.checks import memory, parity
+from semseg_contract.transforms import PLAIN
+from semseg_export.checks import memory, parity, sizes
 from semseg_export.checks.parity import Agreement
 from semseg_export.conversion import convert
 from semseg_export.conversion.graph import deciding, served_graph
 from semseg_export.runtime import Session
-from semseg_export.synthetic_images import Shape, smooth_pixels
+from semseg_export.synthetic_images import smooth_pixels
 from semseg_export.weights import locate, zoo
 from semseg_export.weights.archive import Archive
 from tests.unit.export.silent import Silent
 
 ROOT = Path(__file__).parents[2]
-SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (2, 256, 512), (1, 1024, 2048))
 LEAST = 0.999
 BUDGET = 8e9  # bytes, the default of an export
 MEMORY = 16e9  # bytes allowed for testing a network
@@ -63,7 +63,7 @@ def results() -> Iterator[list[Result]]:
     found: list[Result] = []
     yield found
     table = Table(box=box.SIMPLE_HEAD, title="Pixels with the same class as in Paddle")
-    for heading in ("network", *(f"{batch}x{height}x{width}" for batch, height, width in SHAPES)):
+    for heading in ("network", *(f"{batch}x{height}x{width}" for batch, height, width in parity.SHAPES)):
         table.add_column(heading, no_wrap=True)
     for heading in ("logits differ", "of", "margin", "MB", "conversion", "GB/MP", "8 GB admit"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -91,12 +91,14 @@ def in_child(*arguments: object) -> None:
 def measured(name: str, archive: Archive, folder: Path) -> tuple[Result, Session]:
     """What an export measures, and a session for the served network's logits."""
     start = time.perf_counter()
-    served, classes = served_graph(convert.to_onnx(archive, folder), archive.normalisation)
+    served = served_graph(convert.to_onnx(archive, folder), archive.normalisation)
     seconds = time.perf_counter() - start
-    assert classes == len(zoo.network(name).data_set.classes)
-    agreements = parity.measure(served, archive, folder, shapes=SHAPES)
-    content = served.SerializeToString()
-    return Result(name, agreements, len(content) / 1e6, seconds, memory.measure(content, folder)), Session(deciding(served))
+    assert served.scores.classes == len(zoo.network(name).data_set.classes)
+    assert sizes.fitted(served, archive) == (PLAIN, ()), "it does not take images of every size"
+    agreements = parity.measure(served, archive, PLAIN, folder)
+    content = served.model.SerializeToString()
+    result = Result(name, agreements, len(content) / 1e6, seconds, memory.measure(content, folder))
+    return result, Session(deciding(served.model))
 
 
 def judge(result: Result, results: list[Result]) -> None:
@@ -117,7 +119,7 @@ def test_trained_weights_are_served_as_paddle_answers(name: str, results: list[R
     result, logits = measured(name, found.archive, tmp_path)
     judge(result, results)
     trained = np.load(tmp_path / "logits.npy")  # from the network that the weights come from
-    exported = logits.run(smooth_pixels(0, SHAPES[0]))
+    exported = logits.run(smooth_pixels(0, parity.SHAPES[0]))
     assert abs(exported - trained).max() < parity.NEAR * np.ptp(trained)
 
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from semseg_contract.resize import Resize
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from semseg_contract.record import Memory, ModelRecord
+from semseg_contract.transforms import Padding, Preparation, Resize, ToFloat
 
 RECORD = ModelRecord(
     class_names=("road", 'a "wall"', "Straße"),
@@ -17,12 +17,13 @@ RECORD = ModelRecord(
     source_sha256="ab" * 32,
     converter="paddle2onnx 2.1.0",
     exported_at="2026-01-02T03:04:05+00:00",
+    reference="Paddle",
     agreement=0.9999,
     comparison=[{"batch": 1, "height": 256, "width": 512, "differing": 1, "margin": None}],
     precision="int8",
     fidelity={"equal": 0.99},
     calibration={"folder": "streets", "images": 50},
-    resize=Resize((512, 512)),
+    preparation=Preparation((ToFloat(), Resize((512, 512)), Padding((512, 512), (1.5, 2, 3))), (512, 512), 32),
     folder_sha256="0" * 64,
 )
 
@@ -34,7 +35,7 @@ def config(**parameters: str) -> ModelConfig:
     return made
 
 
-@pytest.mark.parametrize("record", [RECORD, replace(RECORD, resize=None, fidelity=None), ModelRecord(("road",))])
+@pytest.mark.parametrize("record", [RECORD, replace(RECORD, preparation=None, fidelity=None), ModelRecord(("road",))])
 def test_what_is_written_is_read(record: ModelRecord) -> None:
     assert ModelRecord.read(ModelConfig(parameters=record.parameters())) == record
 
@@ -54,7 +55,7 @@ def test_parameters_of_others_are_ignored() -> None:
         ("palette", "[[1, 2]]"),
         ("max_pixels", "many"),
         ("agreement", ""),
-        ("resize", "{}"),
+        ("preparation", "{}"),
         ("memory", "[]"),
     ],
 )

@@ -152,9 +152,10 @@ def test_slice_is_dropped_aloud() -> None:
     "arguments",
     [
         [],
-        ["net", "--threshold", "2"],
+        ["net", "--agreement", "2"],
         ["net", "--classes", "nowhere"],
         ["all", "--weights", "a.tar"],
+        ["all", "--threshold", "0.5"],
         ["net", "--precision", "int8"],
     ],
 )

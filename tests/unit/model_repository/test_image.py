@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +18,8 @@ ROOT = Path(__file__).parents[3]
 
 
 sys.path.insert(0, str(ROOT / "model_repository/preprocess/1"))  # as Triton does
-image, resizing = import_module("image"), import_module("resize")
+image, prepare, transforms = import_module("image"), import_module("prepare"), import_module("transforms")
+Preparation, Resize = transforms.Preparation, transforms.Resize
 
 
 FILES = {**seeds(), "png, one pixel": encoded(".png", scene(1, 1)), "pnm, one pixel": b"P6 1 1 255 abc"}
@@ -47,7 +47,7 @@ def test_exif_orientation_turns_the_image() -> None:
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.98])
 def test_a_truncated_file_is_refused(kind: str, share: float) -> None:
     whole = FILES[kind]
-    with pytest.raises(resizing.BadRequest, match=r"^image: (is empty|.* not a whole image)"):
+    with pytest.raises(prepare.BadRequest, match=r"^image: (is empty|.* not a whole image)"):
         decoded(whole[: int(len(whole) * share)])
 
 
@@ -61,7 +61,7 @@ def test_a_truncated_file_is_refused(kind: str, share: float) -> None:
     ],
 )
 def test_what_is_no_image_is_refused_with_its_reason(data: bytes, reason: str) -> None:
-    with pytest.raises(resizing.BadRequest, match=rf"^image: .*{reason}"):
+    with pytest.raises(prepare.BadRequest, match=rf"^image: .*{reason}"):
         decoded(data)
 
 
@@ -78,27 +78,27 @@ def test_what_is_no_image_is_refused_with_its_reason(data: bytes, reason: str) -
 def test_target_size_keeps_proportions_and_rounds_up_to_32(
     source: tuple[int, int], target: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    assert resizing.Resize(target)(np.zeros((*source, 3), np.uint8)).shape == (*expected, 3)
+    assert prepare.prepared(Preparation().to(target), np.zeros((*source, 3), np.uint8)).shape == (*expected, 3)
 
 
 @pytest.mark.parametrize(
-    ("resize", "expected"),
+    ("steps", "expected"),
     [
-        (resizing.Resize(), (40, 60)),
-        (resizing.Resize((512, 256), keep_ratio=False), (256, 512)),
-        (resizing.Resize((500, 250), keep_ratio=False, size_divisor=None), (250, 500)),
-        (resizing.Resize((500, 250), keep_ratio=False), (256, 512)),
-        (resizing.Resize((90, 90), size_divisor=None), (60, 90)),
+        ([], (40, 60)),
+        ([Resize((512, 256), keep_ratio=False)], (256, 512)),
+        ([Resize((500, 250), keep_ratio=False, size_divisor=None)], (250, 500)),
+        ([Resize((500, 250), keep_ratio=False)], (256, 512)),
+        ([Resize((90, 90), size_divisor=None)], (60, 90)),
     ],
 )
-def test_a_models_own_resize_is_width_by_height(resize: Any, expected: tuple[int, int]) -> None:
-    assert resize(np.zeros((40, 60, 3), np.uint8)).shape == (*expected, 3)
+def test_a_models_own_resize_is_width_by_height(steps: list[object], expected: tuple[int, int]) -> None:
+    assert prepare.prepared(Preparation(tuple(steps)), np.zeros((40, 60, 3), np.uint8)).shape == (*expected, 3)
 
 
-@pytest.mark.parametrize("interp", resizing.INTERPOLATIONS)
+@pytest.mark.parametrize("interp", prepare.INTERPOLATIONS)
 def test_colours_may_be_turned_after_the_resize(interp: str) -> None:
-    resize = resizing.Resize((96, 64), keep_ratio=False, interp=interp)
-    np.testing.assert_array_equal(image.rgb(resize(scene())), resize(image.rgb(scene())))
+    own = Preparation((Resize((96, 64), keep_ratio=False, interp=interp),))
+    np.testing.assert_array_equal(image.rgb(prepare.prepared(own, scene())), prepare.prepared(own, image.rgb(scene())))
 
 
 @pytest.mark.parametrize("kind", ["png, animated", "png, animated with alpha"])
@@ -109,24 +109,25 @@ def test_of_an_animated_png_the_first_picture_is_read(kind: str) -> None:
     np.testing.assert_array_equal(decoded(data), decoded(pillow(frames[0], "PNG")))
 
 
-@pytest.mark.parametrize("interp", resizing.INTERPOLATIONS)
+@pytest.mark.parametrize("interp", transforms.INTERPOLATIONS)
 def test_every_interpolation_of_paddlex_is_opencvs(interp: str) -> None:
     flag = getattr(cv2, f"INTER_{interp.removeprefix('BI')}")
     expected = cv2.resize(scene(), (96, 64), interpolation=flag)
-    np.testing.assert_array_equal(resizing.Resize((96, 64), keep_ratio=False, interp=interp)(scene()), expected)
+    own = Preparation((Resize((96, 64), keep_ratio=False, interp=interp),))
+    np.testing.assert_array_equal(prepare.prepared(own, scene()), expected)
 
 
 def test_a_target_that_makes_a_huge_image_of_a_small_one_is_refused() -> None:
-    with pytest.raises(resizing.BadRequest, match=r"^target_size: scales the 1x1 image to 16384x16384"):
-        resizing.Resize((16384, 16384))(np.zeros((1, 1, 3), np.uint8))
+    with pytest.raises(transforms.Unfit, match=r"^Resize makes 16384x16384 of 1x1, over 33554432 pixels"):
+        prepare.prepared(Preparation().to((16384, 16384)), np.zeros((1, 1, 3), np.uint8))
 
 
 @pytest.mark.parametrize(("value", "sides"), [(512, (512, 512)), ("512", (512, 512)), ("512,1024", (512, 1024))])
 def test_target_size_is_an_integer_or_two(value: object, sides: tuple[int, int]) -> None:
-    assert resizing.target(value) == sides
+    assert prepare.target(value) == sides
 
 
 @pytest.mark.parametrize("value", [0, -1, "", "a", "1,2,3", "512,0", 1.5, True, 16385, "9" * 400, "1_000", "64\n", "\u0661"])
 def test_a_wrong_target_size_is_refused_by_name(value: object) -> None:
-    with pytest.raises(resizing.BadRequest, match=r"^target_size: "):
-        resizing.target(value)
+    with pytest.raises(prepare.BadRequest, match=r"^target_size: "):
+        prepare.target(value)

@@ -123,7 +123,7 @@ def test_the_exporters_refusal_is_told_in_a_line(tmp_path: Path, calls: Callable
     ("files", "told"),
     [
         (None, "does not exist: expected a folder of weights"),
-        ({}, "holds no weights: neither inference.json nor inference.pdmodel with inference.pdiparams, nor a .pdparams"),
+        ({}, "holds no weights: no inference.json or such with its .pdiparams, and no .pdparams"),
         (TRAINED, "model.pdparams does not say which network it is: set model_name in the pipeline's file"),
         ({**TRAINED, "b.pdparams": ""}, "holds several weight files (b.pdparams, model.pdparams): keep only one"),
     ],

@@ -26,6 +26,7 @@ from semseg_client.triton.protocol import (
     described,
     inference,
 )
+from semseg_contract.transforms import Preparation, Resize
 
 ANSWERS = {"A": ["road", "car"], "B": ["sky"]}
 VERSIONS: dict[str, str] = {}
@@ -191,7 +192,7 @@ def test_a_network_that_is_not_told_of_counts_as_one_instance_on_a_cpu() -> None
 
 def test_the_size_that_a_models_own_resize_makes_is_told() -> None:
     ensemble = config("A").config
-    ensemble.parameters["resize"].string_value = '{"target_size": [512, 256], "keep_ratio": true}'
+    ensemble.parameters["preparation"].string_value = Preparation((Resize((512, 256)),)).write()
     assert described(ensemble, "1").target_size == (512, 256)
 
 

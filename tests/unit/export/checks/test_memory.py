@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
-from semseg_contract.resize import Resize
 
+from semseg_contract.transforms import Preparation, Resize
 from semseg_export.checks import memory
 from semseg_export.checks.memory import Memory
 from semseg_export.conversion.graph import served_graph
@@ -61,15 +61,15 @@ def test_a_budget_that_is_too_small_is_told_with_what_is_needed() -> None:
 
 def test_a_resize_that_makes_larger_images_than_the_budget_admits_is_told() -> None:
     taken = Memory([[1, 1e9], [2, 2e9]], 0)
-    assert memory.limit(taken, 2e9, Resize((2048, 1024))) == 2
+    assert memory.limit(taken, 2e9, Preparation((Resize((2048, 1024)),))) == 2
     with pytest.raises(
         MemoryBudgetError, match=r"own Resize makes images of up to 4\.0 megapixels, but 2 GB are enough for 2: .*MEMORY"
     ):
-        memory.limit(taken, 2e9, Resize((2030, 2030)))
+        memory.limit(taken, 2e9, Preparation((Resize((2030, 2030)),)))
 
 
 def test_a_networks_memory_is_measured(network: ModelProto, archive: Archive, tmp_path: Path) -> None:
-    served, _ = served_graph(network, archive.normalisation)
+    served = served_graph(network, archive.normalisation).model
     taken = memory.measure(served.SerializeToString(), tmp_path)
     assert [size for size, _ in taken.peaks] == [0.5, 1, 2]
     # At least the 19 logits of every pixel; at most a small multiple of a narrow network's layers.

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto
 
+from semseg_contract.transforms import PLAIN
 from semseg_export.checks import parity
 from semseg_export.checks.parity import Agreement
 from semseg_export.conversion.graph import served_graph
@@ -21,8 +22,8 @@ from semseg_export.weights.archive import Archive, Normalisation
 
 def test_another_normalisation_does_not_pass_the_gate(network: ModelProto, archive: Archive, tmp_path: Path) -> None:
     alpha = tuple(value * 1.05 for value in archive.normalisation.alpha)
-    model, _ = served_graph(network, Normalisation(alpha, archive.normalisation.beta))
-    agreements = parity.measure(model, archive, tmp_path)
+    served = served_graph(network, Normalisation(alpha, archive.normalisation.beta))
+    agreements = parity.measure(served, archive, PLAIN, tmp_path)
     assert [(a.batch, a.height, a.width) for a in agreements] == list(parity.SHAPES)
     assert all(a.classes >= 5 for a in agreements)
     with pytest.raises(DisagreementError, match=r"% of the pixels, less than 99.9000%: nothing was installed"):
@@ -30,7 +31,7 @@ def test_another_normalisation_does_not_pass_the_gate(network: ModelProto, archi
 
 
 def test_labels_come_from_the_image(network: ModelProto, archive: Archive) -> None:
-    session = Session(served_graph(network, archive.normalisation)[0])
+    session = Session(served_graph(network, archive.normalisation).model)
     first, second = (session.run(smooth_pixels(seed, (1, 128, 256))) for seed in range(2))
     assert (first == second).mean() < 0.5
 

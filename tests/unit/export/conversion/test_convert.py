@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import paddle
@@ -9,13 +11,13 @@ from onnx import ModelProto, helper
 from semseg_export.conversion import convert
 from semseg_export.errors import ConversionError
 from semseg_export.paddle_process import run_module
-from semseg_export.weights.archive import Archive, Normalisation
+from semseg_export.weights.archive import Archive
 
 
 def saved(layer: paddle.nn.Layer, folder: Path) -> Archive:
     spec = [paddle.static.InputSpec([None, 3, None, None], "float32", "x")]
     paddle.jit.save(paddle.jit.to_static(layer, input_spec=spec, full_graph=True), str(folder / "inference"))
-    return Archive(folder / "inference.json", folder / "inference.pdiparams", Normalisation())
+    return Archive(folder / "inference.json", folder / "inference.json", folder / "inference.yml")
 
 
 def test_what_aborts_the_converter_is_told_in_its_own_words(tmp_path: Path) -> None:
@@ -29,15 +31,16 @@ def test_what_aborts_the_converter_is_told_in_its_own_words(tmp_path: Path) -> N
 def test_a_program_that_is_cut_off_is_told(archive: Archive, tmp_path: Path) -> None:
     program = tmp_path / "inference.json"
     program.write_text(archive.program.read_text()[:1000])
+    shutil.copy(archive.parameters, tmp_path)
     with pytest.raises(ConversionError, match=r"failed \(exit code 1\): json.decoder.JSONDecodeError"):
-        convert.to_onnx(Archive(program, archive.parameters, archive.normalisation), tmp_path)
+        convert.to_onnx(replace(archive, program=program), tmp_path)
 
 
 def test_parameters_of_another_network_are_told(archive: Archive, tmp_path: Path) -> None:
-    parameters = tmp_path / "inference.pdiparams"
-    parameters.write_bytes(archive.parameters.read_bytes()[:1000])
+    program = Path(shutil.copy(archive.program, tmp_path))
+    program.with_suffix(".pdiparams").write_bytes(archive.parameters.read_bytes()[:1000])
     with pytest.raises(ConversionError, match=r"invalid graph, perhaps because inference\.pdiparams is cut off"):
-        convert.to_onnx(Archive(archive.program, parameters, archive.normalisation), tmp_path)
+        convert.to_onnx(replace(archive, program=program), tmp_path)
 
 
 def test_a_silent_child_is_told_too() -> None:

@@ -31,7 +31,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         command = [sys.executable, "-m", "tests.networks", str(folder), *SEEDED[request.param]]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
         archive = read_archive(folder)
-    return served_graph(convert.to_onnx(archive, folder), archive.normalisation)[0]
+    return served_graph(convert.to_onnx(archive, folder), archive.normalisation).model
 
 
 def test_laid_out_for_the_cpu_a_network_gives_the_same_ids(served: ModelProto) -> None:
@@ -48,12 +48,12 @@ def test_laid_out_for_the_cpu_a_network_gives_the_same_ids(served: ModelProto) -
 
 
 def test_a_network_that_does_not_end_in_an_upsampling_stays_as_it_is() -> None:
-    served, _ = served_graph(pointwise(5), Normalisation())
+    served = served_graph(pointwise(5), Normalisation()).model
     assert laid_out(served) is None
 
 
 def test_logits_that_something_else_reads_too_stay_as_they_are(network: ModelProto) -> None:
-    served, _ = served_graph(network, Normalisation())
+    served = served_graph(network, Normalisation()).model
     model = laid_out(served)
     assert model is not None
     [logits] = [node.input[0] for node in served.graph.node if node.op_type == "ArgMax"]

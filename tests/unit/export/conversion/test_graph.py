@@ -41,9 +41,10 @@ def pointwise(
 
 
 def test_the_served_network_takes_pixels_and_gives_ids(network: ModelProto, archive: Archive) -> None:
-    model, classes = served_graph(network, archive.normalisation)
+    served = served_graph(network, archive.normalisation)
+    model = served.model
     checker.check_model(model, full_check=True)
-    assert classes == 19
+    assert (served.scores.classes, served.max_batch_size, served.fixed) == (19, 8, None)
     assert (model.ir_version, model.opset_import[0].version) == (8, 17)
     [pixels, lane], [ids] = model.graph.input, model.graph.output
     assert (lane.name, described(lane)) == ("lane", (TensorProto.INT8, ["batch", "lane"]))
@@ -58,7 +59,7 @@ def described(value: object) -> tuple[int, list[str | int]]:
 
 @pytest.mark.parametrize("shape", [(1, 64, 96), (3, 97, 65), (2, 130, 34)])
 def test_ids_are_those_of_the_converted_network(network: ModelProto, archive: Archive, shape: tuple[int, int, int]) -> None:
-    model, _ = served_graph(network, archive.normalisation)
+    model = served_graph(network, archive.normalisation).model
     pixels = smooth_pixels(1, shape)
     expected = Session(network).run(archive.normalisation.apply(pixels))
     ids = Session(model).run(pixels)
@@ -68,18 +69,18 @@ def test_ids_are_those_of_the_converted_network(network: ModelProto, archive: Ar
 
 
 def test_the_graph_is_the_same_every_time(network: ModelProto, archive: Archive) -> None:
-    first, second = (served_graph(network, archive.normalisation)[0].SerializeToString() for _ in range(2))
+    first, second = (served_graph(network, archive.normalisation).model.SerializeToString() for _ in range(2))
     assert first == second
 
 
 @pytest.mark.parametrize("tail", [(), ("ArgMax",), ("ArgMax", "Cast")])
 def test_logits_and_ids_of_any_type_are_taken(tail: tuple[str, ...]) -> None:
     normalisation = Normalisation((0.01, 0.02, 0.03), (-1, 0, 1))
-    model, classes = served_graph(pointwise(256, tail=tail), normalisation)
+    served = served_graph(pointwise(256, tail=tail), normalisation)
     pixels = smooth_pixels(2, (2, 33, 17))
     logits = Session(pointwise(256)).run(normalisation.apply(pixels))
-    assert classes == 256
-    assert (Session(model).run(pixels) == logits.argmax(axis=1)).all()
+    assert served.scores.classes == 256
+    assert (Session(served.model).run(pixels) == logits.argmax(axis=1)).all()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tests.unit.export.install.test_repository import RECORD, config, files
 
 BOTH = {"model.onnx": b"any", "model_cpu.onnx": b"cpu"}
 ONE = {"model.onnx": b"any"}
+NET = triton.ModelConfig(name="net", max_batch_size=8)
 CPU, GPU = triton.ModelInstanceGroup.KIND_CPU, triton.ModelInstanceGroup.KIND_GPU
 
 
@@ -33,7 +34,7 @@ def kinds(network: triton.ModelConfig) -> list[int]:
 def test_a_new_network_goes_where_it_is_told_with_the_file_for_it(
     device: Device | None, there: dict[str, bytes], kind: int, file: str
 ) -> None:
-    network = network_config("net", 1, there, Placement(device))
+    network = network_config(NET, 1, there, Placement(device))
     assert (kinds(network), network.default_model_filename) == ([kind], file)
 
 
@@ -41,22 +42,22 @@ def test_a_new_network_goes_where_it_is_told_with_the_file_for_it(
 def test_the_file_for_the_cpu_is_never_served_where_a_gpu_may_run_it(kind: str, tmp_path: Path) -> None:
     present = tmp_path / "config.pbtxt"
     present.write_text(f'name: "net_network" default_model_filename: "model_cpu.onnx" instance_group {{ kind: {kind} count: 2 }}')
-    network = network_config("net", 2, BOTH, present=present)
+    network = network_config(NET, 2, BOTH, present=present)
     assert network.default_model_filename == "model.onnx"
     assert network.instance_group[0].count == 2
-    moved = network_config("net", 2, BOTH, Placement(Device.CPU), present)
+    moved = network_config(NET, 2, BOTH, Placement(Device.CPU), present)
     assert (kinds(moved), moved.instance_group[0].count, moved.default_model_filename) == ([CPU], 2, "model_cpu.onnx")
 
 
 def test_what_the_owner_named_and_another_provider_on_the_cpu_are_left_alone(tmp_path: Path) -> None:
     present = tmp_path / "config.pbtxt"
     present.write_text('name: "net_network" default_model_filename: "mine.onnx" instance_group { kind: KIND_CPU gpus: [] }')
-    assert network_config("net", 2, BOTH, Placement(Device.GPU), present).default_model_filename == "mine.onnx"
+    assert network_config(NET, 2, BOTH, Placement(Device.GPU), present).default_model_filename == "mine.onnx"
     present.write_text(
         'name: "net_network" instance_group { kind: KIND_CPU }'
         ' optimization { execution_accelerators { cpu_execution_accelerator { name: "openvino" } } }'
     )
-    assert network_config("net", 2, BOTH, present=present).default_model_filename == "model.onnx"
+    assert network_config(NET, 2, BOTH, present=present).default_model_filename == "model.onnx"
 
 
 def test_versions_of_one_and_of_two_files_take_turns(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
-from semseg_contract.resize import Resize
 from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_contract.record import Memory, ModelRecord
+from semseg_contract.transforms import Preparation, Resize
 from semseg_export.errors import RepositoryError
 from semseg_export.install.configuration import BATCHING
 from semseg_export.install.repository import Versions, check_name, install, prune, serve, versions
@@ -30,7 +30,7 @@ RECORD = ModelRecord(
     comparison=[{"batch": 1, "height": 256, "width": 512, "differing": 1, "margin": None}],
     precision="fp32",
 )
-RESIZED = replace(RECORD, resize=Resize((512, 512)))
+RESIZED = replace(RECORD, preparation=Preparation((Resize((512, 512)),)))
 
 
 def config(entry: Path) -> triton.ModelConfig:
@@ -161,19 +161,21 @@ def test_onnxruntime_keeps_no_memory_for_each_shape_unless_the_owner_wants_it(
 def test_an_older_version_comes_back_with_all_that_is_its_own(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "model_repository" / "preprocess", tmp_path / "preprocess")
     install(tmp_path, "net", {"model.onnx": b"first"}, RESIZED)
-    install(tmp_path, "net", {"model.onnx": b"second"}, replace(RESIZED, source="second.tar", resize=Resize((256, 256))))
+    smaller = replace(RESIZED, source="second.tar", preparation=Preparation((Resize((256, 256)),)))
+    install(tmp_path, "net", {"model.onnx": b"second"}, smaller)
     install(tmp_path, "net", {"model.onnx": b"third"}, replace(RECORD, source="third.tar"))
 
-    def served() -> tuple[str, str, str]:
+    def served() -> tuple[str, str, Preparation]:
         ensemble, preprocess = config(tmp_path / "net"), config(tmp_path / "net_preprocess")
         first = ensemble.ensemble_scheduling.step[0].model_name
-        return ensemble.parameters["source"].string_value, first, preprocess.parameters["resize"].string_value[:26]
+        preparation = Preparation.read(preprocess.parameters["preparation"].string_value)
+        return ensemble.parameters["source"].string_value, first, preparation
 
     assert served()[:2] == ("third.tar", "preprocess")
     serve(tmp_path, "net", 1)
-    assert served() == ("net.tar", "net_preprocess", '{"target_size": [512, 512]')
+    assert served() == ("net.tar", "net_preprocess", RESIZED.preparation)
     serve(tmp_path, "net", 2)
-    assert served() == ("second.tar", "net_preprocess", '{"target_size": [256, 256]')
+    assert served() == ("second.tar", "net_preprocess", smaller.preparation)
     assert list(config(tmp_path / "net_preprocess").version_policy.specific.versions) == [2]
 
 

@@ -10,8 +10,9 @@ import onnx
 import onnx.parser
 import pytest
 from onnx import ModelProto, TensorProto, checker, numpy_helper
-from semseg_contract.resize import Resize
 
+from semseg_contract.transforms import PLAIN, Preparation, Resize
+from semseg_export.checks import parity
 from semseg_export.conversion import convert
 from semseg_export.conversion.graph import served_graph
 from semseg_export.errors import CalibrationError, DisagreementError
@@ -24,13 +25,13 @@ from tests.support import DEMO_WEIGHTS, ROOT
 from tests.unit.export.silent import Silent
 
 IMAGES = ROOT / "demo" / "images"
-AS_THEY_ARE = calibration.preparation(None, ROOT)
+AS_THEY_ARE = calibration.preparing(PLAIN, ROOT)
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> ModelProto:
     archive = read_archive(DEMO_WEIGHTS)
-    return served_graph(convert.to_onnx(archive, tmp_path_factory.mktemp("demo")), archive.normalisation)[0]
+    return served_graph(convert.to_onnx(archive, tmp_path_factory.mktemp("demo")), archive.normalisation).model
 
 
 def types(model: ModelProto) -> Callable[[str], int]:
@@ -78,7 +79,7 @@ def small(normalisation: Normalisation, first: str) -> ModelProto:
         }}""")
     weight = np.random.default_rng(0).normal(size=(4, 3, 1, 1)).astype(np.float32)
     network.graph.initializer.append(numpy_helper.from_array(weight, "weight"))
-    return served_graph(network, normalisation)[0]
+    return served_graph(network, normalisation).model
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_networks_begin_on_the_grid_of_their_pixels_or_not(
 
 
 def test_in_half_precision_normalisation_and_argmax_stay_in_fp32(demo: ModelProto) -> None:
-    lowered = lowering.to_half(demo)
+    lowered = lowering.to_half(demo, parity.SHAPES)
     checker.check_model(lowered.model, full_check=True)
     assert (lowered.cpu_model, lowered.calibration) == (None, None)
     assert 0.995 < lowered.fidelity.equal < 1
@@ -132,7 +133,7 @@ def test_every_fifth_image_is_compared_on_and_no_more_are_read_than_is_good(tmp_
 def test_images_are_calibrated_on_as_the_network_will_get_them() -> None:
     calibrated, compared = calibration.find(IMAGES)
     assert (len(calibrated.files), len(compared.files)) == (3, 1)
-    [pixels] = compared.read(calibration.preparation(Resize((256, 256)), ROOT / "model_repository"))
+    [pixels] = compared.read(calibration.preparing(Preparation((Resize((256, 256)),)), ROOT / "model_repository"))
     assert pixels.shape == (1, 128, 256, 3)
     [plain] = compared.read(AS_THEY_ARE)
     assert np.array_equal(plain[0], cv2.imread(str(compared.files[0]))[..., ::-1])
@@ -148,8 +149,8 @@ def test_images_that_are_missing_or_damaged_are_told(demo: ModelProto, tmp_path:
     (tmp_path / "b.png").write_text("no image")
     with pytest.raises(CalibrationError, match=r"b\.png cannot be read as an image: repair it, or remove it"):
         lowering.to_int8(demo, calibration.find(tmp_path), AS_THEY_ARE, tmp_path, Silent())
-    with pytest.raises(CalibrationError, match=r"there is no .*resize\.py: export into the project's model_repository"):
-        calibration.preparation(Resize((256, 256)), tmp_path)
+    with pytest.raises(CalibrationError, match=r"there is no .*prepare\.py: export into the project's model_repository"):
+        calibration.preparing(Preparation((Resize((256, 256)),)), tmp_path)
 
 
 def test_agreement_is_counted_over_all_pixels_and_the_classes_of_fp32() -> None:

@@ -88,39 +88,47 @@ def write(folder: Path, files: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "transforms"),
+    ("files", "meaning", "transforms"),
     [
-        ({}, [{"type": "Normalize"}]),
-        ({"compose.yml": {"services": {}}}, [{"type": "Normalize"}]),
-        ({"inference.yml": {"Deploy": {"transforms": [IMAGENET]}}}, [IMAGENET]),
+        ({}, "inference.yml", [{"type": "Normalize"}]),
+        ({"compose.yml": {"services": {}}}, "inference.yml", [{"type": "Normalize"}]),
+        ({"inference.yml": {"Deploy": {"transforms": [IMAGENET]}}}, "inference.yml", [IMAGENET]),
         (
             {
                 "roads.yml": {"_base_": "cityscapes.yml", "batch_size": 4, "val_dataset": {"num_classes": 5}},
                 "cityscapes.yml": {"_base_": "./all.yml", "val_dataset": {"transforms": [IMAGENET]}},
                 "all.yml": {"val_dataset": {"transforms": [], "mode": "val"}},
             },
+            "deploy.yaml",
             [IMAGENET],
         ),
-        ({"roads.yml": {"_base_": ["a.yml"]}, "a.yml": '{"val_dataset": {"transforms": []}}'}, []),
+        ({"roads.yml": {"_base_": ["a.yml"]}, "a.yml": '{"val_dataset": {"transforms": []}}'}, "deploy.yaml", []),
         (
             {
                 "roads.yml": {"_base_": "other.yml", "val_dataset": {"_inherited_": False, "transforms": []}},
                 "other.yml": {"val_dataset": {"transforms": [IMAGENET]}},
             },
+            "deploy.yaml",
             [],
         ),
-        ({"training.yaml": {"val_dataset": {"transforms": [IMAGENET]}}, "compose.yml": {"services": {}}}, [IMAGENET]),
+        (
+            {"training.yaml": {"val_dataset": {"transforms": [IMAGENET]}}, "compose.yml": {"services": {}}},
+            "deploy.yaml",
+            [IMAGENET],
+        ),
         (
             {"training.yml": {"val_dataset": {"transforms": []}}, "inference.yml": {"Deploy": {"transforms": [IMAGENET]}}},
+            "inference.yml",
             [IMAGENET],
         ),
     ],
 )
 def test_the_files_beside_the_weights_tell_how_pixels_are_prepared(
-    tmp_path: Path, files: dict[str, object], transforms: list[object]
+    tmp_path: Path, files: dict[str, object], meaning: str, transforms: list[object]
 ) -> None:
+    """A training configuration means what PaddleSeg means by its transforms, as a deploy.yaml does."""
     write(tmp_path, files)
-    assert pdparams.transforms(tmp_path) == transforms
+    assert pdparams.described(tmp_path) == (meaning, transforms)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +149,7 @@ def test_the_files_beside_the_weights_tell_how_pixels_are_prepared(
 def test_a_configuration_that_tells_nothing_is_refused(tmp_path: Path, files: dict[str, object], complaint: str) -> None:
     write(tmp_path, files)
     with pytest.raises(DescriptionError, match=complaint):
-        pdparams.transforms(tmp_path)
+        pdparams.described(tmp_path)
 
 
 def test_without_paddleseg_it_is_asked_for(file: Path, tmp_path: Path) -> None:
