@@ -141,6 +141,11 @@ EXPORTS = {
         description="deploy.yaml",
         transforms=({"type": "ResizeByLong", "long_size": 128}, {"type": "Padding", "target_size": [192, 128]}, NORMALIZE),
     ),
+    "padded": Export(
+        stem="model",
+        description="deploy.yaml",
+        transforms=({"type": "LimitLong", "max_long": 350}, {"type": "Padding", "target_size": [384, 256]}, NORMALIZE),
+    ),
     "fixed-width": Export(shape=(None, 3, None, 192)),
     "batch1": Export(shape=(1, 3, None, None)),
     "batch4": Export(shape=(4, 3, None, None)),
