@@ -27,15 +27,17 @@ class Resize:
     """PaddleX 3's and PaddleSeg's Resize.
 
     With `keep_ratio`, the longer side of the target bounds the longer side of the image, in either orientation. Each side is
-    then rounded up to a multiple of `size_divisor`.
+    then rounded up to a multiple of `size_divisor`. Without a target, images keep their size unless a request has one.
     """
 
-    target_size: Size
+    target_size: Size | None
     keep_ratio: bool = True
     size_divisor: int | None = 32
     interp: str = "LINEAR"
 
     def size(self, width: int, height: int) -> Size:
+        if self.target_size is None:
+            return width, height
         columns, rows = self.target_size
         if self.keep_ratio:
             long, short = max(self.target_size), min(self.target_size)

@@ -42,7 +42,7 @@ def fitted(served: Served, archive: Archive) -> tuple[Preparation, tuple[str, ..
     if not [step for step in archive.steps if step != ToFloat()]:
         stretched = Preparation((*archive.steps, Resize(served.fixed, keep_ratio=False, size_divisor=None)), served.fixed)
         return stretched, (
-            f"the network takes only images of {width}x{height}, and {name} has no Resize: all are stretched to that",
+            f"the network takes only {width}x{height}, and {name} has no Resize: all images are stretched to that",
         )
     wrong = {made for made in _sizes(Preparation(archive.steps)) if made != served.fixed}
     if wrong:

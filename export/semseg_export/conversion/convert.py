@@ -45,7 +45,7 @@ def _loaded(archive: Archive) -> ModelProto:
         model = onnx.load(file)
     except (DecodeError, OSError, onnx.checker.ValidationError) as error:
         raise ConversionError(
-            f"{file.name} is not a complete ONNX file ({printable(str(error))}): convert the network again"
+            f"{file.name} is no complete ONNX file ({printable(str(error))}): convert the network again"
         ) from error
     _check(model, archive)
     version = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)

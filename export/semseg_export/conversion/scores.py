@@ -67,9 +67,7 @@ def find(network: ModelProto, threshold: float | None = None) -> Scores:
             raise GraphError(f"the network has {classes} classes: THRESHOLD= (--threshold) is for networks of one channel")
         return Scores(found.tensor, classes, notes=notes)
     limit = _foreground(found, values, threshold)
-    note = (
-        f"the network has one channel: where its score is above {limit:g}, the class is 1; THRESHOLD= (--threshold) changes that"
-    )
+    note = f"the network has one channel: a score above {limit:g} means class 1; THRESHOLD= (--threshold) changes that"
     return Scores(found.tensor, 2, limit, flat, (*notes, note))
 
 

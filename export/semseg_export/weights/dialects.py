@@ -100,7 +100,8 @@ def _resize(settings: Settings) -> Resize | None:
     keep_ratio = settings.take("keep_ratio", boolean, True)
     divisor = settings.take("size_divisor", pixels_or_none, DIVISOR)
     interp = settings.take("interp", interpolation, "LINEAR")
-    return None if size is None else Resize(size, keep_ratio, divisor, interp)
+    made = Resize(size, keep_ratio, divisor, interp)
+    return None if made == Resize(None) else made
 
 
 def _normalize(settings: Settings) -> Normalisation:

@@ -70,9 +70,7 @@ def _weights(file: Path, architecture: str, workspace: Path, step: Step, source:
     if zipfile.is_zipfile(file):
         raise UnpackError(f"{file.name} is a zip archive: unpack it and pass its folder, or pass a .tar archive")
     if file.suffix == ONNX:
-        raise WeightsError(
-            f"{file.name} says nothing about how pixels are prepared: pass a folder or .tar with its inference.yml, too"
-        )
+        raise WeightsError(f"{file.name} does not say how pixels are prepared: pass a folder or .tar with its inference.yml, too")
     tarball.unpack(file, folder)
     archive = read_archive(_network_folder(folder))
     return Weights(archive, source, digest, archive.described_by.name)

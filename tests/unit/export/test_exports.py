@@ -1,0 +1,269 @@
+"""Exports of every kind that people bring: each is served rightly, or refused with what to do."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from semseg_contract.record import ModelRecord
+from semseg_contract.transforms import Padding, Preparation, Resize, ResizeByLong, ToFloat
+from semseg_export.checks import parity
+from semseg_export.errors import ExportError
+from semseg_export.export import Installed, export
+from semseg_export.install import configuration
+from semseg_export.install.placement import Placement
+from semseg_export.options import ExportOptions, Precision, Request
+from semseg_export.synthetic_images import smooth_pixels
+from tests.exports import LABELS
+from tests.support import bare_repository, made_once
+from tests.unit.export.silent import Silent
+
+ROOT = Path(__file__).parents[3]
+SMALL = ((1, 129, 257), (2, 128, 256))
+FIXED = (192, 128)
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all networks of tests/exports.py."""
+
+    def make(folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "tests.exports", str(folder)], cwd=ROOT, check=True, capture_output=True)
+
+    return made_once(tmp_path_factory, "exports", make)
+
+
+class Notes:
+    """A reporter that keeps what the user is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    @contextmanager
+    def step(self, _: str) -> Iterator[Silent]:
+        yield Silent()
+
+    def warn(self, text: str) -> None:
+        self.told.append(text)
+
+    def note(self, text: str) -> None:
+        pass
+
+    def agreement(self, *_: object) -> None:
+        pass
+
+
+class Exported:
+    """An installed model: its configurations and record, and what the user was told."""
+
+    def __init__(self, repository: Path, installed: Installed, told: list[str]) -> None:
+        self.ensemble = configuration.read(repository / installed.name / "config.pbtxt")
+        self.network = configuration.read(repository / f"{installed.name}_network" / "config.pbtxt")
+        self.record = ModelRecord.read(self.ensemble)
+        self.preparation = self.record.preparation or Preparation()
+        self.agreement, self.told = installed.agreement, "\n".join(told)
+
+    @property
+    def classes(self) -> set[float]:
+        """How many classes the reference saw in the images of the comparison."""
+        return {each["classes"] or 0 for each in self.record.comparison or []}
+
+
+Run = Callable[..., Exported]
+
+
+@pytest.fixture
+def run(tmp_path: Path, exports: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Exports weights, given by a path or by their name in tests/exports.py, as `net`."""
+    monkeypatch.setattr(parity, "SHAPES", SMALL)
+    repository = bare_repository(tmp_path / "models")
+
+    def run(weights: str | Path, images: Path | None = None, **settings: Any) -> Exported:
+        options = ExportOptions(repository, 0.999, 8.0, Precision.FP32, None, False, Placement(), images)
+        notes = Notes()
+        installed = export(Request("net", str(exports / weights), **settings), options, notes)
+        return Exported(repository, installed, notes.told)
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["argmax", "keepdim", "none", "softmax"])
+def test_ids_and_scores_of_any_form_are_taken_and_laid_out_for_the_cpu(run: Run, name: str) -> None:
+    found = run(name)
+    assert len(found.record.class_names) == 5
+    assert found.agreement >= 0.9999
+    assert max(found.classes) >= 3
+    assert found.network.default_model_filename == "model_cpu.onnx"  # the softmax would be in its way
+    assert found.told == ""
+
+
+@pytest.mark.parametrize("name", ["both", "scores-first", "paddlex-2"])
+def test_of_ids_and_scores_the_ids_are_taken(run: Run, name: str) -> None:
+    found = run(name)
+    assert found.agreement >= 0.9999
+    assert found.network.default_model_filename == "model_cpu.onnx"
+    assert "taken for the class ids, the rest is dropped" in found.told
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("sigmoid1", "a score above 0.5 means class 1"),
+        ("flat1", "a score above 0.5 means class 1"),
+        ("none1", "a score above 0 means class 1"),
+        ("threshold1", ""),
+        ("at-least1", ""),
+        ("less1", ""),
+    ],
+)
+def test_one_channel_becomes_two_classes(run: Run, name: str, told: str) -> None:
+    found = run(name)
+    assert len(found.record.class_names) == 2
+    assert found.agreement >= 0.9999
+    assert found.classes == {2}
+    assert told in found.told
+
+
+def test_the_threshold_on_one_channel_can_be_chosen(run: Run) -> None:
+    found = run("clipped1", threshold=0.6)
+    assert "above 0.6 means" in found.told
+    assert found.agreement >= 0.9999
+    assert found.classes == {2}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "told"),
+    [
+        ("argmax1", {}, "an argmax over one channel always gives class 0: export it again with --output_op none"),
+        ("softmax1", {}, "a softmax over one channel always gives 1: export it again with --output_op none"),
+        ("clipped1", {}, r"lie between 0 and 1 but come from no sigmoid: say with THRESHOLD= \(--threshold\)"),
+        ("threshold1", {"threshold": 0.7}, r"has its own threshold, 0\.5: leave THRESHOLD= \(--threshold\) out"),
+        ("argmax", {"threshold": 0.5}, r"has 5 classes: THRESHOLD= \(--threshold\) is for networks of one channel"),
+        ("multilabel", {}, "is multi-label: each of its 4 channels says yes or no"),
+        ("multilabel-scores", {}, "is multi-label: each of its 4 channels says yes or no"),
+        ("two-scores", {}, r"returns 2 tensors, .* \(float\), .* \(float\), not one with class ids or scores"),
+        ("quarter", {}, r"scores for a 128x128 image have shape \[1, 5, 32, 32\], not one per class and pixel"),
+        ("classes-300", {}, "has 300 classes, more than the 256 that fit in uint8"),
+        ("grey", {}, "takes images of 1 channels .*: only networks of three channels, red, green and blue, are served"),
+        ("infrared", {}, "takes images of 4 channels .*: only networks of three channels, red, green and blue, are served"),
+        ("batch4", {}, "takes exactly 4 images at once: export it again for one, or for any number"),
+        ("fixed-width", {}, "export it again with both height and width fixed, or with neither"),
+        ("fixed-wrong", {}, r"takes only 192x128, but inference\.yml makes other sizes, such as .*keep_ratio: false"),
+        (
+            "undescribed",
+            {},
+            r"has no inference\.yml, deploy\.yaml or model\.yml, .* add inference\.yml",
+        ),
+        (
+            "one-class-threshold",
+            {},
+            r"sees a single class in every image .* your own images .* IMAGES=",
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_refused_with_what_to_do(run: Run, name: str, settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ExportError, match=told):
+        run(name, **settings)
+
+
+def test_the_lines_for_a_missing_description_are_shown(run: Run) -> None:
+    with pytest.raises(ExportError) as refused:
+        run("undescribed")
+    assert refused.value.detail.startswith("Deploy:\n  transforms:\n  - type: Normalize")
+
+
+def test_a_single_class_everywhere_is_told(run: Run) -> None:
+    found = run("one-class")
+    assert found.classes == {1}
+    assert "Paddle sees a single class in every image of the comparison, so only the logits prove" in found.told
+
+
+def test_the_users_own_images_are_compared_too(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for seed in range(2):
+        cv2.imwrite(str(folder / f"{seed}.png"), smooth_pixels(seed, (1, 70, 90))[0])
+    found = run("deploy", images=folder)
+    assert [(each["width"], each["height"]) for each in found.record.comparison or []] == [(160, 96)] * 4
+
+
+def test_a_network_of_one_size_without_a_resize_gets_stretched_images(run: Run) -> None:
+    found = run("fixed")
+    assert found.preparation == Preparation((Resize(FIXED, False, None),), FIXED)
+    assert "takes only 192x128, and inference.yml has no Resize: all images are stretched to that" in found.told
+    assert (found.ensemble.max_batch_size, found.network.max_batch_size) == (1, 1)
+    assert list(found.network.input[0].dims) == [128, 192, 3]
+    assert {(each["width"], each["height"], each["batch"]) for each in found.record.comparison or []} == {(*FIXED, 1)}
+
+
+def test_a_network_of_one_size_is_served_through_its_own_transforms(run: Run) -> None:
+    found = run("fixed-resize")
+    assert found.preparation == Preparation((Resize(FIXED, False, None),), FIXED)
+    assert (found.told, found.network.max_batch_size) == ("", 8)
+    padded = run("fixed-padding")
+    steps = (ToFloat(), ResizeByLong(128), Padding(FIXED, (127.5, 127.5, 127.5)))
+    assert padded.preparation == Preparation(steps, FIXED)
+
+
+def test_a_network_for_single_images_gets_single_images(run: Run) -> None:
+    found = run("batch1")
+    assert (found.ensemble.max_batch_size, found.network.max_batch_size) == (1, 1)
+    assert {each["batch"] for each in found.record.comparison or []} == {1}
+
+
+def test_sides_that_must_be_multiples_are_found_and_padded(run: Run) -> None:
+    found = run("strict")
+    assert found.preparation == Preparation(divisor=4)
+    assert "only sides that are multiples of 4" in found.told
+    assert "size_divisor: 4" in found.told
+    assert {(each["width"], each["height"]) for each in found.record.comparison or []} == {(260, 132), (256, 128)}
+
+
+def test_sides_that_its_own_resize_makes_multiples_are_compared_at_those(run: Run) -> None:
+    found = run("strict-resize")
+    assert found.preparation == Preparation((Resize((160, 160)),), divisor=4)
+    assert found.told == ""
+    assert {(each["width"], each["height"]) for each in found.record.comparison or []} == {(160, 96)}
+
+
+def test_a_deploy_yaml_means_what_paddleseg_means(run: Run) -> None:
+    found = run("deploy")
+    assert found.preparation == Preparation((ToFloat(), Resize((160, 96), False, None)))
+    assert found.network.input[0].data_type == configuration.triton.TYPE_FP32
+    assert found.told == ""
+
+
+def test_an_inference_yml_that_leaves_defaults_out_is_told_of(run: Run) -> None:
+    found = run("for-fastdeploy")
+    assert found.preparation == Preparation((Resize((160, 96)),))
+    assert (
+        "leaves out keep_ratio and size_divisor of Resize: read as PaddleX does (keep_ratio: true, size_divisor: 32)"
+        in found.told
+    )
+    assert "PaddleSeg would read (keep_ratio: false, size_divisor: null)" in found.told
+
+
+def test_a_model_yml_of_paddlex_2_tells_transforms_and_labels(run: Run) -> None:
+    found = run("model-yml")
+    assert found.preparation == Preparation((Resize((160, 96), False, None),))  # it has the height first
+    assert list(found.record.class_names) == LABELS
+
+
+def test_classes_txt_in_the_folder_names_the_classes(run: Run, exports: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(exports / "model-yml", tmp_path / "net")
+    (folder / "classes.txt").write_text("a\nb\nc\nd\ne\n")
+    assert run(folder).record.class_names == ("a", "b", "c", "d", "e")
+
+
+@pytest.mark.parametrize("file", ["inference.json", "inference.pdiparams"])
+def test_one_of_a_networks_files_is_not_enough(run: Run, file: str) -> None:
+    with pytest.raises(ExportError, match=r"is only one of a network's files: pass its folder, .*argmax"):
+        run(f"argmax/{file}")
