@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from importlib import import_module
 from types import ModuleType
+from typing import get_args
 
 import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_client.triton import protocol as conversation
-from semseg_contract import limits, palette
+from semseg_contract import limits, palette, transforms
 from semseg_contract.names import SHARED
 from semseg_contract.record import Memory, ModelRecord
 from semseg_contract.tensors import ADMITTED, TARGET_SIZE, limited_pixels
-from semseg_contract.transforms import Preparation, Resize
+from semseg_contract.transforms import LimitLong, Padding, Preparation, Resize, ToFloat
 from semseg_export.install.configuration import ensemble_config, network_config, preprocess_config
 from tests.support import ROOT
 
@@ -110,6 +112,29 @@ def test_the_ensembles_parameters_are_those_of_the_table_and_clients_read_them_a
     model = conversation.described(CONFIGS["<MODEL>"], "1")
     assert (model.class_names, model.palette, model.source) == (("road",), ((128, 0, 0),), "a.tar")
     assert (model.converter, model.agreement, model.max_pixels) == ("paddle2onnx 2.1.0", 1.0, 8 * 2**20)
+
+
+def test_the_steps_of_a_preparation_are_those_of_the_table() -> None:
+    kinds = (*get_args(transforms.Scaling), *get_args(transforms.Filling), ToFloat)
+    described = {name: settings.split(", ") if settings else [] for name, settings, _ in table("The steps of a preparation")}
+    assert described == {kind.__name__: [field.name for field in fields(kind)] for kind in kinds}
+    assert f"more than {transforms.LARGEST:,} pixels" in CONTRACT
+
+
+def test_the_example_of_a_way_back_is_right() -> None:
+    preparation = Preparation((LimitLong(512), Padding((512, 512))))
+    assert preparation.sizes(1001, 667) == [(512, 341), (512, 512)]
+    assert f"`{preparation.way_back(1001, 667)}`" in CONTRACT
+
+
+def test_pixels_are_floats_where_the_preparation_computes_in_floats() -> None:
+    ensemble = ensemble_config("net", replace(RECORD, preparation=Preparation((ToFloat(), Resize((64, 32))), (64, 32))), 1, 1)
+    network, preprocess = network_config(ensemble, 1, ["model.onnx"]), preprocess_config(ROOT / "model_repository", ensemble, 1)
+    assert ("pixels", triton.TYPE_FP32, [32, 64, 3]) in tensors(network)
+    assert ("ids", triton.TYPE_UINT8, [32, 64]) in tensors(network)
+    assert (network.max_batch_size, ensemble.max_batch_size) == (1, 1)
+    assert preprocess is not None
+    assert {kind for name, kind, _ in tensors(preprocess) if name.startswith("pixels")} == {triton.TYPE_FP32}
 
 
 def test_the_request_parameters_are_those_of_the_table() -> None:

@@ -83,11 +83,22 @@ def test_logits_and_ids_of_any_type_are_taken(tail: tuple[str, ...]) -> None:
     assert (Session(served.model).run(pixels) == logits.argmax(axis=1)).all()
 
 
+def test_a_network_of_one_size_and_single_images_is_served_as_it_is() -> None:
+    network_ = pointwise(5, size=(1, 3, 32, 64))
+    served = served_graph(network_, Normalisation())
+    assert (served.max_batch_size, served.fixed) == (1, (64, 32))
+    assert described(served.model.graph.input[0]) == (TensorProto.UINT8, [1, 32, 64, 3])
+    assert described(served.model.graph.output[0]) == (TensorProto.UINT8, [1, 32, 64])
+    pixels = smooth_pixels(0, (1, 32, 64))
+    assert (Session(served.model).run(pixels) == Session(network_).run(Normalisation().apply(pixels)).argmax(axis=1)).all()
+
+
 @pytest.mark.parametrize(
     ("network_", "complaint"),
     [
         (pointwise(257), "257 classes, more than the 256"),
-        (pointwise(5, size=(1, 3, 512, 1024)), r"images of \[1, 3, 512, 1024\] only: export it again"),
+        (pointwise(5, size=(4, 3, None, None)), "takes exactly 4 images at once: export it again for one, or for any number"),
+        (pointwise(5, size=(1, 3, 512, None)), r"images of \[1, 3, 512, None\]: .* both height and width fixed"),
         (pointwise(5, size=(None, None)), "not one image tensor"),
         (pointwise(5, tail=("ArgMax",), axis=3), "over axis 3, not over the channels"),
         (pointwise(5, tail=("Relu", "Cast")), "come from Relu, not from an ArgMax"),

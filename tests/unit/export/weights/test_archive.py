@@ -64,7 +64,7 @@ def test_resize_has_paddlexs_meaning_and_defaults(tmp_path: Path, transform: str
     [
         (
             "[{type: CenterCrop, size: 512}, {type: Normalize}]",
-            "lists CenterCrop, .*: the transforms of PaddleX .* Resize, Normalize$",
+            "lists CenterCrop, .*of PaddleX .* Resize, Normalize$",
         ),
         ("[{type: Normalize}, {type: Normalize}]", "lists Normalize more than once"),
         (
