@@ -10,11 +10,11 @@ from onnx import ModelProto, NodeProto
 from ..errors import ConversionError
 from ..paddle_process import run_module
 from ..weights.archive import Archive
-from . import pools
+from . import branches, pools
 
 
 def to_onnx(archive: Archive, workspace: Path) -> ModelProto:
-    """The network as ONNX: float32 [N, 3, H, W] in, batch, height and width dynamic. Raises ConversionError."""
+    """The network as ONNX: float32 [N, 3, H, W] in, with the dynamic axes of Paddle's program. Raises ConversionError."""
     doing = f"converting {archive.program.name} with Paddle2ONNX"
     run_module("semseg_export.workers.converter", [archive.program, archive.parameters, workspace], doing)
     written = workspace / "network.onnx"
@@ -22,6 +22,7 @@ def to_onnx(archive: Archive, workspace: Path) -> ModelProto:
         raise ConversionError(f"{doing} wrote no ONNX file")
     model = onnx.load(written)
     pools.restore(model)
+    branches.fold(model)
     _check(model, archive)
     return model
 
