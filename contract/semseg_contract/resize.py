@@ -19,6 +19,16 @@ class Resize:
     @property
     def most_pixels(self) -> int:
         """The number of pixels of the largest image that it produces."""
+        width, height = self._rounded
+        return width * height
+
+    @property
+    def one_size(self) -> tuple[int, int] | None:
+        """The width and height of every image that it produces; None if they depend on the image."""
+        return None if self.keep_ratio else self._rounded
+
+    @property
+    def _rounded(self) -> tuple[int, int]:
         divisor = self.size_divisor or 1
         width, height = (-(-side // divisor) * divisor for side in self.target_size)
-        return width * height
+        return width, height

@@ -35,7 +35,7 @@ class Normalisation:
 class Archive:
     """A folder with a network: `program` is a PIR program (.json) or an older one (.pdmodel).
 
-    `resize` is None if images keep their size, as with all of PaddleX's official networks.
+    `resize` is None if images keep their size, as with all of PaddleX's official networks but MaskFormer.
     """
 
     program: Path
@@ -51,10 +51,11 @@ def read_archive(folder: Path) -> Archive:
         raise WeightsError(f"{folder} has neither {' nor '.join(PROGRAMS)}: export the network for inference first")
     if not (folder / PARAMETERS).is_file():
         raise WeightsError(f"{folder} has no {PARAMETERS}: put it beside {programs[0].name}")
-    return Archive(programs[0], folder / PARAMETERS, *_read_description(folder / DESCRIPTION))
+    return Archive(programs[0], folder / PARAMETERS, *read_description(folder / DESCRIPTION))
 
 
-def _read_description(file: Path) -> tuple[Normalisation, Resize | None]:
+def read_description(file: Path) -> tuple[Normalisation, Resize | None]:
+    """How an inference.yml prepares pixels. Raises DescriptionError if it requires something that cannot be served."""
     if not file.is_file():
         raise DescriptionError(f"{file.parent} has no {DESCRIPTION}, which says how to prepare pixels: add it")
     content = description.read(file)

@@ -14,7 +14,7 @@ from semseg_contract.paddle_files import DESCRIPTION
 from ..errors import ConversionError, DescriptionError, UnpackError, WeightsError
 from ..paddle_process import run_module
 from . import description, zoo
-from .archive import Archive, read_archive
+from .archive import Archive, read_archive, read_description
 
 BASE = "_base_"  # PaddleSeg's key for the configuration that a file is based on
 REFUSAL = "refusal.txt"
@@ -25,15 +25,19 @@ def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
 
     The files beside `file` say how pixels are prepared. Raises WeightsError, DescriptionError, ConversionError.
     """
-    zoo.network(architecture)
+    network = zoo.network(architecture)
     if find_spec("paddleseg") is None:
         raise WeightsError("trained weights need the architectures of PaddleSeg: pip install --no-deps paddleseg==2.8.0")
     folder.mkdir(parents=True, exist_ok=True)
-    described = {"Deploy": {"transforms": transforms(file.parent)}, "Global": {"model_name": architecture}}
+    described = {"Deploy": {"transforms": transforms(file.parent, network)}, "Global": {"model_name": architecture}}
     (folder / DESCRIPTION).write_text(yaml.safe_dump(described), encoding="utf-8")
+    _, resize = read_description(folder / DESCRIPTION)
+    size = network.size_for(resize)
     try:
         run_module(
-            "semseg_export.workers.network_builder", [file, architecture, folder], f"building {architecture} with {file.name}"
+            "semseg_export.workers.network_builder",
+            [file, architecture, folder, *(size or ())],
+            f"building {architecture} with {file.name}",
         )
     except ConversionError as error:
         if (folder / REFUSAL).is_file():
@@ -43,14 +47,14 @@ def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
     return read_archive(folder)
 
 
-def transforms(folder: Path) -> Any:
-    """How pixels are prepared, read from the file that `described_by` finds; without one, as for PaddleX's own networks.
+def transforms(folder: Path, network: zoo.Network) -> Any:
+    """How pixels are prepared, read from the file that `described_by` finds; without one, as for PaddleX's own `network`.
 
     Raises DescriptionError.
     """
     file = described_by(folder)
     if file is None:
-        return [{"type": "Normalize"}]
+        return network.transforms
     section = "Deploy" if file.name == DESCRIPTION else "val_dataset"
     try:
         return _inheriting(file)[section]["transforms"]
