@@ -25,7 +25,7 @@ from paddleseg.models.backbones.stdcnet import STDCNet
 from semseg_export.synthetic_images import Shape, smooth_pixels
 from semseg_export.weights import zoo
 from semseg_export.weights.architectures import architecture
-from semseg_export.workers.network_builder import Size, input_shape, save
+from semseg_export.workers.network_builder import input_shape, save
 
 Width = Literal["T", "narrow"]
 Format = Literal["pir", "legacy"]
@@ -93,7 +93,7 @@ def _save(folder: Path, like: zoo.Network, name: str, build: Build, file_format:
     if file_format == "pir":
         save(network, folder, size)
     else:
-        _save_legacy(network, build, folder, size)
+        _save_legacy(network, build, folder)
     program = "inference.json" if file_format == "pir" else "inference.pdmodel"
     shape, transforms = json.dumps(input_shape(size)), json.dumps(like.transforms)
     (folder / "inference.yml").write_text(DESCRIPTION.format(program=program, name=name, shape=shape, transforms=transforms))
@@ -169,7 +169,7 @@ def _centre(network: Any, last: Any, image: Any) -> None:
     last.weight.set_value(weight.T if linear else weight[:, :, None, None])
 
 
-def _save_legacy(network: Any, build: Build, folder: Path, size: Size) -> None:
+def _save_legacy(network: Any, build: Build, folder: Path) -> None:
     """Rebuild the network as an old static program, which Paddle 3.2 cannot write for a dynamic network."""
 
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
@@ -181,7 +181,7 @@ def _save_legacy(network: Any, build: Build, folder: Path, size: Size) -> None:
     with paddle.pir_utils.OldIrGuard():
         program, startup = paddle.static.Program(), paddle.static.Program()
         with paddle.static.program_guard(program, startup):
-            x = paddle.static.data("x", input_shape(size), "float32")
+            x = paddle.static.data("x", [None, 3, None, None], "float32")
             rebuilt = build()
             rebuilt.eval()
             ids = paddle.argmax(rebuilt(x)[0], axis=1, dtype="int32")

@@ -32,11 +32,12 @@ from tests.unit.export.silent import Silent
 
 ROOT = Path(__file__).parents[2]
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (2, 256, 512), (1, 1024, 2048))
+SQUARE: Shape = (1, zoo.SIDE, zoo.SIDE)  # the only one that MaskFormer takes
 LEAST = 0.999
 BUDGET = 8e9  # bytes, the default of an export
 MEMORY = 16e9  # bytes allowed for testing a network
 
-# The lightest of each family, tested in the format that Paddle wrote until 2024.
+# The lightest of each family, tested in the format that Paddle wrote until 2024. Paddle 3.2 cannot rebuild MaskFormer in it.
 LEGACY = ("PP-LiteSeg-T", "OCRNet_HRNet-W18", "Deeplabv3_Plus-R50", "SegFormer-B0", "SeaFormer_tiny")
 
 
@@ -63,7 +64,7 @@ def results() -> Iterator[list[Result]]:
     found: list[Result] = []
     yield found
     table = Table(box=box.SIMPLE_HEAD, title="Pixels with the same class as in Paddle")
-    for heading in ("network", *(f"{batch}x{height}x{width}" for batch, height, width in SHAPES)):
+    for heading in ("network", *(f"{batch}x{height}x{width}" for batch, height, width in (*SHAPES, SQUARE))):
         table.add_column(heading, no_wrap=True)
     for heading in ("logits differ", "of", "margin", "MB", "conversion", "GB/MP", "8 GB admit"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -72,7 +73,7 @@ def results() -> Iterator[list[Result]]:
         margin = max(agreement.margin or 0 for agreement in result.agreements)
         table.add_row(
             result.name,
-            *(f"{agreement.share:.4%}" for agreement in result.agreements),
+            *(share(result, shape) for shape in (*SHAPES, SQUARE)),
             f"{worst.logits:.2g}",
             f"{worst.spread:.3g}",
             f"{margin:.2g}",
@@ -82,6 +83,11 @@ def results() -> Iterator[list[Result]]:
             f"{memory.limit(result.memory, BUDGET)} MP",
         )
     Console(width=170).print(table)
+
+
+def share(result: Result, shape: Shape) -> str:
+    found = [each.share for each in result.agreements if (each.batch, each.height, each.width) == shape]
+    return f"{min(found):.4%}" if found else ""
 
 
 def in_child(*arguments: object) -> None:
@@ -94,7 +100,8 @@ def measured(name: str, archive: Archive, folder: Path) -> tuple[Result, Session
     served, classes = served_graph(convert.to_onnx(archive, folder), archive.normalisation)
     seconds = time.perf_counter() - start
     assert classes == len(zoo.network(name).data_set.classes)
-    agreements = parity.measure(served, archive, folder, shapes=SHAPES)
+    shapes = SHAPES if zoo.network(name).size_for(None) is None else (SQUARE, SQUARE)  # two images
+    agreements = parity.measure(served, archive, folder, shapes=shapes)
     content = served.SerializeToString()
     return Result(name, agreements, len(content) / 1e6, seconds, memory.measure(content, folder)), Session(deciding(served))
 
@@ -107,7 +114,8 @@ def judge(result: Result, results: list[Result]) -> None:
     assert all(agreement.margin is not None for agreement in result.agreements)
     # OCRNet weighs all pixels together, so random weights favour one class in some images; the logits decide there.
     assert max(agreement.classes for agreement in result.agreements) >= 5
-    assert memory.limit(result.memory, BUDGET) >= 2, "an image of 2048x1024 is refused"
+    if len(result.agreements) == len(SHAPES):
+        assert memory.limit(result.memory, BUDGET) >= 2, "an image of 2048x1024 is refused"
 
 
 @pytest.mark.parametrize("name", zoo.MODELS)
@@ -117,7 +125,7 @@ def test_trained_weights_are_served_as_paddle_answers(name: str, results: list[R
     result, logits = measured(name, found.archive, tmp_path)
     judge(result, results)
     trained = np.load(tmp_path / "logits.npy")  # from the network that the weights come from
-    exported = logits.run(smooth_pixels(0, SHAPES[0]))
+    exported = logits.run(smooth_pixels(0, (1, *trained.shape[2:])))
     assert abs(exported - trained).max() < parity.NEAR * np.ptp(trained)
 
 
