@@ -81,7 +81,7 @@ test-under-fire:
 test-examples: $(VENV)/.test $(VENV)/.languages ## install seven languages from Debian (as root) and npm, and run the clients in examples/ and PaddleX's own
 	@$(SERVE)/python -m pytest tests/languages -rs
 
-test-zoo: $(VENV)/.test ## compare the export of all eighteen networks with Paddle (an hour on two cores)
+test-zoo: $(VENV)/.test ## compare the export of all twenty networks with Paddle (an hour on two cores)
 	@$(EXPORT)/python -m pytest tests/zoo/test_zoo.py -s
 	@$(SERVE)/python -m pytest tests/zoo/test_served.py -s
 

@@ -8,6 +8,7 @@ Run it in the exporting environment: it needs Paddle and PaddleSeg.
 from __future__ import annotations
 
 import argparse
+import json
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -16,14 +17,15 @@ from typing import Any, Literal
 
 import numpy as np
 import paddle
+from numpy.typing import NDArray
 from paddle.base.layer_helper import LayerHelper
 from paddleseg.models import PPLiteSeg
 from paddleseg.models.backbones.stdcnet import STDCNet
 
-from semseg_export.synthetic_images import smooth_pixels
+from semseg_export.synthetic_images import Shape, smooth_pixels
 from semseg_export.weights import zoo
 from semseg_export.weights.architectures import architecture
-from semseg_export.workers.network_builder import save
+from semseg_export.workers.network_builder import input_shape, save
 
 Width = Literal["T", "narrow"]
 Format = Literal["pir", "legacy"]
@@ -33,11 +35,10 @@ DESCRIPTION = """\
 Deploy:
   model: {program}
   params: inference.pdiparams
-  input_shape: [null, 3, null, null]
+  input_shape: {shape}
   output_dtype: int32
   output_op: argmax
-  transforms:
-  - type: Normalize
+  transforms: {transforms}
 Global:
   model_name: {name}
 """
@@ -55,46 +56,54 @@ def save_pp_liteseg(
     """Write a PP-LiteSeg as `save_network` does. "T" is PaddleSeg's own width, "narrow" has a sixteenth of its parameters."""
     wide = architecture("PP-LiteSeg-T")
     build = partial(wide.build, "PP-LiteSeg-T", classes) if width == "T" else partial(_narrow, classes)
-    _save(folder, name, build, wide.head, file_format, seed)
+    _save(folder, zoo.network("PP-LiteSeg-T"), name, build, file_format, seed)
 
 
 def save_network(folder: Path, name: str, *, file_format: Format = "pir", classes: int | None = None, seed: int = 0) -> None:
-    """Write one of the eighteen networks with random weights to `folder`: inference.json or .pdmodel, inference.pdiparams, .yml.
+    """Write one of the twenty networks with random weights to `folder`: inference.json or .pdmodel, inference.pdiparams, .yml.
 
     Its batch-norm statistics come from a few smooth random images; without them every pixel would get the same class.
-    Input `x` float32 [N, 3, H, W], output int32 [N, H, W], as PaddleSeg's exporter writes them. A legacy program leaves
-    the process in static mode.
+    Input `x` float32 [N, 3, H, W], output int32 [N, H, W], as PaddleSeg's exporter writes them; N is 1, H and W 512 for
+    MaskFormer. A legacy program leaves the process in static mode.
     """
-    entry = architecture(name)
-    _save(folder, name, partial(entry.build, name, classes or _classes(name)), entry.head, file_format, seed)
+    build = partial(architecture(name).build, name, classes or _classes(name))
+    _save(folder, zoo.network(name), name, build, file_format, seed)
 
 
 def seeded(name: str, seed: int = 0) -> Any:
-    """One of the eighteen networks as a Paddle layer, with the weights that `save_network` writes."""
-    entry = architecture(name)
-    return _seeded(partial(entry.build, name, _classes(name)), entry.head, seed)
+    """One of the twenty networks as a Paddle layer, with the weights that `save_network` writes."""
+    return _seeded(partial(architecture(name).build, name, _classes(name)), name, seed)
+
+
+def prepared(name: str, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """RGB pixels [N, H, W, 3] as PaddleX passes them to the network of that name: [N, 3, H, W]."""
+    normalize = zoo.network(name).transforms[-1]
+    mean, std = (np.array(normalize.get(key, 0.5), np.float32) for key in ("mean", "std"))
+    return np.ascontiguousarray(((pixels / np.float32(255) - mean) / std).transpose(0, 3, 1, 2), np.float32)
 
 
 def _classes(name: str) -> int:
     return len(zoo.network(name).data_set.classes)
 
 
-def _save(folder: Path, name: str, build: Build, head: str, file_format: Format, seed: int) -> None:
-    network = _seeded(build, head, seed)
+def _save(folder: Path, like: zoo.Network, name: str, build: Build, file_format: Format, seed: int) -> None:
+    network = _seeded(build, like.name, seed)
     folder.mkdir(parents=True, exist_ok=True)
+    size = like.size_for(None)
     if file_format == "pir":
-        save(network, folder)
+        save(network, folder, size)
     else:
         _save_legacy(network, build, folder)
     program = "inference.json" if file_format == "pir" else "inference.pdmodel"
-    (folder / "inference.yml").write_text(DESCRIPTION.format(program=program, name=name))
+    shape, transforms = json.dumps(input_shape(size)), json.dumps(like.transforms)
+    (folder / "inference.yml").write_text(DESCRIPTION.format(program=program, name=name, shape=shape, transforms=transforms))
 
 
-def _seeded(build: Build, head: str, seed: int) -> Any:
+def _seeded(build: Build, like: str, seed: int) -> Any:
     warnings.filterwarnings("ignore")
     paddle.seed(seed)
     network = build()
-    _calibrate(network, head, seed)
+    _calibrate(network, like, seed)
     return network
 
 
@@ -103,15 +112,14 @@ def _narrow(classes: int) -> Any:
     return PPLiteSeg(classes, backbone, arm_out_chs=[16, 24, 32], seg_head_inter_chs=[16, 24, 24], cm_out_ch=32)
 
 
-def _calibrate(network: Any, head: str, seed: int) -> None:
+def _calibrate(network: Any, like: str, seed: int) -> None:
     """Draw weights that carry an image's signal to the output, collect feature statistics from images, and favour no class.
 
     PaddleSeg's own initial weights are so small that every image gets the same labels.
     """
 
-    def images(step: int) -> Any:
-        pixels = smooth_pixels(seed + step, (4, 192, 256))
-        return paddle.to_tensor(pixels.transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1)
+    def images(step: int, shape: Shape = (4, 192, 256)) -> Any:
+        return paddle.to_tensor(prepared(like, smooth_pixels(seed + step, shape)))
 
     random = np.random.default_rng(seed)
     for layer in network.sublayers():
@@ -122,26 +130,43 @@ def _calibrate(network: Any, head: str, seed: int) -> None:
             shape = layer.weight.shape
             layer.weight.set_value(random.normal(0, shape[0] ** -0.5, shape).astype(np.float32))
     norms = [layer for layer in network.sublayers() if hasattr(layer, "_momentum")]
-    network.train()
-    with paddle.no_grad():
-        for step in range(4):
-            for layer in norms:
-                layer._momentum = step / (step + 1)  # the mean over all steps
-            network(images(step))
+    if norms:
+        network.train()
+        with paddle.no_grad():
+            for step in range(4):
+                for layer in norms:
+                    layer._momentum = step / (step + 1)  # the mean over all steps
+                network(images(step))
     network.eval()
 
+    entry = architecture(like)
+    layers = dict(network.named_sublayers())
+    if not entry.linear:
+        _centre(network, layers[entry.head], images(4))
+        return
+    # Without these factors the queries resemble each other, and one class wins everywhere.
+    predictor = network.seghead.predictor
+    predictor.query_embed.weight.set_value(10 * predictor.query_embed.weight)
+    for last in (predictor.mask_embed.layers[-1], layers[entry.head]):
+        _centre(network, last, images(4, (1, zoo.SIDE, zoo.SIDE)))
+        last.weight.set_value(8 * last.weight)
+
+
+def _centre(network: Any, last: Any, image: Any) -> None:
+    """Give the outputs of the layer `last`, a 1x1 convolution or linear, a mean of 0 and a standard deviation of 1."""
     features = []
-    last = dict(network.named_sublayers())[head]
     hook = last.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].numpy()))
     with paddle.no_grad():
-        network(images(4))
+        network(image)
     hook.remove()
-    samples = features[0].transpose(0, 2, 3, 1).reshape(-1, last.weight.shape[1])
+    linear = last.weight.ndim == 2
+    samples = features[0] if linear else features[0].transpose(0, 2, 3, 1)
+    weight = last.weight.numpy().T if linear else last.weight.numpy()[:, :, 0, 0]
+    samples = samples.reshape(-1, weight.shape[1])
     mean = samples.mean(axis=0)
-    weight = last.weight.numpy()[:, :, 0, 0]
-    weight -= np.outer(weight @ mean, mean) / (mean @ mean)
+    weight = weight - np.outer(weight @ mean, mean) / (mean @ mean)
     weight /= (samples @ weight.T).std(axis=0)[:, None]
-    last.weight.set_value(weight[:, :, None, None])
+    last.weight.set_value(weight.T if linear else weight[:, :, None, None])
 
 
 def _save_legacy(network: Any, build: Build, folder: Path) -> None:
@@ -186,7 +211,7 @@ def _numbers(make: Callable[..., Any], *arguments: Any) -> list[Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write a network with random weights, ready for inference.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--network", choices=zoo.MODELS, help="one of the eighteen; without it, a PP-LiteSeg of --width")
+    parser.add_argument("--network", choices=zoo.MODELS, help="one of the twenty; without it, a PP-LiteSeg of --width")
     parser.add_argument("--width", choices=["T", "narrow"], default="narrow")
     parser.add_argument("--format", choices=["pir", "legacy"], default="pir")
     parser.add_argument("--classes", type=int)

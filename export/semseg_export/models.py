@@ -44,7 +44,7 @@ def exported(repository: Path) -> dict[str, Exported]:
 
 
 def table(repository: Path, present: dict[str, Exported]) -> Table:
-    """A table of PaddleX's eighteen networks, followed by the other models in `repository`."""
+    """A table of PaddleX's twenty networks, followed by the other models in `repository`."""
     rows = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     rows.caption = (
         f"mIoU: PaddleX's figure, measured at the given size; version: the one served from {repository} (others in brackets)"
@@ -57,7 +57,8 @@ def table(repository: Path, present: dict[str, Exported]) -> Table:
     rows.add_column("version", min_width=7)
     rows.add_column("agreement", no_wrap=True)
     for network in zoo.NETWORKS:
-        figures = [f"{network.miou:.2f}", network.protocol, f"{network.megabytes:.1f}"]
+        megabytes = "" if network.megabytes is None else f"{network.megabytes:.1f}"
+        figures = [f"{network.miou:.2f}", network.protocol, megabytes]
         rows.add_row(network.name, network.data_set.name, *figures, *_state(present.get(network.name)))
     for model, state in present.items():
         if model not in zoo.MODELS:

@@ -13,9 +13,10 @@ import requests
 from demo.run import serving
 from semseg_client import Client, InvalidImage
 from semseg_export.synthetic_images import smooth_pixels
+from semseg_export.weights import zoo
 from tests.support import DEMO, DEMO_WEIGHTS, Service, bare_repository, encoded, export, in_export_environment
 
-FAMILIES = ("PP-LiteSeg-T", "OCRNet_HRNet-W18", "Deeplabv3_Plus-R50", "SegFormer-B0", "SeaFormer_tiny")
+FAMILIES = ("PP-LiteSeg-T", "OCRNet_HRNet-W18", "Deeplabv3_Plus-R50", "SegFormer-B0", "SeaFormer_tiny", "MaskFormer_tiny")
 MODELS = (*FAMILIES, DEMO)
 SIZES = ((1001, 667), (1024, 512))  # width, height
 
@@ -54,6 +55,14 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return files
 
 
+def stretched(images: list[Path], folder: Path) -> list[Path]:
+    """The images as MaskFormer's own Resize makes them."""
+    folder.mkdir()
+    for image in images:
+        cv2.imwrite(str(folder / image.name), cv2.resize(cv2.imread(str(image)), (zoo.SIDE, zoo.SIDE)))
+    return [folder / image.name for image in images]
+
+
 def test_an_image_that_is_too_small_for_a_network_is_told(service: Service) -> None:
     tiny = bytes(cv2.imencode(".png", np.zeros((16, 16), np.uint8))[1])
     with Client(service.grpc) as client:
@@ -72,13 +81,14 @@ def test_one_server_has_them_all(service: Service) -> None:
 def test_the_rest_answer_is_paddles(
     name: str, service: Service, repository: Path, weights: dict[str, Path], images: list[Path], tmp_path: Path
 ) -> None:
-    in_export_environment("-m", "semseg_export.workers.reference", weights[name], *images, "--out", tmp_path)
+    shown = stretched(images, tmp_path / "stretched") if name.startswith("MaskFormer") else images
+    in_export_environment("-m", "semseg_export.workers.reference", weights[name], *shown, "--out", tmp_path)
     with serving(repository, "--url", service.grpc, "--model", name) as gateway:
-        for image in images:
+        for image, size in zip(images, SIZES, strict=True):
             body = {"image": encoded(image.read_bytes()), "visualize": False}
             answer = requests.post(f"{gateway['rest']}/semantic-segmentation", json=body, timeout=300).json()
             assert answer["errorCode"] == 0, answer["errorMsg"]
-            expected = np.load(tmp_path / f"{image.stem}.npy")
+            expected = cv2.resize(np.load(tmp_path / f"{image.stem}.npy"), size, interpolation=cv2.INTER_NEAREST)
             found = np.array(answer["result"]["labelMap"], np.uint8).reshape(answer["result"]["size"])
             assert found.shape == expected.shape
             assert len(np.unique(expected)) >= 2

@@ -20,23 +20,23 @@ from rich.console import Console
 from rich.table import Table
 
 from semseg_contract.record import Memory
-from semseg_contract.transforms import PLAIN
 from semseg_export.checks import memory, parity, sizes
 from semseg_export.checks.parity import Agreement
 from semseg_export.conversion import convert
 from semseg_export.conversion.graph import deciding, served_graph
 from semseg_export.runtime import Session
-from semseg_export.synthetic_images import smooth_pixels
+from semseg_export.synthetic_images import Shape, smooth_pixels
 from semseg_export.weights import locate, zoo
 from semseg_export.weights.archive import Archive
 from tests.unit.export.silent import Silent
 
 ROOT = Path(__file__).parents[2]
+SQUARE: Shape = (1, zoo.SIDE, zoo.SIDE)  # the only one that MaskFormer takes
 LEAST = 0.999
 BUDGET = 8e9  # bytes, the default of an export
 MEMORY = 16e9  # bytes allowed for testing a network
 
-# The lightest of each family, tested in the format that Paddle wrote until 2024.
+# The lightest of each family, tested in the format that Paddle wrote until 2024. Paddle 3.2 cannot rebuild MaskFormer in it.
 LEGACY = ("PP-LiteSeg-T", "OCRNet_HRNet-W18", "Deeplabv3_Plus-R50", "SegFormer-B0", "SeaFormer_tiny")
 
 
@@ -63,7 +63,7 @@ def results() -> Iterator[list[Result]]:
     found: list[Result] = []
     yield found
     table = Table(box=box.SIMPLE_HEAD, title="Pixels with the same class as in Paddle")
-    for heading in ("network", *(f"{batch}x{height}x{width}" for batch, height, width in parity.SHAPES)):
+    for heading in ("network", *(f"{batch}x{height}x{width}" for batch, height, width in (*parity.SHAPES, SQUARE))):
         table.add_column(heading, no_wrap=True)
     for heading in ("logits differ", "of", "margin", "MB", "conversion", "GB/MP", "8 GB admit"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -72,7 +72,7 @@ def results() -> Iterator[list[Result]]:
         margin = max(agreement.margin or 0 for agreement in result.agreements)
         table.add_row(
             result.name,
-            *(f"{agreement.share:.4%}" for agreement in result.agreements),
+            *(share(result, shape) for shape in (*parity.SHAPES, SQUARE)),
             f"{worst.logits:.2g}",
             f"{worst.spread:.3g}",
             f"{margin:.2g}",
@@ -82,6 +82,11 @@ def results() -> Iterator[list[Result]]:
             f"{memory.limit(result.memory, BUDGET)} MP",
         )
     Console(width=170).print(table)
+
+
+def share(result: Result, shape: Shape) -> str:
+    found = [each.share for each in result.agreements if (each.batch, each.height, each.width) == shape]
+    return f"{min(found):.4%}" if found else ""
 
 
 def in_child(*arguments: object) -> None:
@@ -94,10 +99,12 @@ def measured(name: str, archive: Archive, folder: Path) -> tuple[Result, Session
     served = served_graph(convert.to_onnx(archive, folder), archive.normalisation)
     seconds = time.perf_counter() - start
     assert served.scores.classes == len(zoo.network(name).data_set.classes)
-    assert sizes.fitted(served, archive) == (PLAIN, ()), "it does not take images of every size"
-    agreements = parity.measure(served, archive, PLAIN, folder)
+    preparation, notes = sizes.fitted(served, archive)
+    assert preparation.fixed == zoo.network(name).size_for(archive.steps)
+    assert (preparation.divisor, notes) == (1, ())
+    agreements = parity.measure(served, archive, preparation, folder)
     content = served.model.SerializeToString()
-    result = Result(name, agreements, len(content) / 1e6, seconds, memory.measure(content, folder))
+    result = Result(name, agreements, len(content) / 1e6, seconds, memory.measure(content, folder, preparation))
     return result, Session(deciding(served.model))
 
 
@@ -109,7 +116,8 @@ def judge(result: Result, results: list[Result]) -> None:
     assert all(agreement.margin is not None for agreement in result.agreements)
     # OCRNet weighs all pixels together, so random weights favour one class in some images; the logits decide there.
     assert max(agreement.classes for agreement in result.agreements) >= 5
-    assert memory.limit(result.memory, BUDGET) >= 2, "an image of 2048x1024 is refused"
+    if len(result.agreements) == len(parity.SHAPES):
+        assert memory.limit(result.memory, BUDGET) >= 2, "an image of 2048x1024 is refused"
 
 
 @pytest.mark.parametrize("name", zoo.MODELS)
@@ -119,7 +127,7 @@ def test_trained_weights_are_served_as_paddle_answers(name: str, results: list[R
     result, logits = measured(name, found.archive, tmp_path)
     judge(result, results)
     trained = np.load(tmp_path / "logits.npy")  # from the network that the weights come from
-    exported = logits.run(smooth_pixels(0, parity.SHAPES[0]))
+    exported = logits.run(smooth_pixels(0, (1, *trained.shape[2:])))
     assert abs(exported - trained).max() < parity.NEAR * np.ptp(trained)
 
 

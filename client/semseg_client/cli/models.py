@@ -33,7 +33,7 @@ def models(
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """List the exported models, or those that a server serves. To list PaddleX's eighteen networks, run make models."""
+    """List the exported models, or those that a server serves. To list PaddleX's twenty networks, run make models."""
     found = _exported(model_repository) if url is None else _served(url)
     if as_json:
         typer.echo(json.dumps([asdict(model) for model in found], indent=2))

@@ -27,6 +27,7 @@ from ..weights.archive import Archive
 # PP-LiteSeg pools the image, halved five times, into 4 bins. These divide 8x16 and 32x64 evenly, but not 11x14 and 10x13.
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512), (1, 1024, 2048))
 CANDIDATE: tuple[Shape, ...] = ((1, 128, 256),)
+LEAST = 2  # images, even if all have the same shape
 CANDIDATES = 8  # random images from which those with most classes are chosen
 NEAR = 0.01  # times the logits' spread; rounding cannot swap classes whose logits in Paddle differ by more
 
@@ -72,6 +73,7 @@ def measure(
     `cpu_model` is the same network laid out for the CPU. Raises ConversionError, and DisagreementError if its ids differ.
     """
     shapes = possible(SHAPES, preparation, served.max_batch_size)
+    shapes += shapes[-1:] * (LEAST - len(shapes))
     seeds = telling_seeds(served.model, possible(CANDIDATE, preparation, 1)[0], len(shapes))
     pixels = [*map(smooth_pixels, seeds, shapes), *images]
     files = [workspace / f"pixels_{index}.npy" for index in range(len(pixels))]

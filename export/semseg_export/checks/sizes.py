@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from onnx import ModelProto
 
-from semseg_contract.transforms import Preparation, Resize, Size, ToFloat, Unfit
+from semseg_contract.transforms import Preparation, Resize, ToFloat
 
 from ..conversion.graph import Served
 from ..errors import GraphError
 from ..runtime import Session
 from ..synthetic_images import smooth_pixels
 from ..weights.archive import Archive
+from ..weights.preparation import made
 
 DIVISORS = (1, 2, 4, 8, 16, 32, 64, 128)
 LEAST = 96  # pixels; a small image, to be quick, but not tiny
 TINY = 32  # pixels; each side of the image with which health is checked
-
-
-# Of images, to find out whether a preparation gives them all one size: tiny, wide, high, square, large.
-SOURCES: tuple[Size, ...] = ((32, 32), (2048, 1024), (600, 800), (512, 512), (333, 417), (4000, 3000))
 
 
 def fitted(served: Served, archive: Archive) -> tuple[Preparation, tuple[str, ...]]:
@@ -32,7 +27,7 @@ def fitted(served: Served, archive: Archive) -> tuple[Preparation, tuple[str, ..
     if served.fixed is None:
         number = divisor(served.model)
         preparation = Preparation(archive.steps, None, number)
-        if number == 1 or all(size == after for size, after in _made(Preparation(archive.steps), preparation)):
+        if all(width % number == height % number == 0 for width, height in made(archive.steps)):
             return preparation, ()
         return preparation, (
             f"the network takes only sides that are multiples of {number}: others are padded with grey on the right and at the"
@@ -44,27 +39,13 @@ def fitted(served: Served, archive: Archive) -> tuple[Preparation, tuple[str, ..
         return stretched, (
             f"the network takes only {width}x{height}, and {name} has no Resize: all images are stretched to that",
         )
-    wrong = {made for made in _sizes(Preparation(archive.steps)) if made != served.fixed}
+    wrong = [size for size in made(archive.steps) if size != served.fixed]
     if wrong:
-        made = min(wrong)
         raise GraphError(
-            f"the network takes only {width}x{height}, but {name} makes other sizes, such as {made[0]}x{made[1]}: correct its"
-            f" transforms (a Resize with target_size: [{width}, {height}] and keep_ratio: false stretches all images to that)"
+            f"the network takes only {width}x{height}, but {name} makes other sizes, such as {wrong[0][0]}x{wrong[0][1]}: correct"
+            f" its transforms (a Resize with target_size: [{width}, {height}] and keep_ratio: false stretches all images to that)"
         )
     return Preparation(archive.steps, served.fixed), ()
-
-
-def _made(one: Preparation, other: Preparation) -> list[tuple[Size, Size]]:
-    return list(zip(_sizes(one), _sizes(other), strict=True))
-
-
-def _sizes(preparation: Preparation) -> list[Size]:
-    """What the preparation makes of SOURCES, without those that it refuses."""
-    made = []
-    for source in SOURCES:
-        with suppress(Unfit):
-            made.append(preparation.size(*source))
-    return made
 
 
 def divisor(served: ModelProto) -> int:

@@ -13,7 +13,7 @@ from semseg_contract.paddle_files import ONNX
 from ..errors import ConversionError, printable
 from ..paddle_process import run_module
 from ..weights.archive import Archive
-from . import pools
+from . import branches, pools
 
 OPSET = 17
 LEAST_OPSET = 13  # the nodes that the export adds are written as of then
@@ -34,6 +34,7 @@ def to_onnx(archive: Archive, workspace: Path) -> ModelProto:
         raise ConversionError(f"{doing} wrote no ONNX file")
     model = onnx.load(written)
     pools.restore(model)
+    branches.fold(model)
     _check(model, archive)
     return model
 
@@ -48,6 +49,7 @@ def _loaded(archive: Archive) -> ModelProto:
             f"{file.name} is no complete ONNX file ({printable(str(error))}): convert the network again"
         ) from error
     _check(model, archive)
+    branches.fold(model)
     version = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if version < LEAST_OPSET:
         try:

@@ -23,7 +23,7 @@ SLICED = "UnpackBigParamInfor@@"
 
 
 def read(file: Path) -> Values:
-    """Every parameter and statistic by name, as float32. Raises UnpackError."""
+    """Every parameter, statistic and index by name, as float32. Raises UnpackError."""
     try:
         content = pickled.load(file)
     except pickled.Refused as error:
@@ -56,7 +56,8 @@ def _name(name: Any) -> str:
 def _array(name: str, value: Any) -> npt.NDArray[Any]:
     """Paddle pickles a tensor as an array or as (name, array)."""
     array = value[1] if isinstance(value, tuple) and len(value) == 2 else value
-    if not isinstance(array, pickled.Array) or array.values.dtype.kind != "f":
+    # MaskFormer also saves the relative positions in Swin's windows, as int64.
+    if not isinstance(array, pickled.Array) or (array.values.dtype.kind != "f" and array.values.dtype != np.int64):
         kind = array.values.dtype if isinstance(array, pickled.Array) else type(array).__name__
         raise WeightsError(f"holds {kind} under {name}, not an array of floats")
     return array.values

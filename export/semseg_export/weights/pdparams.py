@@ -26,15 +26,18 @@ def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
 
     The files beside `file` say how pixels are prepared. Raises WeightsError, DescriptionError, ConversionError.
     """
-    zoo.network(architecture)
+    network = zoo.network(architecture)
     if find_spec("paddleseg") is None:
         raise WeightsError("trained weights need the architectures of PaddleSeg: pip install --no-deps paddleseg==2.8.0")
     folder.mkdir(parents=True, exist_ok=True)
-    name, transforms = described(file.parent)
-    (folder / name).write_text(yaml.safe_dump({"Deploy": {"transforms": transforms}}), encoding="utf-8")
+    name, content = described(file.parent, network)
+    (folder / name).write_text(yaml.safe_dump(content), encoding="utf-8")
+    size = network.size_for(preparation.read(folder / name).steps)
     try:
         run_module(
-            "semseg_export.workers.network_builder", [file, architecture, folder], f"building {architecture} with {file.name}"
+            "semseg_export.workers.network_builder",
+            [file, architecture, folder, *(size or ())],
+            f"building {architecture} with {file.name}",
         )
     except ConversionError as error:
         if (folder / REFUSAL).is_file():
@@ -44,35 +47,35 @@ def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
     return read_archive(folder)
 
 
-def described(folder: Path) -> tuple[str, Any]:
-    """How pixels are prepared, read from the file that `described_by` finds: the name of a description that means it, and its
-    transforms. Without such a file, pixels are prepared as for PaddleX's own networks.
+def described(folder: Path, network: zoo.Network) -> tuple[str, Any]:
+    """How pixels are prepared: the name and content of a description with the meaning of the file that `described_by` finds.
 
-    A training configuration means what PaddleSeg, which reads it, means by its transforms; so does a deploy.yaml. Raises
-    DescriptionError.
+    A training configuration means what PaddleSeg, which reads it, means by its transforms; so does a deploy.yaml. Without a file,
+    pixels are prepared as for PaddleX's own `network`. Raises DescriptionError.
     """
     file = described_by(folder)
     if file is None:
-        return PLAIN, [{"type": "Normalize"}]
-    section = "Deploy" if file.name == PLAIN else "val_dataset"
-    try:
-        transforms = _inheriting(file)[section]["transforms"]
-    except (KeyError, TypeError) as error:
-        raise DescriptionError(f"{file} has no transforms under {section}, which say how to prepare pixels: add them") from error
-    if section == "Deploy":
+        return PLAIN, {"Deploy": {"transforms": network.transforms}}
+    if file.name in DESCRIPTIONS:
         preparation.read(file)  # its errors name the user's file
-        return PLAIN, transforms
+        return file.name, description.read(file)
+    try:
+        transforms = _inheriting(file)["val_dataset"]["transforms"]
+    except (KeyError, TypeError) as error:
+        raise DescriptionError(
+            f"{file} has no transforms under val_dataset, which say how to prepare pixels: add them"
+        ) from error
     preparation.training(transforms, file)
-    return DEPLOYED, transforms
+    return DEPLOYED, {"Deploy": {"transforms": transforms}}
 
 
 def described_by(folder: Path) -> Path | None:
-    """The file in `folder` that says how pixels are prepared: its inference.yml, or else a training configuration.
+    """The file in `folder` that says how pixels are prepared: one of DESCRIPTIONS, or else a training configuration.
 
     Raises DescriptionError if there are several configurations.
     """
-    if (folder / PLAIN).is_file():
-        return folder / PLAIN
+    if any((folder / name).is_file() for name in DESCRIPTIONS):
+        return preparation.find(folder)
     files = sorted(file for file in folder.iterdir() if file.suffix in (".yml", ".yaml"))
     mentioning = [file for file in files if re.search(f"val_dataset|{BASE}", file.read_text("utf-8", "replace"))]
     found = {file: content for file in mentioning if {"val_dataset", BASE} & (content := _mapping(file)).keys()}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from semseg_contract.paddle_files import DESCRIPTIONS
-from semseg_contract.transforms import Filling, Step, ToFloat
+from semseg_contract.transforms import Filling, Preparation, Size, Step, ToFloat, Unfit
 
 from ..errors import DescriptionError
 from . import description
@@ -16,6 +17,8 @@ from .normalisation import RAW, Normalisation
 from .settings import Settings, Wrong
 
 PLAIN, DEPLOYED, TWO = DESCRIPTIONS
+# Of images, to find out whether a preparation gives them all one size: tiny, wide, high, square, odd, large.
+SOURCES: tuple[Size, ...] = ((32, 32), (2048, 1024), (600, 800), (512, 512), (333, 417), (4000, 3000))
 EXAMPLE = """\
 Deploy:
   transforms:
@@ -30,6 +33,15 @@ class Described:
     steps: tuple[Step, ...] = ()
     labels: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+
+
+def made(steps: tuple[Step, ...]) -> list[Size]:
+    """The sizes that steps make of SOURCES, without those that they refuse."""
+    sizes = []
+    for source in SOURCES:
+        with suppress(Unfit):
+            sizes.append(Preparation(steps).size(*source))
+    return sizes
 
 
 def find(folder: Path) -> Path:

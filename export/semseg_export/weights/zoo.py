@@ -1,17 +1,22 @@
-"""PaddleX's eighteen semantic segmentation networks: their data sets, published mIoU and addresses."""
+"""PaddleX's semantic segmentation networks: their data sets, published mIoU, addresses and preparation of pixels.
+
+PaddleX's tutorial lists eighteen; its version 3.7.2 also has MaskFormer_tiny and MaskFormer_small.
+"""
 
 from __future__ import annotations
 
 import difflib
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from semseg_contract.datasets import ADE20K, CITYSCAPES, DataSet
+from semseg_contract.transforms import Size, Step
 
 from ..errors import WeightsError
+from .preparation import made
 
-Family = Literal["PP-LiteSeg", "OCRNet", "DeepLab", "SegFormer", "SeaFormer"]
+Family = Literal["PP-LiteSeg", "OCRNet", "DeepLab", "SegFormer", "SeaFormer", "MaskFormer"]
 
 DEMO = "PP-LiteSeg-Demo"
 DEMO_WEIGHTS = "demo/PP-LiteSeg-Demo"
@@ -20,23 +25,29 @@ HOST = "https://paddle-model-ecology.bj.bcebos.com/paddlex"
 ARCHIVES = f"{HOST}/official_inference_model/paddle3.0.0/{{model}}_infer.tar"
 CHECKPOINTS = f"{HOST}/official_pretrained_model/{{model}}_pretrained.pdparams"
 
-# How the published mIoU was measured. A served model processes each image whole and at its own size, as in the first protocol.
+# How the published mIoU was measured. A served model processes each image whole and at its own size, as in the first protocol;
+# MaskFormer stretches it, as in the last, which is that of PaddleX's configuration for evaluation.
 NATIVE = "2048x1024"
 HALVED = "1024x512"
 WINDOWS = "1024² windows"  # sliding by 768, logits averaged: PaddleX's "(slice)"
 SHORT = "side of 512"  # the shorter one
+STRETCHED = "512x512"
+
+SIDE = 512  # pixels; height and width for which PaddleX exports MaskFormer
+STRETCH = {"type": "Resize", "target_size": [SIDE, SIDE], "keep_ratio": False, "interp": "LINEAR"}
+IMAGENET = {"type": "Normalize", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
 
 @dataclass(frozen=True)
 class Network:
-    """A PaddleX network. `miou` (per cent), `megabytes` (of the archive) and `protocol` are PaddleX's figures."""
+    """A PaddleX network. `miou` (per cent), `megabytes` (of the archive; None: not published) and `protocol` are PaddleX's."""
 
     name: str
     family: Family
     data_set: DataSet
     miou: float
     protocol: str
-    megabytes: float
+    megabytes: float | None
 
     @property
     def archive(self) -> str:
@@ -47,6 +58,21 @@ class Network:
     def checkpoint(self) -> str:
         """Address of the trained weights that the archive was exported from."""
         return CHECKPOINTS.replace("{model}", self.name)
+
+    @property
+    def transforms(self) -> list[dict[str, Any]]:
+        """How PaddleX's own inference.yml prepares pixels."""
+        return [STRETCH, IMAGENET] if self.family == "MaskFormer" else [{"type": "Normalize"}]
+
+    def size_for(self, steps: tuple[Step, ...]) -> Size | None:
+        """The only size for which the network is built if its pixels are prepared by these steps; None for any size.
+
+        PaddleX exports MaskFormer for one image of 512x512: Paddle cannot make Swin's windows depend on the image.
+        """
+        if self.family != "MaskFormer":
+            return None
+        sizes = made(steps)
+        return sizes[0] if len(set(sizes)) == 1 else (SIDE, SIDE)
 
 
 NETWORKS = (
@@ -68,6 +94,8 @@ NETWORKS = (
     Network("SeaFormer_small", "SeaFormer", ADE20K, 38.73, SHORT, 14.3),
     Network("SeaFormer_base", "SeaFormer", ADE20K, 40.92, SHORT, 30.8),
     Network("SeaFormer_large", "SeaFormer", ADE20K, 43.66, SHORT, 49.8),
+    Network("MaskFormer_tiny", "MaskFormer", ADE20K, 46.69, STRETCHED, None),
+    Network("MaskFormer_small", "MaskFormer", ADE20K, 49.70, STRETCHED, None),
 )
 MODELS = tuple(network.name for network in NETWORKS)
 

@@ -1,9 +1,9 @@
 """Builds an inference archive from trained weights: `x` float32 [N, 3, H, W] in, int32 class ids [N, H, W] out.
 
-    python -m semseg_export.workers.network_builder FILE ARCHITECTURE FOLDER
+    python -m semseg_export.workers.network_builder FILE ARCHITECTURE FOLDER [WIDTH HEIGHT]
 
-writes FOLDER/inference.json and FOLDER/inference.pdiparams. If the weights do not fit the network, it writes the error's name and
-message to FOLDER/refusal.txt and exits with 1.
+writes FOLDER/inference.json and FOLDER/inference.pdiparams. N, H and W are free, or, given WIDTH and HEIGHT, 1 and these. If the
+weights do not fit the network, it writes the error's name and message to FOLDER/refusal.txt and exits with 1.
 """
 
 from __future__ import annotations
@@ -17,22 +17,31 @@ from ..weights import checkpoint, zoo
 from ..weights.architectures import architecture
 from ..weights.pdparams import REFUSAL
 
+Size = tuple[int, int] | None  # width and height of the one image that the network takes; None: any number of any size
 
-def build(file: Path, name: str, folder: Path) -> None:
+
+def build(file: Path, name: str, folder: Path, size: Size = None) -> None:
     """Write inference.json and inference.pdiparams to `folder`. Raises WeightsError if `file` does not fit the network."""
     values = checkpoint.read(file)
     entry = architecture(name)
     head = values.get(f"{entry.head}.weight")
-    classes = len(head) if head is not None and head.ndim > 0 else len(zoo.network(name).data_set.classes)
+    classes = entry.classes(head.shape) if head is not None and head.ndim > 0 else len(zoo.network(name).data_set.classes)
     network = entry.build(name, max(classes, 1))
+    own = network.state_dict()
     found = {key: list(value.shape) for key, value in values.items()}
-    checkpoint.check(found, {key: list(value.shape) for key, value in network.state_dict().items()}, name)
-    network.set_state_dict(dict[str, Any](values))
-    save(network, folder)
+    checkpoint.check(found, {key: list(value.shape) for key, value in own.items()}, name)
+    # Indices (int64) follow from the architecture. They are not taken from the file, where they could point anywhere.
+    network.set_state_dict(dict[str, Any]((key, value) for key, value in values.items() if own[key].is_floating_point()))
+    save(network, folder, size)
 
 
-def save(network: Any, folder: Path) -> None:
-    """Save a network, with an argmax over its first output, the logits, for images of any size."""
+def input_shape(size: Size) -> list[int | None]:
+    """[N, 3, H, W], where None means any length."""
+    return [1, 3, size[1], size[0]] if size else [None, 3, None, None]
+
+
+def save(network: Any, folder: Path, size: Size = None) -> None:
+    """Save a network, with an argmax over its first output, the logits."""
     import paddle
 
     class Labels(paddle.nn.Layer):
@@ -45,14 +54,14 @@ def save(network: Any, folder: Path) -> None:
 
     labels = Labels()
     labels.eval()
-    spec = [paddle.static.InputSpec([None, 3, None, None], "float32", "x")]
+    spec = [paddle.static.InputSpec(input_shape(size), "float32", "x")]
     paddle.jit.save(paddle.jit.to_static(labels, input_spec=spec, full_graph=True), str(folder / "inference"))
 
 
 def main() -> None:
-    file, name, folder = sys.argv[1:]
+    file, name, folder, *sides = sys.argv[1:]
     try:
-        build(Path(file), name, Path(folder))
+        build(Path(file), name, Path(folder), (int(sides[0]), int(sides[1])) if sides else None)
     except WeightsError as error:
         (Path(folder) / REFUSAL).write_text(f"{type(error).__name__}\n{error}", encoding="utf-8")
         sys.exit(1)

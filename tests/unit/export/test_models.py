@@ -42,6 +42,7 @@ def test_the_list_tells_what_is_exported(tmp_path: Path) -> None:
     assert list(lines) == [*zoo.MODELS, "PP-LiteSeg-Demo"]
     assert " ".join(lines["SegFormer-B0"].split()) == "SegFormer-B0 Cityscapes 76.73 1024² windows 13.2 2 (1) 99.9990%"
     assert lines["SegFormer-B1"].split()[-1] == "48.5"
+    assert lines["MaskFormer_tiny"].split() == ["MaskFormer_tiny", "ADE20K", "46.69", "512x512"]
     assert lines["PP-LiteSeg-Demo"].split() == ["PP-LiteSeg-Demo", "Cityscapes", "1", "99.9990%"]
     assert "roads own data 1 99.9990%" in " ".join(done.stdout.split())
 

@@ -5,6 +5,7 @@ import paddle
 import pytest
 
 from semseg_export.errors import WeightsError
+from semseg_export.weights import zoo
 from semseg_export.weights.architectures import architecture
 
 
@@ -25,19 +26,21 @@ def size_of(network: paddle.nn.Layer) -> float:
         ("SeaFormer_small", 4.03),
         ("SeaFormer_base", 8.67),
         ("SeaFormer_large", 14.04),
+        ("MaskFormer_tiny", 41.79),
+        ("MaskFormer_small", 63.13),
     ],
 )
 def test_networks_are_of_the_published_size(name: str, millions: float) -> None:
     entry = architecture(name)
-    network = entry.build(name, 150 if name.startswith("SeaFormer") else 19)
+    network = entry.build(name, len(zoo.network(name).data_set.classes))
     assert size_of(network) == pytest.approx(millions, abs=0.005)
     assert f"{entry.head}.weight" in network.state_dict()
 
 
 def test_the_number_of_classes_is_that_of_the_head() -> None:
-    for name in ("PP-LiteSeg-T", "SegFormer-B0", "SeaFormer_tiny"):
+    for name in ("PP-LiteSeg-T", "SegFormer-B0", "SeaFormer_tiny", "MaskFormer_tiny"):
         entry = architecture(name)
-        assert entry.build(name, 5).state_dict()[f"{entry.head}.weight"].shape[0] == 5
+        assert entry.classes(entry.build(name, 5).state_dict()[f"{entry.head}.weight"].shape) == 5
 
 
 def test_seaformer_gives_logits_of_the_size_of_any_image() -> None:
@@ -60,6 +63,23 @@ def test_seaformer_bears_the_names_of_the_published_weights() -> None:
         "fuse2.global_act._batch_norm._variance",
         "linear_fuse._conv.weight",
         "cls_seg.bias",
+    }
+
+
+def test_maskformer_bears_the_names_of_the_published_weights() -> None:
+    names = set(architecture("MaskFormer_tiny").build("MaskFormer_tiny", 150).state_dict())
+    assert len(names) == 381
+    assert names >= {
+        "backbone.patch_embed.proj.weight",
+        "backbone.layers.2.blocks.5.attn.relative_position_bias_table",
+        "backbone.layers.2.blocks.5.attn.relative_position_index",
+        "backbone.layers.0.downsample.reduction.weight",
+        "backbone.norm3.weight",
+        "seghead.pixel_decoder.lateral_convs.3._conv.weight",
+        "seghead.predictor.transformer.decoder.decoder_list.5.multihead_attn.out_proj.bias",
+        "seghead.predictor.query_embed.weight",
+        "seghead.predictor.class_embed.bias",
+        "seghead.predictor.mask_embed.layers.2.weight",
     }
 
 

@@ -40,6 +40,15 @@ def test_tensors_with_their_names_are_read(layer: paddle.nn.Layer, tmp_path: Pat
     assert list(checkpoint.read(file)) == list(content)
 
 
+def test_indices_are_read_and_other_whole_numbers_are_not(tmp_path: Path) -> None:
+    file = tmp_path / "model.pdparams"
+    file.write_bytes(pickle.dumps({"relative_position_index": np.arange(169)}, 4))
+    assert (checkpoint.read(file)["relative_position_index"] == np.arange(169)).all()
+    file.write_bytes(pickle.dumps({"weight": np.zeros(3, np.int8)}, 4))
+    with pytest.raises(WeightsError, match="holds int8 under weight, not an array of floats"):
+        checkpoint.read(file)
+
+
 def test_sliced_parameters_are_put_together(tmp_path: Path) -> None:
     whole = np.arange(12, dtype=np.float32).reshape(3, 4)
     flat = whole.ravel()

@@ -14,7 +14,7 @@ def test_every_network_of_paddlex_has_the_names_of_its_data_set() -> None:
     assert len(set(CITYSCAPES.classes)) == 19
     assert len(set(ADE20K.classes)) == 150
     for network in zoo.NETWORKS:
-        names = ADE20K.classes if network.family == "SeaFormer" else CITYSCAPES.classes
+        names = ADE20K.classes if network.family in ("SeaFormer", "MaskFormer") else CITYSCAPES.classes
         assert class_names(network.name, len(names), None) == list(names)
     assert class_names("PP-LiteSeg-Demo", 19, None) == list(CITYSCAPES.classes)
 

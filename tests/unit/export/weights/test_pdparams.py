@@ -9,9 +9,11 @@ import paddle
 import pytest
 import yaml
 
+from semseg_contract.transforms import Resize
 from semseg_export.errors import DescriptionError, WeightsError
-from semseg_export.weights import checkpoint, locate, pdparams
+from semseg_export.weights import checkpoint, locate, pdparams, zoo
 from semseg_export.weights.architectures import architecture
+from semseg_export.weights.archive import Archive
 from semseg_export.workers import reference
 from tests.unit.export.archive_server import ArchiveServer
 from tests.unit.export.silent import Silent
@@ -77,9 +79,41 @@ def test_weights_from_an_address_that_carry_code_do_not_run_it(
     assert not list((tmp_path / "cache").glob("*.pdparams"))
 
 
-def test_the_architecture_must_be_one_of_the_eighteen(file: Path, tmp_path: Path) -> None:
+def test_the_architecture_must_be_one_of_paddlexs(file: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"PaddleX has no network 'roads'.*--architecture"):
         locate.find("roads", str(file), tmp_path, Silent())
+
+
+def test_maskformer_is_built_for_one_image_of_the_size_that_it_was_trained_for(tmp_path: Path) -> None:
+    """The file also holds indices, and its head counts "no class"."""
+    paddle.save(architecture("MaskFormer_tiny").build("MaskFormer_tiny", 3).state_dict(), str(tmp_path / "model.pdparams"))
+    resize = {"type": "Resize", "target_size": [96, 64], "keep_ratio": False}
+    write(tmp_path, {"inference.yml": {"Deploy": {"transforms": [resize, IMAGENET]}}})
+    found = locate.find("roads", str(tmp_path / "model.pdparams"), tmp_path / "workspace", Silent(), "MaskFormer_tiny")
+    assert found.archive.steps == (Resize((96, 64), keep_ratio=False),)
+    assert input_and_logits(found.archive) == ([1, 3, 64, 96], [1, 3, 64, 96])
+
+
+def input_and_logits(archive: Archive) -> tuple[list[int], list[int]]:
+    """The shapes of a program's input and of what its argmax reads."""
+    program = paddle.jit.load(str(archive.program.with_suffix(""))).program()
+    data, argmax = (
+        next(each for each in program.global_block().ops if each.name() == f"pd_op.{kind}") for kind in ("data", "argmax")
+    )
+    return data.result(0).shape, argmax.operand_source(0).shape
+
+
+def test_what_cannot_be_served_is_refused_before_the_network_is_built(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.pdparams").symlink_to(file)
+    write(tmp_path, {"inference.yml": {"Deploy": {"transforms": [{"type": "ResizeByShort", "short_size": 512}]}}})
+    with pytest.raises(DescriptionError, match="lists ResizeByShort"):
+        pdparams.to_archive(tmp_path / "model.pdparams", NAME, tmp_path / "archive")
+    assert not (tmp_path / "archive" / "inference.json").exists()
+
+
+def test_without_a_description_pixels_are_prepared_as_paddlex_does_for_that_network(tmp_path: Path) -> None:
+    stretch = {"type": "Resize", "target_size": [512, 512], "keep_ratio": False, "interp": "LINEAR"}
+    assert pdparams.transforms(tmp_path, zoo.network("MaskFormer_small")) == [stretch, IMAGENET]
 
 
 def write(folder: Path, files: dict[str, object]) -> None:
@@ -128,7 +162,7 @@ def test_the_files_beside_the_weights_tell_how_pixels_are_prepared(
 ) -> None:
     """A training configuration means what PaddleSeg means by its transforms, as a deploy.yaml does."""
     write(tmp_path, files)
-    assert pdparams.described(tmp_path) == (meaning, transforms)
+    assert pdparams.described(tmp_path, zoo.network(NAME)) == (meaning, {"Deploy": {"transforms": transforms}})
 
 
 @pytest.mark.parametrize(
@@ -149,7 +183,7 @@ def test_the_files_beside_the_weights_tell_how_pixels_are_prepared(
 def test_a_configuration_that_tells_nothing_is_refused(tmp_path: Path, files: dict[str, object], complaint: str) -> None:
     write(tmp_path, files)
     with pytest.raises(DescriptionError, match=complaint):
-        pdparams.described(tmp_path)
+        pdparams.described(tmp_path, zoo.network(NAME))
 
 
 def test_without_paddleseg_it_is_asked_for(file: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from semseg_contract.resize import Resize
 
 from semseg_export.errors import WeightsError
 from semseg_export.weights import zoo
@@ -11,9 +12,18 @@ def official(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEMSEG_WEIGHTS_URL", raising=False)
 
 
-def test_there_are_eighteen_networks() -> None:
-    assert len(set(zoo.MODELS)) == 18
-    assert {network.family for network in zoo.NETWORKS} == {"PP-LiteSeg", "OCRNet", "DeepLab", "SegFormer", "SeaFormer"}
+def test_there_are_the_tutorials_eighteen_networks_and_two_more() -> None:
+    assert len(set(zoo.MODELS)) == 20
+    assert [network.name for network in zoo.NETWORKS if network.family == "MaskFormer"] == ["MaskFormer_tiny", "MaskFormer_small"]
+    assert {network.family for network in zoo.NETWORKS[:18]} == {"PP-LiteSeg", "OCRNet", "DeepLab", "SegFormer", "SeaFormer"}
+
+
+def test_maskformer_takes_one_size_that_of_its_resize_or_paddlexs() -> None:
+    network = zoo.network("MaskFormer_tiny")
+    assert network.size_for(Resize((640, 330), keep_ratio=False, size_divisor=32)) == (640, 352)
+    assert network.size_for(Resize((640, 330))) == (512, 512)  # the images' shapes differ
+    assert network.size_for(None) == (512, 512)
+    assert zoo.network("SegFormer-B0").size_for(Resize((640, 330), keep_ratio=False)) is None
 
 
 def test_a_network_knows_both_kinds_of_its_weights() -> None:
