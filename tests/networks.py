@@ -89,7 +89,7 @@ def _classes(name: str) -> int:
 def _save(folder: Path, like: zoo.Network, name: str, build: Build, file_format: Format, seed: int) -> None:
     network = _seeded(build, like.name, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    size = like.size_for(None)
+    size = like.size_for(())
     if file_format == "pir":
         save(network, folder, size)
     else:

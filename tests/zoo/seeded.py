@@ -20,7 +20,7 @@ from tests.networks import prepared, seeded
 
 def main() -> None:
     name, folder = sys.argv[1:]
-    width, height = zoo.network(name).size_for(None) or (512, 256)
+    width, height = zoo.network(name).size_for(()) or (512, 256)
     image = prepared(name, smooth_pixels(0, (1, height, width)))
     network = seeded(name)
     paddle.save(network.state_dict(), f"{folder}/{name}.pdparams")

@@ -44,7 +44,7 @@ def limit(memory: Memory, budget: float, preparation: Preparation = PLAIN) -> in
             f"the network takes {memory.at(1) / 1e9:.1f} GB for an image of one megapixel, more than the {budget / 1e9:g} GB"
             " allowed: allow more with MEMORY= (--memory)"
         )
-    width, height = preparation.target_size or (0, 0)
+    width, height = preparation.size(*preparation.target_size) if preparation.target_size else (0, 0)
     if width * height > fitting[-1] * MEGAPIXEL:
         raise MemoryBudgetError(
             f"the network's own Resize makes images of up to {width * height / MEGAPIXEL:.1f} megapixels, but"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -28,7 +29,7 @@ RECORD = ModelRecord(
 
 def listed(repository: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "semseg_export.models", "--repository", repository]
-    return subprocess.run(command, capture_output=True, text=True, env={"COLUMNS": "80", "PYTHONUTF8": "1"})
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "80", "PYTHONUTF8": "1"})
 
 
 def test_the_list_tells_what_is_exported(tmp_path: Path) -> None:

@@ -105,15 +105,16 @@ def input_and_logits(archive: Archive) -> tuple[list[int], list[int]]:
 
 def test_what_cannot_be_served_is_refused_before_the_network_is_built(file: Path, tmp_path: Path) -> None:
     (tmp_path / "model.pdparams").symlink_to(file)
-    write(tmp_path, {"inference.yml": {"Deploy": {"transforms": [{"type": "ResizeByShort", "short_size": 512}]}}})
-    with pytest.raises(DescriptionError, match="lists ResizeByShort"):
+    write(tmp_path, {"inference.yml": {"Deploy": {"transforms": [{"type": "RandomCrop", "crop_size": 512}]}}})
+    with pytest.raises(DescriptionError, match="lists RandomCrop"):
         pdparams.to_archive(tmp_path / "model.pdparams", NAME, tmp_path / "archive")
     assert not (tmp_path / "archive" / "inference.json").exists()
 
 
 def test_without_a_description_pixels_are_prepared_as_paddlex_does_for_that_network(tmp_path: Path) -> None:
     stretch = {"type": "Resize", "target_size": [512, 512], "keep_ratio": False, "interp": "LINEAR"}
-    assert pdparams.transforms(tmp_path, zoo.network("MaskFormer_small")) == [stretch, IMAGENET]
+    network = zoo.network("MaskFormer_small")
+    assert pdparams.described(tmp_path, network) == ("inference.yml", {"Deploy": {"transforms": [stretch, IMAGENET]}})
 
 
 def write(folder: Path, files: dict[str, object]) -> None:
@@ -177,7 +178,7 @@ def test_the_files_beside_the_weights_tell_how_pixels_are_prepared(
             "a.yml has no",
         ),
         ({"a.yml": "val_dataset: 1"}, r"a\.yml has no transforms under val_dataset, which"),
-        ({"inference.yml": "Deploy: 1"}, r"inference\.yml has no transforms under Deploy, which"),
+        ({"inference.yml": "Deploy: 1"}, r"inference\.yml has no list of transforms under Deploy"),
     ],
 )
 def test_a_configuration_that_tells_nothing_is_refused(tmp_path: Path, files: dict[str, object], complaint: str) -> None:

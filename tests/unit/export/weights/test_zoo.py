@@ -20,10 +20,10 @@ def test_there_are_the_tutorials_eighteen_networks_and_two_more() -> None:
 
 def test_maskformer_takes_one_size_that_of_its_resize_or_paddlexs() -> None:
     network = zoo.network("MaskFormer_tiny")
-    assert network.size_for(Resize((640, 330), keep_ratio=False, size_divisor=32)) == (640, 352)
-    assert network.size_for(Resize((640, 330))) == (512, 512)  # the images' shapes differ
-    assert network.size_for(None) == (512, 512)
-    assert zoo.network("SegFormer-B0").size_for(Resize((640, 330), keep_ratio=False)) is None
+    assert network.size_for((Resize((640, 330), keep_ratio=False, size_divisor=32),)) == (640, 352)
+    assert network.size_for((Resize((640, 330)),)) == (512, 512)  # the images' shapes differ
+    assert network.size_for(()) == (512, 512)
+    assert zoo.network("SegFormer-B0").size_for((Resize((640, 330), keep_ratio=False),)) is None
 
 
 def test_a_network_knows_both_kinds_of_its_weights() -> None:
