@@ -23,11 +23,14 @@ from .sparse_argmax import FACTORS, SIZES, SMALL
 from .sparse_argmax import decision as sparse_decision
 
 LAST = (0, 2, 3, 1)  # [N, C, H, W] to [N, H, W, C]
+NEWEST_OPSET = 17  # the nodes here and in sparse_argmax.py have attributes that later became inputs
 SIZES_INPUT = 3  # index of the sizes among a Resize's inputs
 
 
 def laid_out(served: ModelProto) -> ModelProto | None:
-    """`served` laid out for the CPU; None if it does not end in a linear Resize of the logits."""
+    """`served` laid out for the CPU; None if it does not end in a linear Resize of the logits, or its opset is too new."""
+    if max(each.version for each in served.opset_import if each.domain in ("", "ai.onnx")) > NEWEST_OPSET:
+        return None
     tail = makers(served)
     decision = tail[DECISION]
     resize = tail.get(decision.input[0])

@@ -4,16 +4,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from onnx import ModelProto
 
+from semseg_export.checks import parity
 from semseg_export.conversion import convert
+from semseg_export.export import export
+from semseg_export.install.placement import Placement
+from semseg_export.options import ExportOptions, Precision, Request
 from semseg_export.weights.archive import Archive, read_archive
-from tests.support import made_once
+from tests.support import bare_repository, made_once
 from tests.unit.export.archive_server import ArchiveServer, serve
+from tests.unit.export.exported import Exported, Notes, Run
 
 ROOT = Path(__file__).parents[3]
+SMALL = ((1, 129, 257), (2, 128, 256))  # shapes to compare, for speed
 
 
 SAVE = """
@@ -54,3 +61,28 @@ def network(archive: Archive, tmp_path_factory: pytest.TempPathFactory) -> Model
 def server() -> Iterator[ArchiveServer]:
     with serve(bytes(range(256)) * 4096) as mood:
         yield mood
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all networks of tests/exports.py."""
+
+    def make(folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "tests.exports", str(folder)], cwd=ROOT, check=True, capture_output=True)
+
+    return made_once(tmp_path_factory, "exports", make)
+
+
+@pytest.fixture
+def run(tmp_path: Path, exports: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Exports weights, given by a path or by their name in tests/exports.py, as `net`."""
+    monkeypatch.setattr(parity, "SHAPES", SMALL)
+    repository = bare_repository(tmp_path / "models")
+
+    def run(weights: str | Path, images: Path | None = None, **settings: Any) -> Exported:
+        options = ExportOptions(repository, 0.999, 8.0, Precision.FP32, None, False, Placement(), images)
+        notes = Notes()
+        installed = export(Request("net", str(exports / weights), **settings), options, notes)
+        return Exported(repository, installed, notes.told)
+
+    return run

@@ -3,96 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
 
-from semseg_contract.record import ModelRecord
 from semseg_contract.transforms import Padding, Preparation, Resize, ResizeByLong, ToFloat
-from semseg_export.checks import parity
 from semseg_export.errors import ExportError
-from semseg_export.export import Installed, export
 from semseg_export.install import configuration
-from semseg_export.install.placement import Placement
-from semseg_export.options import ExportOptions, Precision, Request
 from semseg_export.synthetic_images import smooth_pixels
 from tests.exports import LABELS
-from tests.support import bare_repository, made_once
-from tests.unit.export.silent import Silent
+from tests.unit.export.exported import Run
 
-ROOT = Path(__file__).parents[3]
-SMALL = ((1, 129, 257), (2, 128, 256))
 FIXED = (192, 128)
-
-
-@pytest.fixture(scope="session")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all networks of tests/exports.py."""
-
-    def make(folder: Path) -> None:
-        subprocess.run([sys.executable, "-m", "tests.exports", str(folder)], cwd=ROOT, check=True, capture_output=True)
-
-    return made_once(tmp_path_factory, "exports", make)
-
-
-class Notes:
-    """A reporter that keeps what the user is told."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    @contextmanager
-    def step(self, _: str) -> Iterator[Silent]:
-        yield Silent()
-
-    def warn(self, text: str) -> None:
-        self.told.append(text)
-
-    def note(self, text: str) -> None:
-        pass
-
-    def agreement(self, *_: object) -> None:
-        pass
-
-
-class Exported:
-    """An installed model: its configurations and record, and what the user was told."""
-
-    def __init__(self, repository: Path, installed: Installed, told: list[str]) -> None:
-        self.ensemble = configuration.read(repository / installed.name / "config.pbtxt")
-        self.network = configuration.read(repository / f"{installed.name}_network" / "config.pbtxt")
-        self.record = ModelRecord.read(self.ensemble)
-        self.preparation = self.record.preparation or Preparation()
-        self.agreement, self.told = installed.agreement, "\n".join(told)
-
-    @property
-    def classes(self) -> set[float]:
-        """How many classes the reference saw in the images of the comparison."""
-        return {each["classes"] or 0 for each in self.record.comparison or []}
-
-
-Run = Callable[..., Exported]
-
-
-@pytest.fixture
-def run(tmp_path: Path, exports: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Exports weights, given by a path or by their name in tests/exports.py, as `net`."""
-    monkeypatch.setattr(parity, "SHAPES", SMALL)
-    repository = bare_repository(tmp_path / "models")
-
-    def run(weights: str | Path, images: Path | None = None, **settings: Any) -> Exported:
-        options = ExportOptions(repository, 0.999, 8.0, Precision.FP32, None, False, Placement(), images)
-        notes = Notes()
-        installed = export(Request("net", str(exports / weights), **settings), options, notes)
-        return Exported(repository, installed, notes.told)
-
-    return run
 
 
 @pytest.mark.parametrize("name", ["argmax", "keepdim", "none", "softmax"])

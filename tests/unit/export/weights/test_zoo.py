@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from semseg_contract.resize import Resize
 
+from semseg_contract.transforms import Resize
 from semseg_export.errors import WeightsError
 from semseg_export.weights import zoo
 
