@@ -33,6 +33,9 @@ def measure(network: bytes, workspace: Path, preparation: Preparation = PLAIN) -
     return Memory(**json.loads(found.read_text()))
 
 
+TINY = ((32, 32), (64, 32), (32, 64))  # images that only the network's own transforms make large
+
+
 def limit(memory: Memory, budget: float, preparation: Preparation = PLAIN) -> int:
     """The largest of SIZES, in megapixels, for which `budget` bytes are enough.
 
@@ -44,10 +47,10 @@ def limit(memory: Memory, budget: float, preparation: Preparation = PLAIN) -> in
             f"the network takes {memory.at(1) / 1e9:.1f} GB for an image of one megapixel, more than the {budget / 1e9:g} GB"
             " allowed: allow more with MEMORY= (--memory)"
         )
-    width, height = preparation.size(*preparation.target_size) if preparation.target_size else (0, 0)
-    if width * height > fitting[-1] * MEGAPIXEL:
+    most = max(width * height for width, height in (preparation.size(*source) for source in TINY))
+    if most > fitting[-1] * MEGAPIXEL:
         raise MemoryBudgetError(
-            f"the network's own Resize makes images of up to {width * height / MEGAPIXEL:.1f} megapixels, but"
+            f"the network's own transforms make images of up to {most / MEGAPIXEL:.1f} megapixels, but"
             f" {budget / 1e9:g} GB are enough for {fitting[-1]}: allow more with MEMORY= (--memory)"
         )
     return fitting[-1]

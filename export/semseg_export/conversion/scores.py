@@ -102,15 +102,22 @@ def _multilabel(classes: int) -> GraphError:
 
 
 def _output(network: ModelProto) -> tuple[ValueInfoProto, tuple[str, ...]]:
-    """The output with class ids or scores: the only one, or else the only one of integers."""
+    """The output with class ids or scores: the only one, or the only one of integers, or else the first, which PaddleX and
+    PaddleSeg take, too: networks that were trained with auxiliary heads are exported with these behind it."""
     outputs = list(network.graph.output)
     if len(outputs) == 1:
         return outputs[0], ()
-    ids = [output for output in outputs if output.type.tensor_type.elem_type not in FLOATS]
-    names = ", ".join(f"{output.name} ({_kind(output)})" for output in outputs)
-    if len(ids) != 1:
-        raise GraphError(f"the network returns {len(outputs)} tensors, {names}, not one with class ids or scores")
-    return ids[0], (f"the network returns {names}: {ids[0].name} is taken for the class ids, the rest is dropped",)
+    integers = [output for output in outputs if output.type.tensor_type.elem_type not in FLOATS]
+    taken = integers[0] if len(integers) == 1 else outputs[0]
+    if len(integers) > 1 and taken not in integers:
+        raise GraphError(
+            f"the network returns {_named(outputs)}: nobody can tell which has the class ids. Export it with one of them"
+        )
+    return taken, (f"the network returns {_named(outputs)}: {taken.name} is taken, the rest is dropped",)
+
+
+def _named(outputs: list[ValueInfoProto]) -> str:
+    return ", ".join(f"{output.name} ({_kind(output)})" for output in outputs)
 
 
 def _kind(output: ValueInfoProto) -> str:

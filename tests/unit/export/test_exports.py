@@ -29,12 +29,12 @@ def test_ids_and_scores_of_any_form_are_taken_and_laid_out_for_the_cpu(run: Run,
     assert found.told == ""
 
 
-@pytest.mark.parametrize("name", ["both", "scores-first", "paddlex-2"])
-def test_of_ids_and_scores_the_ids_are_taken(run: Run, name: str) -> None:
+@pytest.mark.parametrize("name", ["both", "scores-first", "paddlex-2", "auxiliary"])
+def test_of_several_tensors_the_ids_are_taken_or_else_the_first(run: Run, name: str) -> None:
     found = run(name)
     assert found.agreement >= 0.9999
     assert found.network.default_model_filename == "model_cpu.onnx"
-    assert "taken for the class ids, the rest is dropped" in found.told
+    assert "is taken, the rest is dropped" in found.told
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_threshold_on_one_channel_can_be_chosen(run: Run) -> None:
         ("argmax", {"threshold": 0.5}, r"has 5 classes: THRESHOLD= \(--threshold\) is for networks of one channel"),
         ("multilabel", {}, "is multi-label: each of its 4 channels says yes or no"),
         ("multilabel-scores", {}, "is multi-label: each of its 4 channels says yes or no"),
-        ("two-scores", {}, r"returns 2 tensors, .* \(float\), .* \(float\), not one with class ids or scores"),
+        ("scores-and-ids", {}, r"returns .* \(float\), .* \(int32\), .* \(int32\): nobody can tell which has the class ids"),
         ("quarter", {}, r"scores for a 128x128 image have shape \[1, 5, 32, 32\], not one per class and pixel"),
         ("classes-300", {}, "has 300 classes, more than the 256 that fit in uint8"),
         ("grey", {}, "takes images of 1 channels .*: only networks of three channels, red, green and blue, are served"),

@@ -63,7 +63,7 @@ def test_a_resize_that_makes_larger_images_than_the_budget_admits_is_told() -> N
     taken = Memory([[1, 1e9], [2, 2e9]], 0)
     assert memory.limit(taken, 2e9, Preparation((Resize((2048, 1024)),))) == 2
     with pytest.raises(
-        MemoryBudgetError, match=r"own Resize makes images of up to 4\.0 megapixels, but 2 GB are enough for 2: .*MEMORY"
+        MemoryBudgetError, match=r"own transforms make images of up to 4\.0 megapixels, but 2 GB are enough for 2: .*MEMORY"
     ):
         memory.limit(taken, 2e9, Preparation((Resize((2030, 2030)),)))
 
