@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from typing import Any
 
-    import numpy as np
     import numpy.typing as npt
 
 Data: TypeAlias = "bytes | mmap"
@@ -56,7 +55,7 @@ class Header:
     bits: int = 8
     orientation: int = 1
 
-    def turned(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    def turned(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Pixels as stored, [H, W, ...], turned by `orientation`.
 
         OpenCV turns a WebP only from about 4.12 on, so a WebP must be decoded with IMREAD_IGNORE_ORIENTATION before.
@@ -73,8 +72,8 @@ def kind_of(start: bytes) -> str:
     return next((kind for first, kind, _ in _READERS if first.match(start)), "") or _other_kind(start)
 
 
-def read(data: Data) -> Header:
-    """The header of an encoded image; of a TIFF, that of the first page.
+def read(data: Data, page: int | None = None) -> Header:
+    """The header of an encoded image; of a TIFF, that of the page at this offset, or else of the first one.
 
     Raises Unreadable if its kind is not in FORMATS, its lengths show that it is incomplete, or it costs too much to decode.
     """
@@ -85,7 +84,7 @@ def read(data: Data) -> Header:
         kind = _other_kind(data[:START]) or "not an image of a known kind"
         raise Unreadable(f"cannot be decoded: it is {kind}; send one of {FORMATS}")
     try:
-        header = reader(data)
+        header = reader(data) if page is None else _tiff(data, page)
     except (error, OverflowError):  # an offset points past the file's end
         raise Unreadable(f"cannot be decoded: the {len(data)} bytes are not a whole image: its header is cut off") from None
     if not 1 <= header.width <= LONGEST_SIDE or not 1 <= header.height <= LONGEST_SIDE:
@@ -361,9 +360,9 @@ _TIFF_RAW = (32803, 34892)  # photometric interpretations: colour filter array, 
 _TIFF_ALPHA = ((1,), (2,))  # kinds of extra samples
 
 
-def _tiff(data: Data) -> Header:
+def _tiff(data: Data, page: int | None = None) -> Header:
     """TIFF 6.0 and BigTIFF. OpenCV reads the first page, partly through libtiff's RGBA interface."""
-    tags = _TiffTags(data)
+    tags = _TiffTags(data, page)
     width, height = tags.one(256), tags.one(257)
     samples = tags.one(277, 1)
     bits = tags.one(258, 1)
@@ -384,11 +383,11 @@ def _tiff(data: Data) -> Header:
     return Header("TIFF", width, height, across * down * (4 + -(-samples * bits // 8)), bits=bits)
 
 
-def tiff_pages(data: Data) -> list[int]:
-    """The offset of each page's directory, without reduced copies and masks of other pages. Raises Unreadable."""
+def tiff_pages(data: Data) -> list[tuple[int, int]]:
+    """The place and the offset of each page of a TIFF, without reduced copies and masks of other pages. Raises Unreadable."""
     try:
-        tags = _TiffTags(data)
-        return [at for at in tags.pages if not _TiffTags(data, at).one(254, 0) & 5]
+        found = enumerate(_TiffTags(data).pages)
+        return [(place, at) for place, at in found if not _TiffTags(data, at).one(254, 0) & 5]
     except (error, OverflowError):
         raise _broken("TIFF", "its header is cut off") from None
 

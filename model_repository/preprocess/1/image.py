@@ -45,7 +45,7 @@ def decode(data: bytes, header: Header) -> NDArray[np.uint8]:
         raise BadRequest(f"image: cannot be decoded: {told}")
     if sorted(bgr.shape[:2]) != sorted((header.height, header.width)):
         raise BadRequest(f"image: cannot be decoded: its {header.kind} header and its pixels differ in size")
-    return header.turned(bgr)  # type: ignore[arg-type]
+    return header.turned(bgr)
 
 
 def rgb(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -97,7 +97,7 @@ def test_a_damaged_frame_of_a_tiff_costs_itself_alone(tmp_path: Path) -> None:
     first, second, third = several
     assert np.array_equal(decoded(first), noise(0))  # type: ignore[arg-type]
     assert np.array_equal(decoded(second), noise(1))  # type: ignore[arg-type]
-    assert str(third) == "page 2 cannot be decoded: the TIFF file is damaged"
+    assert str(third).startswith("page 2 cannot be decoded: not a whole image, or not a valid TIFF: one of its 1 strips")
 
 
 @pytest.mark.parametrize("name", ["x.avi", "x.mp4"])
