@@ -39,7 +39,8 @@ def converted(content: bytes, kind: str) -> bytes:
     try:
         return bmp(_heif(content) if kind == HEIF else _avif(content))
     except (OSError, ValueError, RuntimeError, SyntaxError, EOFError) as error:  # what Pillow and pillow-heif raise
-        raise NoImage(f"cannot be decoded as {kind}: {str(error) or type(error).__name__}") from error
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise NoImage(f"cannot be decoded as {kind}: {told}") from error
 
 
 def _heif(content: bytes) -> npt.NDArray[Any]:

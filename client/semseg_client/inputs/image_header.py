@@ -108,6 +108,7 @@ _JPEG_STRETCH = 2**20  # bytes
 _JPEG_SCAN = 0xDA
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_JPEG_LS = 0xF7
 _JPEG_READ = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # sequential and progressive, with Huffman and arithmetic coding
 _JPEG_PROGRESSIVE = {0xC2, 0xCA}
 
@@ -120,6 +121,8 @@ def _jpeg(data: Data) -> Header:
             if frame is not None:
                 raise _broken("JPEG", "it has two frames")
             frame = _jpeg_frame(data, marker, start)
+        elif marker == _JPEG_LS:
+            raise _odd("JPEG", "of the kind JPEG-LS")
         elif marker == _JPEG_SCAN:
             if frame is None:
                 raise _broken("JPEG", "its pixels come before its size")
@@ -553,6 +556,12 @@ _OTHER_IMAGES = (
     (re.compile(rb".\0[\x02\x03\x0a\x0b]\0{5}.{8}[\x08\x10\x18\x20]", re.DOTALL), "TGA"),
     (re.compile(rb"\0{128}DICM|.{128}DICM", re.DOTALL), "DICOM"),
     (re.compile(rb"gimp xcf"), "GIMP (XCF)"),
+    (re.compile(rb"qoif"), "QOI"),
+    (re.compile(rb"icns"), "ICNS"),
+    (re.compile(rb"\x01\xda[\x00\x01][\x01\x02]\x00"), "SGI"),
+    (re.compile(rb"\n[\x00\x02-\x05]\x01[\x01\x02\x04\x08]"), "PCX"),
+    (re.compile(rb"%!PS|\xc5\xd0\xd3\xc6"), "PostScript"),
+    (re.compile(rb"SIMPLE  ="), "FITS"),
     (re.compile(rb"\s*(?:<[?!][^>]*>\s*)*<svg", re.IGNORECASE), "SVG"),
 )
 _NO_IMAGES = (

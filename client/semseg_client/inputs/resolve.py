@@ -77,9 +77,10 @@ def images(item: Item) -> Iterator[Source | Unreadable]:
 
 
 def _told(sieve: Sieve) -> Iterator[Source | Unreadable]:
+    """Yields nothing, but logs what was passed over by the time that this is reached."""
+    yield from ()
     if sieve:
         _log.log(logging.WARNING if sieve.images else logging.INFO, "passed over: %s", sieve)
-    return iter(())
 
 
 def _check(given: object) -> None:
