@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demo.scenes import scene
-from semseg_client import Client, Pipeline, create_pipeline
+from semseg_client import Client, InvalidRequest, Pipeline, create_pipeline
 from tests.fuzz.seeds import encoded as written
 from tests.fuzz.seeds import pillow, png, tiff
 from tests.support import DEMO, Service, encoded, semseg
@@ -255,6 +255,12 @@ def test_samples_of_fewer_bits_are_scaled_when_asked_and_hinted_at_otherwise(
     assert np.array_equal(scaled.label_map, right)
 
 
+@pytest.mark.parametrize("bits", [8, 17, "12", True])
+def test_wrong_bits_are_told_at_once(bits: Any, pipeline: Pipeline) -> None:
+    with pytest.raises(InvalidRequest, match=rf"^bits is {bits!r}, but must be a whole number from 9 to 16$"):
+        pipeline.predict(PNG, bits=bits)
+
+
 def in_folder(folder: Path) -> Path:
     """A folder as in a bug report: one b.jpg, and images that it hides."""
     folder.mkdir()
@@ -283,7 +289,7 @@ def test_a_folder_gives_every_image_and_tells_what_it_passes_over(
     assert done.returncode == 0
     assert done.stderr.endswith(told)
     strict = semseg(tmp_path, "predict", *arguments, "--strict")
-    assert (strict.returncode, strict.stdout) == (1, done.stdout.replace("_ids", "_ids"))
+    assert strict.returncode == 1
     paddlex = semseg(tmp_path, "--pipeline", "semantic_segmentation", "--input", given, "--url", service.grpc, "--model", DEMO)
     assert paddlex.returncode == 0
     assert paddlex.stderr.endswith(told)
@@ -345,14 +351,14 @@ class TestSavePath:
         assert self.run(service, tmp_path, command(tmp_path / "street.png", "result.jpg")).returncode == 0
         assert (tmp_path / "result.jpg" / "street_res.png").is_file()
 
-    @pytest.mark.parametrize("several", ["photos", "multi.tif"])
-    def test_for_several_images_it_is_an_error_before_anything_runs(self, command: Any, several: str, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("given", ["photos", "multi.tif"])
+    def test_for_several_images_it_is_an_error_before_anything_runs(self, command: Any, given: str, tmp_path: Path) -> None:
         """There is no server at this address."""
         (tmp_path / "photos").mkdir()
         for name in ("a.jpg", "b.jpg"):
             (tmp_path / "photos" / name).write_bytes(JPEG)
         (tmp_path / "multi.tif").write_bytes(several("TIFF"))
-        arguments = command(tmp_path / several, "result.jpg")
+        arguments = command(tmp_path / given, "result.jpg")
         done = semseg(tmp_path, *arguments, "--url", "127.0.0.1:1", "--model", DEMO)
         assert done.returncode == 2
         assert "'result.jpg' is a file, and allows only one image, but the input has several" in " ".join(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 from ..inputs.resolve import Item, Sieve, items
+from ..inputs.servable import FEWEST_BITS, MOST_BITS
 from ..pipeline.config import PIPELINE, load, name_or_folder
 from ..pipeline.pipeline import create_pipeline
 from ..results.outputs import PADDLEX
@@ -86,7 +87,11 @@ def _parser() -> argparse.ArgumentParser:
         help="scale each image to fit into a square of this size before the network sees it",
     )
     add(
-        "--bits", type=int, choices=range(9, 17), metavar="BITS", help="bits that 16-bit samples really have, 9 to 16: scale them"
+        "--bits",
+        type=int,
+        choices=range(FEWEST_BITS, MOST_BITS + 1),
+        metavar="BITS",
+        help="bits that the 16-bit samples of PNG, TIFF and PNM images really have: scale them to 8 bits (default: 16)",
     )
     add(
         "--model",
@@ -116,11 +121,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _predict(given: argparse.Namespace) -> None:
     path = None if given.save_path is None else Path(given.save_path)
-    with batch.ended_in_a_line(resumable=path is not None), ExitStack() as held:
-        batch.check_packages()
-        sieve = Sieve()
+    batch.check_packages()
+    output = None if path is None else output_of(path)
+    sieve = Sieve()
+    with batch.ended_in_a_line(resumable=path is not None and output is None), ExitStack() as held:
         images: Iterable[Item] = list(items(given.input, sieve))
-        output = None if path is None else output_of(path)
         if path is not None and output is not None:
             images = only_image(images, path, "--save_path")
         pipeline = held.enter_context(

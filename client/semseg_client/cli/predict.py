@@ -132,9 +132,7 @@ def predict(
     ] = False,
     strict: Annotated[
         bool,
-        typer.Option(
-            "--strict", help="Exit with 1 if a folder or pattern holds images that were passed over, as of unknown kinds."
-        ),
+        typer.Option("--strict", help="Exit with 1 if images in a folder or pattern were passed over: GIF, JPEG 2000, ..."),
     ] = False,
     json_lines: Annotated[bool, typer.Option("--json-lines", help="Print one line of JSON per image.")] = False,
 ) -> None:
@@ -148,16 +146,17 @@ def predict(
         raise typer.BadParameter("--save-path - allows only one kind of file", param_hint="--save")
     if from_file is not None and "-" in (inputs or ()) and from_file is sys.stdin.buffer:
         raise typer.BadParameter("standard input can be an image or a list, not both", param_hint="--from-file")
-    with batch.ended_in_a_line(resumable=not to_stdout), ExitStack() as held:
-        batch.check_packages()
-        one_file = None if to_stdout else output_of(save_path, save)
-        if one_file is not None and (resume or (save is not None and len(save) > 1)):
-            told = f"'{save_path}' is a file, and cannot be combined with --resume or several kinds of files: pass a folder"
-            raise typer.BadParameter(told, param_hint="--save-path")
-        outputs = list(dict.fromkeys(save or ([one_file or Output.PICTURE] if to_stdout or one_file else PADDLEX)))
-        sieve = Sieve()
+    batch.check_packages()
+    one_file = None if to_stdout else output_of(save_path, save)
+    if one_file is not None and (resume or (save is not None and len(save) > 1)):
+        told = f"'{save_path}' is a file, and cannot be combined with --resume or several kinds of files: pass a folder"
+        raise typer.BadParameter(told, param_hint="--save-path")
+    to_folder = not to_stdout and one_file is None
+    outputs = list(dict.fromkeys(save or (PADDLEX if to_folder else [one_file or Output.PICTURE])))
+    sieve = Sieve()
+    with batch.ended_in_a_line(resumable=to_folder), ExitStack() as held:
         given = _items(inputs or [], from_file, sieve)
-        if to_stdout or one_file is not None:
+        if not to_folder:
             given = only_image(given, save_path, "--save-path")
         if model is None and pipeline is None:
             model = _only_model(url, model_repository or Path("model_repository"))

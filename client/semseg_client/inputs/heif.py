@@ -1,6 +1,6 @@
 """HEIF (HEIC) and AVIF: the main picture of a file, decoded with the extra `heif`.
 
-The server does not read these kinds: their decoders are too young to face strangers' files.
+The server does not read these kinds: no decoder of theirs is known to survive strangers' files.
 """
 
 from __future__ import annotations
