@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from .bitmap import bmp
 from .image_header import Unreadable, read, tiff_pages
-from .pixels import MOST_PIXELS
+from .pixels import MOST_PIXELS, same
 
 Kind = Literal["pdf", "tiff", "video"]
 
@@ -77,7 +77,9 @@ def _tiff(file: Path) -> Iterator[Page] | None:
             return None  # the server says why
         headers = [_bits(data, offset) for _, offset in found]
     places = [place for place, _ in found]
-    return map(partial(_tiff_page, file), itertools.count(), places, headers) if len(found) > 1 else None
+    if places in ([], [0]):  # the server reads the first page
+        return None
+    return map(partial(_tiff_page, file), itertools.count(), places, headers)
 
 
 def _bits(data: mmap, page: int) -> int | str:
@@ -94,15 +96,15 @@ def _tiff_page(file: Path, index: int, place: int, bits: int | str) -> Page:
 
     if isinstance(bits, str):
         return NoImage(f"page {index} {bits}")
-    try:
-        flags = cv2.IMREAD_UNCHANGED if bits == 16 else cv2.IMREAD_COLOR
-        _, found = cv2.imreadmulti(str(file), start=place, count=1, flags=flags)  # reads only the headers of the pages before
+    try:  # reads only the headers of the pages before
+        found = cv2.imreadmulti(str(file), start=place, count=1, flags=cv2.IMREAD_COLOR)[1]
+        deep = cv2.imreadmulti(str(file), start=place, count=1, flags=cv2.IMREAD_UNCHANGED)[1] if bits == 16 else ()
     except cv2.error:
-        found = ()
+        found = deep = ()
     if not found:
         return NoImage(f"page {index} cannot be decoded: the TIFF file is damaged")
-    if bits == 16:
-        colours = found[0][..., :3] if found[0].ndim == 3 else found[0]  # without alpha
+    if deep and same(deep[0], found[0]):
+        colours = deep[0][..., :3] if deep[0].ndim == 3 else deep[0]  # without alpha
         return cv2.imencode(".tif", colours, [cv2.IMWRITE_TIFF_COMPRESSION, 1])[1].tobytes()
     return bmp(found[0])
 

@@ -29,3 +29,15 @@ def decoded(content: bytes, *, all_bits: bool = False) -> npt.NDArray[Any] | Non
     flags |= cv2.IMREAD_IGNORE_ORIENTATION if header.kind == "WebP" else 0  # as in preprocess
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     return None if pixels is None else header.turned(pixels)
+
+
+def same(deep: npt.NDArray[Any], eight: npt.NDArray[Any]) -> bool:
+    """Whether `deep`, grey or BGR(A), holds two bytes per sample of the picture that `eight`, BGR, holds in one.
+
+    Not if OpenCV reads the samples with two bytes as they are stored, but inverts those with one (a TIFF with white as 0), or
+    if it reads only one byte (a TIFF of grey and alpha).
+    """
+    if deep.dtype != np.uint16:
+        return False
+    upper = (deep[..., :3] if deep.ndim == 3 else deep[..., np.newaxis]) >> 8
+    return int(np.abs(upper.astype(np.int16) - eight).max()) <= 1  # libtiff rounds

@@ -402,7 +402,7 @@ def _tiff_refusal(tags: _TiffTags) -> str:
     photometric = tags.one(262, 2 if samples > 2 else 1)
     [colours, needed] = _TIFF_COLOURS.get(photometric, (f"colours of kind {photometric}", 0))
     extra, alpha = samples - needed, tags.all(338, 1) in _TIFF_ALPHA
-    if tags.one(254, 0) & 1 or 50706 in tags or photometric in _TIFF_RAW:
+    if (tags.one(254, 0) & 1 and 330 in tags) or 50706 in tags or photometric in _TIFF_RAW:  # a thumbnail; DNG's version
         advice = "it seems to be a camera's raw file: develop it to a JPEG, PNG or TIFF"
     elif formats != [1]:
         advice = "scale its samples to unsigned ones of 8 bits"

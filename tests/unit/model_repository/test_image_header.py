@@ -170,7 +170,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     ),
     "tiff, colour filter array": (tiff(tags(t262=(32803,)), bytes(64)), "colours of kind 32803.*; it seems to be a camera's raw"),
     "tiff, DNG": (tiff(tags(t50706=(1,)), bytes(64)), "; it seems to be a camera's raw file: develop it"),
-    "tiff, thumbnail of a raw file": (tiff(tags(t254=(1,)), bytes(64)), "; it seems to be a camera's raw file: develop it"),
+    "tiff, thumbnail of a raw file": (
+        tiff(tags(t254=(1,), t330=(8,)), bytes(64)),
+        "; it seems to be a camera's raw file: develop it",
+    ),
     "tiff, empty directory": (b"II*\0\x08\0\0\0\0\0\0\0\0\0", "tag 256 is missing"),
     "tiff, directory outside": (b"II*\0\xff\xff\xff\xff", "cut off"),
     "tiff, too many tags": (b"II*\0\x08\0\0\0\xff\xff" + bytes(2**20), "65535 tags"),

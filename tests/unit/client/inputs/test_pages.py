@@ -230,8 +230,9 @@ def written_tiff(file: Path, *pages: tuple[NDArray[np.generic], dict[int, int]])
         data += pixels.tobytes()
         depths = len(data)
         data += struct.pack(f"<{samples}H", *[pixels.itemsize * 8] * samples) + bytes(4)
-        tags = {256: width, 257: height, 258: pixels.itemsize * 8 if samples == 1 else depths, 259: 1}
-        tags |= {262: 2 if samples == 3 else 1, 273: strip, 277: samples, 278: height, 279: pixels.nbytes, **more}
+        inline = pixels.itemsize * 8 * (1 if samples == 1 else 0x10001)  # up to two values
+        tags = {256: width, 257: height, 258: inline if samples < 3 else depths, 259: 1}
+        tags |= {262: 2 if samples > 2 else 1, 273: strip, 277: samples, 278: height, 279: pixels.nbytes, **more}
         struct.pack_into("<I", data, link, len(data))
         data += struct.pack("<H", len(tags))
         for tag, value in sorted(tags.items()):
@@ -258,12 +259,27 @@ def test_reduced_copies_and_masks_are_no_pages(tmp_path: Path) -> None:
     small, mask = (GREY[::2, ::2].copy(), {254: 1}), (GREY, {254: 4})
     assert pages(written_tiff(tmp_path / "a.tif", (GREY, {}), small, mask), "tiff") is None
     assert len(list(pages(written_tiff(tmp_path / "b.tif", (GREY, {}), small, (GREY, {})), "tiff") or ())) == 2
+    [page] = pages(written_tiff(tmp_path / "c.tif", small, (GREY, {})), "tiff") or ()
+    assert isinstance(page, bytes)
+    assert np.array_equal(decoded(page)[..., 0], GREY)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+def test_pages_of_sixteen_bits_that_opencv_reads_in_two_ways_are_read_as_one_byte(tmp_path: Path) -> None:
+    """White as 0, and grey with alpha."""
+    deep = GREY.astype(np.uint16) * 257
+    file = written_tiff(tmp_path / "a.tif", (deep, {262: 0}), (np.dstack([deep] * 2), {338: 1}))
+    white, alpha = pages(file, "tiff") or ()
+    assert isinstance(white, bytes)
+    assert isinstance(alpha, bytes)
+    assert np.array_equal(decoded(white)[..., 0], 255 - GREY)
+    assert np.array_equal(decoded(alpha)[..., 0], GREY)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
 def test_pages_of_sixteen_bits_keep_them_and_look_as_opencv_reads_them(channels: int, tmp_path: Path) -> None:
-    deep = GREY.astype(np.uint16) * 16 if channels == 1 else np.dstack([GREY.astype(np.uint16) * 16] * 3)
-    file = written_tiff(tmp_path / "a.tif", (deep, {}), (deep, {}))
+    deep = GREY.astype(np.uint16) * 16 if channels == 1 else np.dstack([GREY.astype(np.uint16) * 16] * channels)
+    alpha = {338: 1} if channels in (2, 4) else {}
+    file = written_tiff(tmp_path / "a.tif", (deep, alpha), (deep, alpha))
     for index, page in enumerate(pages(file, "tiff") or ()):
         assert isinstance(page, bytes)
         assert servable(page)[1].startswith("its largest 16-bit sample is 4080, ")

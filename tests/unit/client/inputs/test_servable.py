@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from semseg_client.inputs.pages import NoImage
 from semseg_client.inputs.servable import servable
-from tests.fuzz.seeds import encoded, oriented, scene, seeds
+from tests.fuzz.seeds import encoded, oriented, scene, seeds, tiff
 
 EIGHT = scene()
 SUFFIXES = [".png", ".tif", ".ppm"]
@@ -54,6 +54,18 @@ def test_a_black_image_is_just_black() -> None:
 def test_a_sample_of_more_bits_is_told() -> None:
     with pytest.raises(NoImage, match=r"^has a sample of \d+, which needs 12 bits, not 10$"):
         servable(deep(".png", 12), 10)
+
+
+@pytest.mark.parametrize("tags", [{262: 0}, {277: 2, 338: 1}], ids=["white is 0", "grey and alpha"])
+def test_samples_that_opencv_reads_in_two_ways_are_not_scaled(tags: dict[int, int]) -> None:
+    """With two bytes, it does not invert the one, and it reads the other as single bytes."""
+    samples = tags.get(277, 1)
+    pixels = np.repeat(EIGHT[..., :1].astype(np.uint16) << 4, samples, axis=2).tobytes()
+    basic = {256: 60, 257: 40, 258: 16, 259: 1, 262: 1, 277: 1, 278: 40, 279: len(pixels), **tags}
+    data = tiff({tag: (value,) for tag, value in basic.items()}, pixels)
+    assert servable(data) == (data, "")
+    with pytest.raises(NoImage, match=r"^cannot be scaled: save it as grey or RGB"):
+        servable(data, 12)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in seeds() if "16" not in kind])
