@@ -47,6 +47,8 @@ def frames() -> list[Image.Image]:
 def oriented(turn: int, kind: str = "JPEG") -> bytes:
     exif = Image.Exif()
     exif[0x0112] = turn
+    if kind == "TIFF":
+        return pillow(picture(), kind, tiffinfo=exif)
     return pillow(picture(), kind, exif=exif, quality=95)
 
 

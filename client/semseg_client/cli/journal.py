@@ -30,11 +30,20 @@ class Made:
     target_size: int | list[int] | None
     outputs: list[str]
     compact: bool
+    bits: int | None = None
 
     @classmethod
-    def by(cls, model: Model, target_size: TargetSize | None, outputs: Iterable[Output], *, compact: bool = False) -> Made:
+    def by(
+        cls,
+        model: Model,
+        target_size: TargetSize | None,
+        outputs: Iterable[Output],
+        *,
+        compact: bool = False,
+        bits: int | None = None,
+    ) -> Made:
         size = list(target_size) if isinstance(target_size, tuple) else target_size
-        return cls(model.name, model.version, model.source_sha256, size, [output.value for output in outputs], compact)
+        return cls(model.name, model.version, model.source_sha256, size, [output.value for output in outputs], compact, bits)
 
 
 @dataclass(frozen=True)

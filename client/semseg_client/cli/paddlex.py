@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from ..inputs.resolve import items
+from ..inputs.resolve import Item, Sieve, items
+from ..inputs.servable import FEWEST_BITS, MOST_BITS
 from ..pipeline.config import PIPELINE, load, name_or_folder
 from ..pipeline.pipeline import create_pipeline
 from ..results.outputs import PADDLEX
 from . import reports
 from . import run as batch
 from .config import write
-from .destinations import NoFiles
+from .destinations import NoFiles, OneFile, only_image, output_of
 from .journal import Made
 from .output_folder import OutputFolder
 from .serve import read_settings, start
@@ -72,13 +73,25 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--pipeline", metavar="NAME|FILE", help="semantic_segmentation, or the path of a YAML file in PaddleX's format or ours")
     add("--input", metavar="PATH|URL", help="an image, PDF or video file, a URL, a folder or a glob pattern")
-    add("--save_path", metavar="PATH", help="where to save pictures and JSON files, or the configuration")
+    add(
+        "--save_path",
+        metavar="PATH",
+        help="folder for pictures and JSON files; for one image also a file, .jpg (or another picture) or .json; with"
+        " --get_pipeline_config, where to write the configuration",
+    )
     add("--device", help="device for the network if this command starts a server: cpu, gpu, gpu:0, gpu:0,1")
     add(
         "--target_size",
         type=int,
         metavar="PIXELS",
         help="scale each image to fit into a square of this size before the network sees it",
+    )
+    add(
+        "--bits",
+        type=int,
+        choices=range(FEWEST_BITS, MOST_BITS + 1),
+        metavar="BITS",
+        help="bits that the 16-bit samples of PNG, TIFF and PNM images really have: scale them to 8 bits (default: 16)",
     )
     add(
         "--model",
@@ -107,18 +120,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predict(given: argparse.Namespace) -> None:
-    saved = given.save_path is not None
-    with batch.ended_in_a_line(resumable=saved), ExitStack() as held:
-        batch.check_packages()
+    path = None if given.save_path is None else Path(given.save_path)
+    batch.check_packages()
+    output = None if path is None else output_of(path)
+    sieve = Sieve()
+    with batch.ended_in_a_line(resumable=path is not None and output is None), ExitStack() as held:
+        images: Iterable[Item] = list(items(given.input, sieve))
+        if path is not None and output is not None:
+            images = only_image(images, path, "--save_path")
         pipeline = held.enter_context(
             create_pipeline(given.pipeline, given.device, model=given.model, url=given.url, repository=given.model_repository)
         )
         size = batch.target_size_of(pipeline, given.target_size)
         destination: batch.Destination = NoFiles()
-        if saved:
-            made = Made.by(pipeline.model, size, PADDLEX)
-            destination = held.enter_context(OutputFolder(Path(given.save_path), made))
-        batch.run(pipeline, list(items(given.input)), destination, reports.PaddleX(), size)
+        if path is not None and output is not None:
+            destination = OneFile(path, output)
+        elif path is not None:
+            made = Made.by(pipeline.model, size, PADDLEX, bits=given.bits)
+            destination = held.enter_context(OutputFolder(path, made))
+        batch.run(pipeline, images, destination, reports.PaddleX(), size, sieve=sieve, bits=given.bits)
 
 
 def _serve(given: argparse.Namespace) -> None:

@@ -15,7 +15,8 @@ import typer
 from semseg_contract.limits import LONGEST_SIDE
 
 from ..hosting.repository import exported_models
-from ..inputs.resolve import Item, Source, Unreadable, items
+from ..inputs.resolve import Item, Sieve, Source, Unreadable, items
+from ..inputs.servable import FEWEST_BITS, MOST_BITS
 from ..inputs.source import from_bytes
 from ..pipeline.config import PIPELINE
 from ..pipeline.pipeline import create_pipeline
@@ -23,7 +24,7 @@ from ..results.outputs import PADDLEX, Output
 from ..triton.client import Client
 from . import reports
 from . import run as batch
-from .destinations import StandardOutput
+from .destinations import OneFile, StandardOutput, only_image, output_of
 from .journal import Made
 from .output_folder import OutputFolder
 
@@ -86,7 +87,10 @@ def predict(
         ),
     ] = None,
     save_path: Annotated[
-        Path, typer.Option(help="Folder for the files; - to write a single image's file to standard output.")
+        Path,
+        typer.Option(
+            help="Folder for the files; for a single image also a file (.jpg, .png, ..., .json), or - for standard output."
+        ),
     ] = Path("output"),
     save: Annotated[
         list[Output] | None,
@@ -100,6 +104,15 @@ def predict(
             max=LONGEST_SIDE,
             help="Scale each image to fit into a square of this size in pixels before the network sees it.",
             show_default=False,
+        ),
+    ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            min=FEWEST_BITS,
+            max=MOST_BITS,
+            help="Bits that the 16-bit samples of PNG, TIFF and PNM images really have: scale them to 8 bits.",
+            show_default="16, as in PaddleX",
         ),
     ] = None,
     jobs: Annotated[
@@ -117,6 +130,10 @@ def predict(
             help="Skip images already done with the same input, model and options, if their result files are unchanged.",
         ),
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit with 1 if images in a folder or pattern were passed over: GIF, JPEG 2000, ..."),
+    ] = False,
     json_lines: Annotated[bool, typer.Option("--json-lines", help="Print one line of JSON per image.")] = False,
 ) -> None:
     """Segment images. For each, save NAME_res.jpg (with the image's own suffix) and NAME_res.json, or what --save selects."""
@@ -129,9 +146,18 @@ def predict(
         raise typer.BadParameter("--save-path - allows only one kind of file", param_hint="--save")
     if from_file is not None and "-" in (inputs or ()) and from_file is sys.stdin.buffer:
         raise typer.BadParameter("standard input can be an image or a list, not both", param_hint="--from-file")
-    outputs = list(dict.fromkeys(save or ([Output.PICTURE] if to_stdout else PADDLEX)))
-    with batch.ended_in_a_line(resumable=not to_stdout), ExitStack() as held:
-        batch.check_packages()
+    batch.check_packages()
+    one_file = None if to_stdout else output_of(save_path, save)
+    if one_file is not None and (resume or (save is not None and len(save) > 1)):
+        told = f"'{save_path}' is a file, and cannot be combined with --resume or several kinds of files: pass a folder"
+        raise typer.BadParameter(told, param_hint="--save-path")
+    to_folder = not to_stdout and one_file is None
+    outputs = list(dict.fromkeys(save or (PADDLEX if to_folder else [one_file or Output.PICTURE])))
+    sieve = Sieve()
+    with batch.ended_in_a_line(resumable=to_folder), ExitStack() as held:
+        given = _items(inputs or [], from_file, sieve)
+        if not to_folder:
+            given = only_image(given, save_path, "--save-path")
         if model is None and pipeline is None:
             model = _only_model(url, model_repository or Path("model_repository"))
         opened = held.enter_context(
@@ -141,18 +167,20 @@ def predict(
         destination: batch.Destination
         if to_stdout:
             destination = StandardOutput(*outputs, compact=compact)
+        elif one_file is not None:
+            destination = OneFile(save_path, one_file, compact=compact)
         else:
-            made = Made.by(opened.model, size, outputs, compact=compact)
+            made = Made.by(opened.model, size, outputs, compact=compact, bits=bits)
             destination = held.enter_context(OutputFolder(save_path, made, resume=resume))
         report = reports.JsonLines() if json_lines else reports.Silent() if to_stdout else reports.Lines()
-        given = _items(inputs or [], from_file)
-        batch.run(opened, given, destination, report, size, picture=Output.PICTURE in outputs)
+        picture = Output.PICTURE in outputs
+        batch.run(opened, given, destination, report, size, sieve=sieve, picture=picture, bits=bits, strict=strict)
 
 
-def _items(inputs: list[str], from_file: IO[bytes] | None) -> Iterable[Item]:
+def _items(inputs: list[str], from_file: IO[bytes] | None, sieve: Sieve) -> Iterable[Item]:
     """The items: a list, unless some come from `from_file`."""
-    named = chain.from_iterable(_stdin() if each == "-" else items(each) for each in inputs)
-    return list(named) if from_file is None else chain(named, items(_lines(from_file)))
+    named = chain.from_iterable(_stdin() if each == "-" else items(each, sieve) for each in inputs)
+    return list(named) if from_file is None else chain(named, items(_lines(from_file), sieve))
 
 
 def _stdin() -> Iterator[Source | Unreadable]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -27,7 +28,7 @@ from rich.progress import (
 from rich.text import Text
 
 from ..errors import DeadlineExceeded, SemsegError, Unavailable
-from ..inputs.resolve import Item, Source, Unreadable
+from ..inputs.resolve import Item, Sieve, Source, Unreadable
 from ..pipeline.pipeline import Failed, Pipeline
 from ..triton.protocol import TargetSize
 
@@ -128,15 +129,17 @@ def run(
     report: Report,
     target_size: TargetSize | None = None,
     *,
+    sieve: Sieve,
     picture: bool = True,
+    bits: int | None = None,
+    strict: bool = False,
 ) -> None:
     """Segment the images of `items`, and save and report each. With `picture`, the server also draws the pictures.
 
-    A failed image does not stop the others; failures are listed at the end.
+    A failed image does not stop the others; failures are listed at the end, and so is what `sieve` passed over.
 
     Raises:
-        typer.Exit: images failed, the server is gone, or results can no longer be written.
-        typer.BadParameter: the destination allows only one image, but there are several.
+        typer.Exit: images failed, or with `strict` were passed over; the server is gone, or results can no longer be written.
     """
     for note in pipeline.config.notes:
         typer.echo(f"semseg: {note}", err=True)
@@ -145,7 +148,8 @@ def run(
     expected = _Expected(len(items) if isinstance(items, Sequence) else None)
     images = expected.noted(destination.remaining(expected.counted(items)))
     try:
-        with _progress() as progress, closing(pipeline.attempt_sources(images, target_size, picture=picture)) as outcomes:
+        found = pipeline.attempt_sources(images, target_size, picture=picture, bits=bits)
+        with _progress() as progress, _warnings(), closing(found) as outcomes:
             task = progress.add_task("Segmenting", total=expected.images)
             for outcome in outcomes:
                 failed = outcome if isinstance(outcome, Failed) else _save(outcome, destination, report)
@@ -160,9 +164,11 @@ def run(
         stopped = f"semseg: {error}{_RESUME if destination.resumable else ''}"
     finally:
         tally.tell(destination.skipped)
+        if sieve:
+            typer.echo(f"passed over: {sieve}", err=True)
     if stopped:
         typer.echo(stopped, err=True)
-    if stopped or tally.failures:
+    if stopped or tally.failures or (strict and sieve.images):
         raise typer.Exit(1)
 
 
@@ -198,12 +204,31 @@ class _Terminated(KeyboardInterrupt):
     """Raised on SIGTERM, as Python itself raises KeyboardInterrupt on SIGINT."""
 
 
+class _Lines(logging.Handler):
+    """Prints each message on a line of standard error, above the progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(f"semseg: {record.getMessage()}", err=True)
+
+
+@contextmanager
+def _warnings() -> Iterator[None]:
+    """Print the pipeline's warnings."""
+    logger = logging.getLogger(Pipeline.__module__)
+    lines = _Lines()
+    logger.addHandler(lines)
+    try:
+        yield
+    finally:
+        logger.removeHandler(lines)
+
+
 def _save(found: Result, destination: Destination, report: Report) -> Failed | None:
     try:
         files = destination.save(found)
     except BrokenPipeError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # of this image alone
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         return Failed(found.input_path, found.page_index, SemsegError(f"its result cannot be saved: {reason}"))
     report.result(found, files)

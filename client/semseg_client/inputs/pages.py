@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import threading
 from collections.abc import Iterator
+from functools import partial
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Literal
 
 from .bitmap import bmp
+from .image_header import Unreadable, read, tiff_pages
+from .pixels import MOST_PIXELS, same
 
 Kind = Literal["pdf", "tiff", "video"]
 
@@ -17,10 +22,10 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm"})
 HEAD = 64  # first bytes of a file, enough to tell its kind
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
-# ISO media except still images (AVIF, HEIF); AVI; Matroska and WebM.
-_VIDEO = re.compile(rb".{4}ftyp(?!avi|hei|hev|mif|msf)|RIFF.{4}AVI |\x1aE\xdf\xa3", re.DOTALL)
+# ISO media except still images (AVIF, HEIF, Canon's raw); AVI; Matroska and WebM.
+_VIDEO = re.compile(rb".{4}ftyp(?!avi|hei|hev|mif|msf|crx)|RIFF.{4}AVI |\x1aE\xdf\xa3", re.DOTALL)
 _PDF_SCALE = 2.0  # pixels per point, as in PaddleX 3.7.2
-_PDF_PIXELS = 178_956_970  # the most that the server decodes; a larger page is scaled down, as in PaddleX
+_PDF_PIXELS = MOST_PIXELS  # a larger page is scaled down, as in PaddleX
 # PDFium allows one thread at a time, even for different documents. The lock is reentrant because the garbage collector may
 # close an abandoned document while another is being read.
 _PDFIUM = threading.RLock()
@@ -47,7 +52,9 @@ def kind_of(suffix: str, head: bytes) -> Kind | None:
 
 
 def pages(file: Path, kind: Kind) -> Iterator[Page] | None:
-    """The images of `file`, each read when requested. None for a TIFF with one frame, which is a single image.
+    """The images of `file`, each read when requested. None for a TIFF with one page, which is a single image.
+
+    Reduced copies and masks of a TIFF's pages are no images of their own.
 
     Raises, here or at the first page:
         NoImage: the file has no image.
@@ -59,22 +66,47 @@ def pages(file: Path, kind: Kind) -> Iterator[Page] | None:
         case "video":
             return _video(file)
         case "tiff":
-            import cv2
-
-            count = cv2.imcount(str(file))
-            return _tiff(file, count) if count > 1 else None
+            return _tiff(file)
 
 
-def _tiff(file: Path, count: int) -> Iterator[Page]:
+def _tiff(file: Path) -> Iterator[Page] | None:
+    with file.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as data:
+        try:
+            found = tiff_pages(data)
+        except Unreadable:
+            return None  # the server says why
+        headers = [_bits(data, offset) for _, offset in found]
+    places = [place for place, _ in found]
+    if places in ([], [0]):  # the server reads the first page
+        return None
+    return map(partial(_tiff_page, file), itertools.count(), places, headers)
+
+
+def _bits(data: mmap, page: int) -> int | str:
+    """The bits per sample of a TIFF's page, or why it cannot be decoded."""
+    try:
+        return read(data, page).bits
+    except Unreadable as error:
+        return str(error)
+
+
+def _tiff_page(file: Path, index: int, place: int, bits: int | str) -> Page:
+    """The page at `place` in the file. It is decoded as the server decodes a TIFF with one page; 16 bits are kept."""
     import cv2
 
-    for index in range(count):
-        try:
-            # Decoded as the server decodes a TIFF with one page. Only the headers of the preceding pages are read.
-            _, found = cv2.imreadmulti(str(file), start=index, count=1, flags=cv2.IMREAD_COLOR)
-        except cv2.error:
-            found = ()
-        yield bmp(found[0]) if found else NoImage(f"page {index} cannot be decoded: the TIFF file is damaged")
+    if isinstance(bits, str):
+        return NoImage(f"page {index} {bits}")
+    try:  # reads only the headers of the pages before
+        found = cv2.imreadmulti(str(file), start=place, count=1, flags=cv2.IMREAD_COLOR)[1]
+        deep = cv2.imreadmulti(str(file), start=place, count=1, flags=cv2.IMREAD_UNCHANGED)[1] if bits == 16 else ()
+    except cv2.error:
+        found = deep = ()
+    if not found:
+        return NoImage(f"page {index} cannot be decoded: the TIFF file is damaged")
+    if deep and same(deep[0], found[0]):
+        colours = deep[0][..., :3] if deep[0].ndim == 3 else deep[0]  # without alpha
+        return cv2.imencode(".tif", colours, [cv2.IMWRITE_TIFF_COMPRESSION, 1])[1].tobytes()
+    return bmp(found[0])
 
 
 def _video(file: Path) -> Iterator[Page]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+import logging
 import os
 import re
 import stat
@@ -16,21 +17,17 @@ import numpy.typing as npt
 
 from ..errors import InvalidInput
 from .bitmap import bmp
-from .pages import VIDEO_SUFFIXES
+from .sieve import SUFFIXES, Sieve
 from .source import Source, Unreadable, from_bytes, from_file, from_url, made_up_name, why
 
-__all__ = ["Input", "Item", "Source", "Unreadable", "images", "items", "sources"]
+__all__ = ["SUFFIXES", "Input", "Item", "Sieve", "Source", "Unreadable", "images", "items", "sources"]
 
 Input: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | npt.NDArray[Any] | Mapping[str, Input] | Iterable[Input]"
 )
 Item: TypeAlias = "str | bytes | npt.NDArray[Any] | Source | Unreadable"
 
-# PaddleX 3.7.2's suffixes and .jpe, which OpenCV also reads.
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".dib", ".jpeg", ".jpg", ".jpe", ".png", ".webp", ".pbm", ".pgm", ".ppm", ".pnm", ".sr", ".ras", ".tiff", ".tif"}
-)
-SUFFIXES = IMAGE_SUFFIXES | {".pdf"} | VIDEO_SUFFIXES
+_log = logging.getLogger(__name__)
 
 _ACCEPTED = (
     "a path, an http(s) URL, a folder, a glob pattern, the bytes of an image file, a numpy array (uint8, [H, W, 3] BGR),"
@@ -42,24 +39,28 @@ def sources(given: Input) -> Iterator[Source | Unreadable]:
     """The images of `given`, in order. Each is read, downloaded or rendered only when requested.
 
     A path may be an image, a PDF, a TIFF with several frames, a video or a folder. A folder is searched recursively,
-    sorted by path; hidden files, and files with a suffix not in SUFFIXES, are skipped. A glob pattern is limited to the same
-    suffixes. An input without an image yields an Unreadable instead.
+    sorted by path. Of its files, those with a suffix in SUFFIXES are taken, and others if their first bytes are those of an image
+    that can be read. Hidden files are skipped silently; what else is passed over is logged at the end, as a warning if there are
+    images among it. The same goes for a glob pattern. An input without an image yields an Unreadable instead.
 
     Raises:
         InvalidInput: `given`, or something in its lists and dicts, is of an unsupported type. Raised before anything is
             read; for items of an iterator, when they are reached.
     """
-    return itertools.chain.from_iterable(map(images, items(given)))
+    sieve = Sieve()
+    return itertools.chain(itertools.chain.from_iterable(map(images, items(given, sieve))), _told(sieve))
 
 
-def items(given: Input) -> Iterator[Item]:
+def items(given: Input, sieve: Sieve | None = None) -> Iterator[Item]:
     """The individual items of `given`, not yet read: file paths, URLs, contents, and Unreadables.
+
+    `sieve`, if given, counts the files that folders and glob patterns pass over.
 
     Raises:
         InvalidInput: see `sources`.
     """
     _check(given)
-    return _items(given)
+    return _items(given, Sieve() if sieve is None else sieve)
 
 
 def images(item: Item) -> Iterator[Source | Unreadable]:
@@ -73,6 +74,13 @@ def images(item: Item) -> Iterator[Source | Unreadable]:
             return from_bytes(item)
         case _:
             return from_url(item) if _is_url(item) else from_file(item)
+
+
+def _told(sieve: Sieve) -> Iterator[Source | Unreadable]:
+    """Yields nothing, but logs what was passed over by the time that this is reached."""
+    yield from ()
+    if sieve:
+        _log.log(logging.WARNING if sieve.images else logging.INFO, "passed over: %s", sieve)
 
 
 def _check(given: object) -> None:
@@ -116,27 +124,27 @@ def _kind(given: object) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _items(given: Any) -> Iterator[Item]:
+def _items(given: Any, sieve: Sieve) -> Iterator[Item]:
     match given:
         case np.ndarray():
             yield given
         case bytes() | bytearray() | memoryview():
             yield bytes(given)
         case str() | os.PathLike():
-            yield from _named(os.fsdecode(given))
+            yield from _named(os.fsdecode(given), sieve)
         case Mapping():
-            yield from _items(_only_value(given))
+            yield from _items(_only_value(given), sieve)
         case _:
             for item in given:
                 _check(item)
-                yield from _items(item)
+                yield from _items(item, sieve)
 
 
 def _is_url(given: str) -> bool:
     return re.match("https?://", given, re.IGNORECASE) is not None
 
 
-def _named(given: str) -> Iterator[str | Unreadable]:
+def _named(given: str, sieve: Sieve) -> Iterator[str | Unreadable]:
     if _is_url(given):
         return iter([given])
     if not given:  # pathlib would read it as the working directory
@@ -146,37 +154,47 @@ def _named(given: str) -> Iterator[str | Unreadable]:
     except FileNotFoundError as error:
         if "://" in given:
             return iter([Unreadable(given, "only http:// and https:// addresses can be downloaded")])
-        return _matching(given) if glob.has_magic(given) else iter([Unreadable(given, why(error))])
+        return _matching(given, sieve) if glob.has_magic(given) else iter([Unreadable(given, why(error))])
     except OSError as error:
         return iter([Unreadable(given, why(error))])
     except ValueError as error:  # it contains a NUL
         return iter([Unreadable(given, str(error))])
-    return _folder(given) if stat.S_ISDIR(mode) else iter([given])
+    return _folder(given, sieve) if stat.S_ISDIR(mode) else iter([given])
 
 
-def _folder(given: str) -> Iterator[str | Unreadable]:
+def _folder(given: str, sieve: Sieve) -> Iterator[str | Unreadable]:
     """The files in a folder. Links to folders are not followed: they may form loops.
 
     An empty folder yields an Unreadable instead of an error, since it may be one of many inputs.
     """
     barred: list[OSError] = []
-    found = []
+    found: list[str] = []
+    here = Sieve()
     for parent, folders, names in os.walk(given, onerror=barred.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [str(Path(parent, name)) for name in names if not name.startswith(".") and _known(name)]
+        files = [str(Path(parent, name)) for name in names if not name.startswith(".")]
+        found += filter(here.takes, files)
+    sieve.add(here)
     for error in barred:
         yield Unreadable(str(error.filename), why(error))
     if not found and not barred:
-        yield Unreadable(given, "there is no image, PDF or video in this folder")
+        yield Unreadable(given, f"there is no image, PDF or video in this folder{_passed_over(here)}")
     yield from sorted(found)
 
 
-def _matching(pattern: str) -> Iterator[str | Unreadable]:
-    """The matching files with a known suffix. As in a folder, others are skipped: nobody named them individually."""
-    found = sorted({path for path in _globbed(pattern) if _known(path) and Path(path).is_file()})
+def _matching(pattern: str, sieve: Sieve) -> Iterator[str | Unreadable]:
+    """The matching files that a folder would give: nobody named them individually."""
+    here = Sieve()
+    found = sorted(path for path in set(_globbed(pattern)) if Path(path).is_file() and here.takes(path))
+    sieve.add(here)
     if not found:
-        yield Unreadable(pattern, "no such file, and as a glob pattern it matches no image, PDF or video")
+        reason = "no such file, and as a glob pattern it matches no image, PDF or video"
+        yield Unreadable(pattern, reason + _passed_over(here))
     yield from found
+
+
+def _passed_over(sieve: Sieve) -> str:
+    return f" (passed over: {sieve})" if sieve else ""
 
 
 def _globbed(pattern: str) -> Iterator[str]:
@@ -194,7 +212,3 @@ def _globbed(pattern: str) -> Iterator[str]:
             folders[:] = [name for name in folders if not name.startswith(".")]
             inside = os.path.join(parent, "")  # noqa: PTH118 - ends in a slash
             yield from _globbed(glob.escape(inside if top else inside.removeprefix("./")) + after)
-
-
-def _known(path: str) -> bool:
-    return Path(path).suffix.lower() in SUFFIXES

@@ -46,13 +46,21 @@ class AsyncPipeline:
         target_size: TargetSize | None = None,
         batch_size: int | None = None,
         device: str | None = None,
+        *,
+        bits: int | None = None,
     ) -> AsyncIterator[Result]:
         """See `Pipeline.predict`."""
-        return _awaited(self._pipeline.predict(input, target_size, batch_size, device))
+        return _awaited(self._pipeline.predict(input, target_size, batch_size, device, bits=bits))
 
-    def attempt(self, input: Input, target_size: TargetSize | None = None) -> AsyncIterator[Result | Failed]:  # noqa: A002
+    def attempt(
+        self,
+        input: Input,  # noqa: A002
+        target_size: TargetSize | None = None,
+        *,
+        bits: int | None = None,
+    ) -> AsyncIterator[Result | Failed]:
         """See `Pipeline.attempt`."""
-        return _awaited(self._pipeline.attempt(input, target_size))
+        return _awaited(self._pipeline.attempt(input, target_size, bits=bits))
 
     @property
     def _pipeline(self) -> Pipeline:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..device import Device
-from ..errors import ConfigurationError, SemsegError, UnreadableInput
+from ..errors import ConfigurationError, InvalidRequest, SemsegError, UnreadableInput
+from ..inputs.pages import NoImage
 from ..inputs.resolve import Input, Source, Unreadable, sources
+from ..inputs.servable import FEWEST_BITS, MOST_BITS, servable
 from ..triton.client import Client
 from ..triton.protocol import TargetSize
 from ..triton.tls import Tls
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 _AHEAD = 2  # batches in flight: one is computed while the next is prepared
 _LEAST = 4  # requests in flight, even with small batches
 _REPOSITORY = Path("model_repository")
+
+_log = logging.getLogger(__name__)
 
 
 def create_pipeline(
@@ -113,6 +118,22 @@ class Failed:
         return told if self.input_path is None or told.startswith(self.input_path) else f"{self.input_path}: {told}"
 
 
+@dataclass(frozen=True)
+class _How:
+    """How the images of one call are segmented. A hint is logged once per file, not for each of its pages."""
+
+    target_size: TargetSize | None
+    picture: bool
+    bits: int | None
+    _warned: set[str] = field(default_factory=set)
+
+    def warn(self, image: Source, hint: str) -> None:
+        name = image.input_path or image.name
+        if hint and name not in self._warned:
+            self._warned.add(name)
+            _log.warning("%s: %s", name, hint)
+
+
 class Pipeline:
     """Segments images, several at a time, and yields the results in order. Threads may share a pipeline."""
 
@@ -153,6 +174,8 @@ class Pipeline:
         target_size: TargetSize | None = None,
         batch_size: int | None = None,  # noqa: ARG002
         device: str | None = None,  # noqa: ARG002
+        *,
+        bits: int | None = None,
     ) -> Iterator[Result]:
         """The results of all images in `input`, in order, each as soon as it is ready.
 
@@ -162,12 +185,17 @@ class Pipeline:
         scales every image before the network sees it, keeping its proportions. PaddleX's `batch_size` and `device` are accepted
         and have no effect here: they are set when the pipeline is made.
 
+        `bits`, from 9 to 16, is how many bits the samples of PNG, TIFF and PNM images with two bytes per sample really have: 12
+        for most scientific cameras. They are scaled to 8 bits. Without it, the upper byte counts, as in PaddleX; a warning is
+        logged if that makes an image almost black. Another warning tells which images a folder or pattern holds that cannot be
+        read.
+
         Raises:
             InvalidInput: `input` is of an unsupported type. Raised at once; the errors below, in place of the image's result.
-            UnreadableInput: an image cannot be read, downloaded or rendered.
+            UnreadableInput: an image cannot be read, downloaded or rendered, or has a sample of more than `bits` bits.
             InvalidImage, InvalidRequest, Unavailable, ...: see `Client.segment`.
         """
-        outcomes = self.attempt(input, target_size=target_size)
+        outcomes = self.attempt(input, target_size=target_size, bits=bits)
         return (_result(outcome) for outcome in outcomes)
 
     def attempt(
@@ -176,13 +204,14 @@ class Pipeline:
         target_size: TargetSize | None = None,
         *,
         picture: bool = True,
+        bits: int | None = None,
     ) -> Generator[Result | Failed, None, None]:
         """Like `predict`, but yields a `Failed` in place of an image that fails, and continues with the others.
 
         Without `picture`, the server does not draw. Each result then draws its picture itself when needed.
         """
         size = self.config.target_size if target_size is None else target_size
-        return self.attempt_sources(_under_unique_names(sources(input)), size, picture=picture)
+        return self.attempt_sources(_under_unique_names(sources(input)), size, picture=picture, bits=bits)
 
     def attempt_sources(
         self,
@@ -190,13 +219,20 @@ class Pipeline:
         target_size: TargetSize | None = None,
         *,
         picture: bool = True,
+        bits: int | None = None,
     ) -> Generator[Result | Failed, None, None]:
         """Like `attempt`, but for sources. Results keep the names of the sources; the configured `target_size` is ignored."""
+        if bits is not None and (type(bits) is not int or not FEWEST_BITS <= bits <= MOST_BITS):
+            told = f"bits is {bits!r}, but must be a whole number from {FEWEST_BITS} to {MOST_BITS}"
+            raise InvalidRequest(told, "bits")
+        return self._outcomes(images, _How(target_size, picture, bits))
+
+    def _outcomes(self, images: Iterable[Source | Unreadable], how: _How) -> Generator[Result | Failed, None, None]:
         waiting: deque[Future[Result | Failed]] = deque()
         with ThreadPoolExecutor(self._under_way, thread_name_prefix="semseg") as pool:
             try:
                 for image in images:
-                    waiting.append(pool.submit(self._outcome, image, target_size, picture))
+                    waiting.append(pool.submit(self._outcome, image, how))
                     if len(waiting) == self._under_way:
                         yield waiting.popleft().result()
                 while waiting:
@@ -205,18 +241,22 @@ class Pipeline:
                 for each in waiting:
                     each.cancel()
 
-    def _outcome(self, image: Source | Unreadable, target_size: TargetSize | None, picture: bool) -> Result | Failed:
+    def _outcome(self, image: Source | Unreadable, how: _How) -> Result | Failed:
         from ..results.result import Result
 
         if isinstance(image, Unreadable):
             return Failed(image.input_path, None, UnreadableInput(f"{image.input_path}: {image.reason}"))
         try:
-            segmentation = self._client.segment(image.content, self._model, target_size=target_size, picture=picture)
+            content, hint = servable(image.content, how.bits)
+            how.warn(image, hint)
+            segmentation = self._client.segment(content, self._model, target_size=how.target_size, picture=how.picture)
+        except NoImage as error:
+            return Failed(image.input_path, image.page_index, UnreadableInput(f"{image.input_path or image.name}: {error}"))
         except SemsegError as error:
             return Failed(image.input_path, image.page_index, error)
         return Result(
             segmentation=segmentation,
-            image=image.content,
+            image=content,
             name=image.name,
             suffix=image.suffix,
             input_path=image.input_path,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..files import write_whole
+from ..inputs.pixels import decoded
 from ..types import Segmentation
 from .legend import ClassShare, legend
 from .notebook import fragment
@@ -187,7 +188,7 @@ class Result(Mapping[str, Any]):
 
     def _pixels(self) -> npt.NDArray[np.uint8]:
         """The image as the server decoded it."""
-        pixels = cv2.imdecode(np.frombuffer(self.image, np.uint8), cv2.IMREAD_COLOR)
+        pixels = decoded(self.image)
         if pixels is None:
             raise ValueError(f"{self.name}{self.suffix}: the image cannot be decoded here")
         return cast(npt.NDArray[np.uint8], cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))

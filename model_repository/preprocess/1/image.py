@@ -7,11 +7,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-from image_header import FORMATS, Header, Unreadable, read
+from image_header import Header, Unreadable, read
 from numpy.typing import NDArray
 from prepare import BadRequest
 
 MOST_PIXELS = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", 2**30))  # per image; OpenCV reads the same variable
+
+WEBP = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def look(data: bytes) -> Header:
@@ -28,21 +30,23 @@ def look(data: bytes) -> Header:
 def decode(data: bytes, header: Header) -> NDArray[np.uint8]:
     """Pixels, uint8 [H, W, 3] BGR, of an encoded image with this header.
 
-    Equal to OpenCV's IMREAD_COLOR: 8 bits, three channels, alpha dropped, rotated according to EXIF.
+    Equal to OpenCV's IMREAD_COLOR: 8 bits, three channels, alpha dropped, rotated according to EXIF. OpenCV before 4.12 leaves
+    WebP as stored (and so does PaddleX); here it is rotated like the others.
 
     Raises BadRequest if the bytes are not a whole image.
     """
     if header.animation:
         data = still(data, header.animation)
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), WEBP if header.kind == "WebP" else cv2.IMREAD_COLOR)
     except cv2.error as error:
         raise BadRequest(f"image: cannot be decoded: {error.err}") from error
     if bgr is None:
-        raise BadRequest(f"image: cannot be decoded: the {len(data)} bytes are not a whole image of a known kind ({FORMATS})")
+        told = f"the {len(data)} bytes are not a whole image, or a variant of {header.kind} that OpenCV does not read"
+        raise BadRequest(f"image: cannot be decoded: {told}")
     if sorted(bgr.shape[:2]) != sorted((header.height, header.width)):
         raise BadRequest(f"image: cannot be decoded: its {header.kind} header and its pixels differ in size")
-    return bgr  # type: ignore[return-value]
+    return header.turned(bgr)
 
 
 def rgb(bgr: NDArray[Any]) -> NDArray[Any]:

@@ -10,9 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from mmap import mmap
 from struct import calcsize, error, unpack_from
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy.typing as npt
+
+Data: TypeAlias = "bytes | mmap"
 
 FORMATS = "JPEG, PNG, BMP, WebP, TIFF, PNM, Sun raster"
+START = 256  # first bytes of a file, enough to tell its kind
 LONGEST_SIDE = 2**20  # pixels; OpenCV's limit
 MOST_MEMORY = 2**30  # bytes that a decoder may use on top of its output: six for each of OpenCV's maximum of 178,956,970 pixels
 MOST_SEGMENTS = 2**16  # chunks, segments, strips or tiles per file; each costs a decoder up to 50 us
@@ -33,7 +43,8 @@ class Header:
     """`width` and `height`, in pixels, are as stored in the file; EXIF may still rotate the image.
 
     `memory` is the maximum that a decoder needs on top of its output, in bytes. `animation` is the offset of the chunk name
-    `acTL`, which animates a PNG; 0 for a still image.
+    `acTL`, which animates a PNG; 0 for a still image. `bits` is 16 if samples have two bytes, else 8 or fewer. `orientation` is
+    EXIF's, 1 to 8, in a WebP; in other kinds, OpenCV reads and applies it.
     """
 
     kind: str
@@ -41,20 +52,39 @@ class Header:
     height: int
     memory: int = 0
     animation: int = 0
+    bits: int = 8
+    orientation: int = 1
+
+    def turned(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Pixels as stored, [H, W, ...], turned by `orientation`.
+
+        OpenCV turns a WebP only from about 4.12 on, so a WebP must be decoded with IMREAD_IGNORE_ORIENTATION before.
+        """
+        if self.orientation >= 5:
+            pixels = pixels.swapaxes(0, 1)
+        rows = slice(None, None, -1 if self.orientation in (3, 4, 7, 8) else 1)
+        columns = slice(None, None, -1 if self.orientation in (2, 3, 6, 7) else 1)
+        return pixels[rows, columns].copy() if self.orientation > 1 else pixels
 
 
-def read(data: bytes) -> Header:
-    """The header of an encoded image.
+def kind_of(start: bytes) -> str:
+    """The kind of a file, from its first START bytes: one of FORMATS, another kind, or "" if it is unknown."""
+    return next((kind for first, kind, _ in _READERS if first.match(start)), "") or _other_kind(start)
+
+
+def read(data: Data, page: int | None = None) -> Header:
+    """The header of an encoded image; of a TIFF, that of the page at this offset, or else of the first one.
 
     Raises Unreadable if its kind is not in FORMATS, its lengths show that it is incomplete, or it costs too much to decode.
     """
     if not data:
         raise Unreadable("is empty (0 bytes)")
-    reader = next((reader for start, reader in _READERS if start.match(data)), None)
+    reader = next((reader for start, _, reader in _READERS if start.match(data)), None)
     if reader is None:
-        raise Unreadable(f"cannot be decoded: it is {_other_kind(data)}; send one of {FORMATS}")
+        kind = _other_kind(data[:START]) or "not an image of a known kind"
+        raise Unreadable(f"cannot be decoded: it is {kind}; send one of {FORMATS}")
     try:
-        header = reader(data)
+        header = reader(data) if page is None else _tiff(data, page)
     except (error, OverflowError):  # an offset points past the file's end
         raise Unreadable(f"cannot be decoded: the {len(data)} bytes are not a whole image: its header is cut off") from None
     if not 1 <= header.width <= LONGEST_SIDE or not 1 <= header.height <= LONGEST_SIDE:
@@ -78,11 +108,12 @@ _JPEG_STRETCH = 2**20  # bytes
 _JPEG_SCAN = 0xDA
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_JPEG_LS = 0xF7
 _JPEG_READ = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # sequential and progressive, with Huffman and arithmetic coding
 _JPEG_PROGRESSIVE = {0xC2, 0xCA}
 
 
-def _jpeg(data: bytes) -> Header:
+def _jpeg(data: Data) -> Header:
     """ITU-T T.81, annex B."""
     frame, scans = None, 0
     for marker, start in _jpeg_segments(data):
@@ -90,6 +121,8 @@ def _jpeg(data: bytes) -> Header:
             if frame is not None:
                 raise _broken("JPEG", "it has two frames")
             frame = _jpeg_frame(data, marker, start)
+        elif marker == _JPEG_LS:
+            raise _odd("JPEG", "of the kind JPEG-LS")
         elif marker == _JPEG_SCAN:
             if frame is None:
                 raise _broken("JPEG", "its pixels come before its size")
@@ -104,7 +137,7 @@ def _jpeg(data: bytes) -> Header:
     return frame[0]
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+def _jpeg_segments(data: Data) -> Iterator[tuple[int, int]]:
     """Each marker and the offset of its content. Skips scan data."""
     position, marker = 2, 0
     for _ in range(MOST_SEGMENTS):
@@ -118,7 +151,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
     raise _broken("JPEG", f"it has more than {MOST_SEGMENTS} segments")
 
 
-def _jpeg_marker(data: bytes, position: int, after_scan: bool) -> re.Match[bytes] | None:
+def _jpeg_marker(data: Data, position: int, after_scan: bool) -> re.Match[bytes] | None:
     """The next marker. Searches a megabyte at a time, so that other threads can run; between segments, one megabyte is enough."""
     for start in range(position, len(data) if after_scan else min(len(data), position + 1), _JPEG_STRETCH):
         found = (_JPEG_AFTER_SCAN if after_scan else _JPEG_MARKER).search(data, start, start + _JPEG_STRETCH + 1)
@@ -127,7 +160,7 @@ def _jpeg_marker(data: bytes, position: int, after_scan: bool) -> re.Match[bytes
     return None
 
 
-def _jpeg_frame(data: bytes, marker: int, start: int) -> tuple[Header, int, bool]:
+def _jpeg_frame(data: Data, marker: int, start: int) -> tuple[Header, int, bool]:
     """The header, with the memory for decoding the whole image at once; the number of components; whether it is progressive."""
     bits, height, width, components = unpack_from(">BHHB", data, start)
     if marker not in _JPEG_READ:
@@ -151,7 +184,7 @@ _PNG_SIZES = {b"IHDR": (13, 13), b"acTL": (8, 8), b"fcTL": (26, 26), b"PLTE": (3
 _DEFLATE_RATIO = 1032  # zlib's maximum
 
 
-def _png(data: bytes) -> Header:
+def _png(data: Data) -> Header:
     """W3C PNG, third edition."""
     width, height, bits, colour, compression, filtering, interlace = unpack_from(">IIBBBBB", data, 16)
     depths, samples = _PNG_KINDS.get(colour, ((), 0))
@@ -175,10 +208,10 @@ def _png(data: bytes) -> Header:
         raise _odd("PNG", f"with more than {MOST_TEXTS} compressed texts")
     if not first or first[0] & 15 != 8 or height * (width * samples * bits // 8) > taken * _DEFLATE_RATIO:
         raise _broken("PNG", f"its {taken} bytes of pixel data cannot be an image of {width}x{height}")
-    return Header("PNG", width, height, animation=animation)
+    return Header("PNG", width, height, animation=animation, bits=bits)
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def _png_chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
     """The name of each chunk between IHDR and IEND, and the start and length of its content."""
     position = 33
     for _ in range(MOST_SEGMENTS):
@@ -196,7 +229,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 _BMP_DEPTHS = {0: (1, 4, 8, 16, 24, 32), 1: (8,), 2: (4,), 3: (16, 32)}  # by compression: none, RLE8, RLE4, masks
 
 
-def _bmp(data: bytes) -> Header:
+def _bmp(data: Data) -> Header:
     """BITMAPCOREHEADER, BITMAPINFOHEADER and its successors."""
     offset, size = unpack_from("<II", data, 10)
     if size == 12:
@@ -218,29 +251,40 @@ def _bmp(data: bytes) -> Header:
     return Header("BMP", width, abs(height))
 
 
-def _webp(data: bytes) -> Header:
+def _webp(data: Data) -> Header:
     """Google's WebP Container Specification (RFC 9649). OpenCV reads an animation's first frame."""
     name, start, length = next(_webp_chunks(data, 12, len(data)), (b"", 0, 0))
     if name != b"VP8X":
         width, height = _webp_bitstream(data, name, start, length)
         return Header("WebP", width, height, width * height * 8)
     canvas = _webp_size(data, start + 4)
-    animated = bool(unpack_from("B", data, start)[0] & 2)
+    (flags,) = unpack_from("B", data, start)
+    animated, orientation = bool(flags & 2), _webp_orientation(data, start + length) if flags & 8 else 1
     for name, at, taken in _webp_chunks(data, start + length, len(data)):
         if name in (b"VP8 ", b"VP8L") and not animated:
             if _webp_bitstream(data, name, at, taken) != canvas:
                 raise _broken("WebP", "its picture and its canvas differ in size")
-            return Header("WebP", *canvas, canvas[0] * canvas[1] * 8)
+            return Header("WebP", *canvas, canvas[0] * canvas[1] * 8, orientation=orientation)
         if name == b"ANMF" and animated:
             left, top, size = 2 * _u24(data, at), 2 * _u24(data, at + 3), _webp_size(data, at + 6)
             inner = [each for each in _webp_chunks(data, at + 16, at + taken) if each[0] in (b"VP8 ", b"VP8L")]
             if not inner or _webp_bitstream(data, *inner[0]) != size or left + size[0] > canvas[0] or top + size[1] > canvas[1]:
                 raise _broken("WebP", "a frame of its animation has a wrong size or lies outside the canvas")
-            return Header("WebP", *canvas, canvas[0] * canvas[1] * 16)
+            return Header("WebP", *canvas, canvas[0] * canvas[1] * 16, orientation=orientation)
     raise _broken("WebP", "it has no picture")
 
 
-def _webp_chunks(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def _webp_orientation(data: Data, position: int) -> int:
+    """EXIF's orientation; 1 if it cannot be read, as in OpenCV: the picture may be whole all the same."""
+    try:
+        [start, end] = next((at, at + length) for name, at, length in _webp_chunks(data, position, len(data)) if name == b"EXIF")
+        orientation = _TiffTags(data[start:end].removeprefix(b"Exif\0\0")).one(274, 1)
+    except (Unreadable, StopIteration, error, OverflowError):
+        return 1
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+def _webp_chunks(data: Data, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """The name of each chunk, and the start and length of its content."""
     for _ in range(MOST_SEGMENTS):
         if position + 8 > end:
@@ -254,7 +298,7 @@ def _webp_chunks(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, 
     raise _broken("WebP", f"it has more than {MOST_SEGMENTS} chunks")
 
 
-def _webp_bitstream(data: bytes, name: bytes, start: int, length: int) -> tuple[int, int]:
+def _webp_bitstream(data: Data, name: bytes, start: int, length: int) -> tuple[int, int]:
     """Width and height stored in a chunk of pixels."""
     if name == b"VP8 " and length >= 10 and data[start + 3 : start + 6] == b"\x9d\x01\x2a":
         width, height = unpack_from("<HH", data, start + 6)
@@ -265,42 +309,68 @@ def _webp_bitstream(data: bytes, name: bytes, start: int, length: int) -> tuple[
     raise _broken("WebP", "its pixels have a wrong signature")
 
 
-def _webp_size(data: bytes, start: int) -> tuple[int, int]:
+def _webp_size(data: Data, start: int) -> tuple[int, int]:
     return _u24(data, start) + 1, _u24(data, start + 3) + 1
 
 
-def _u24(data: bytes, start: int) -> int:
+def _u24(data: Data, start: int) -> int:
     low, high = unpack_from("<HB", data, start)
     return int(low | high << 16)
 
 
 _TIFF_TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "Q", 6: "B", 7: "B", 8: "H", 9: "I", 10: "Q", 11: "I", 12: "Q"}
 _TIFF_TYPES |= {13: "I", 16: "Q", 17: "Q", 18: "Q"}
-_TIFF_COMPRESSIONS = {
-    1,
-    2,
-    3,
-    4,
-    5,
-    7,
-    8,
-    32773,
-    32946,
-}  # none, CCITT's three, LZW, JPEG, Deflate, PackBits, Deflate's old number
+_TIFF_COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}  # those that OpenCV's libtiff reads
+_TIFF_COMPRESSION_NAMES = {
+    1: "no",
+    2: "CCITT",
+    3: "CCITT G3",
+    4: "CCITT G4",
+    5: "LZW",
+    6: "old-style JPEG",
+    7: "JPEG",
+    8: "Deflate",
+    32773: "PackBits",
+    32946: "Deflate",
+    33003: "JPEG 2000",
+    33005: "JPEG 2000",
+    34661: "JBIG",
+    34676: "SGI LogLuv",
+    34677: "SGI LogLuv",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    34892: "lossy JPEG (DNG)",
+    34925: "LZMA",
+    34933: "PNG",
+    34934: "JPEG XR",
+    50000: "Zstandard",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
 _TIFF_DEPTHS = (1, 4, 8, 16)
+_TIFF_FORMATS = {1: "unsigned", 2: "signed", 3: "floating-point", 4: "untyped", 5: "complex integer", 6: "complex"}
+_TIFF_COLOURS = {  # per photometric interpretation: its name, and the samples per pixel without others such as alpha
+    0: ("grey", 1),
+    1: ("grey", 1),
+    2: ("RGB", 3),
+    3: ("palette", 1),
+    5: ("CMYK", 4),
+    6: ("YCbCr", 3),
+    8: ("CIELab", 3),
+}
+_TIFF_RAW = (32803, 34892)  # photometric interpretations: colour filter array, linear raw
+_TIFF_ALPHA = ((1,), (2,))  # kinds of extra samples
 
 
-def _tiff(data: bytes) -> Header:
-    """TIFF 6.0 and BigTIFF. OpenCV reads the first page, through libtiff's RGBA interface."""
-    tags = _TiffTags(data)
+def _tiff(data: Data, page: int | None = None) -> Header:
+    """TIFF 6.0 and BigTIFF. OpenCV reads the first page, partly through libtiff's RGBA interface."""
+    tags = _TiffTags(data, page)
     width, height = tags.one(256), tags.one(257)
-    bits, samples = tags.one(258, 1), tags.one(277, 1)
-    compression = tags.one(259, 1)
-    if compression not in _TIFF_COMPRESSIONS:
-        raise _odd("TIFF", f"with compression {compression}")
-    if bits not in _TIFF_DEPTHS or tags.one(339, 1) not in (1, 2) or not 1 <= samples <= 4:
-        kind = "with floating-point samples" if tags.one(339, 1) == 3 else f"with {samples} samples of {bits} bits per pixel"
-        raise _odd("TIFF", kind)
+    samples = tags.one(277, 1)
+    bits = tags.one(258, 1)
+    if (refusal := _tiff_refusal(tags)) != "":
+        raise Unreadable(f"cannot be decoded: {refusal}")
     tiled = 322 in tags or 323 in tags
     across, down = (tags.one(322), tags.one(323)) if tiled else (width, min(tags.one(278, height), height))
     if not across or not down or (tiled and (across < 16 or down < 16 or across * down > max(MOST_TILE, 2 * width * height))):
@@ -313,24 +383,66 @@ def _tiff(data: bytes) -> Header:
     counts = tags.all(325 if 325 in tags else 279, parts)
     if len(offsets) < parts or any(map(len(data).__lt__, map(int.__add__, offsets, counts))):
         raise _broken("TIFF", f"one of its {parts} strips or tiles lies outside the file's {len(data)} bytes")
-    return Header("TIFF", width, height, across * down * (4 + -(-samples * bits // 8)))
+    return Header("TIFF", width, height, across * down * (4 + -(-samples * bits // 8)), bits=bits)
+
+
+def tiff_pages(data: Data) -> list[tuple[int, int]]:
+    """The place and the offset of each page of a TIFF, without reduced copies and masks of other pages. Raises Unreadable."""
+    try:
+        found = enumerate(_TiffTags(data).pages)
+        return [(place, at) for place, at in found if not _TiffTags(data, at).one(254, 0) & 5]
+    except (error, OverflowError):
+        raise _broken("TIFF", "its header is cut off") from None
+
+
+def _tiff_refusal(tags: _TiffTags) -> str:
+    """Why OpenCV cannot read this page, or would read it wrongly (as noise, or its first band alone), and what to do; else ""."""
+    samples, compression = tags.one(277, 1), tags.one(259, 1)
+    depths, formats = (sorted(set(tags.all(tag, MOST_TAGS) or (1,))) for tag in (258, 339))
+    photometric = tags.one(262, 2 if samples > 2 else 1)
+    [colours, needed] = _TIFF_COLOURS.get(photometric, (f"colours of kind {photometric}", 0))
+    extra, alpha = samples - needed, tags.all(338, 1) in _TIFF_ALPHA
+    if (tags.one(254, 0) & 1 and 330 in tags) or 50706 in tags or photometric in _TIFF_RAW:  # a thumbnail; DNG's version
+        advice = "it seems to be a camera's raw file: develop it to a JPEG, PNG or TIFF"
+    elif formats != [1]:
+        advice = "scale its samples to unsigned ones of 8 bits"
+    elif len(depths) > 1 or depths[0] not in _TIFF_DEPTHS:
+        advice = "scale its samples to 8 bits" if depths[-1] > 16 else "save it with 8 or 16 bits per sample"
+    elif compression not in _TIFF_COMPRESSIONS:
+        advice = "save it uncompressed, or with LZW, Deflate, PackBits or JPEG"
+    elif samples > 4 or (needed and not 0 <= extra <= 1) or (needed == extra == 1 and not alpha):
+        advice = "save one band as grey, or three bands as RGB"
+    elif not needed or (depths == [16] and colours in ("palette", "CMYK")):
+        advice = "save it as RGB"
+    else:
+        return ""
+    kinds = "/".join(_TIFF_FORMATS.get(each, "unknown") for each in formats[:4])
+    told = f"{samples} band{'s' * (samples != 1)}, {'/'.join(map(str, depths[:4]))}-bit {kinds}, {colours}"
+    name = _TIFF_COMPRESSION_NAMES.get(compression, f"unknown ({compression})")
+    return f"a TIFF of {told}, with {name} compression is not supported; {advice}"
 
 
 class _TiffTags:
-    """The tags of the first directory. The file's length bounds the cost of reading them."""
+    """The tags of the directory at `at`, or else of the first one. The file's length bounds the cost of reading them.
 
-    def __init__(self, data: bytes) -> None:
+    `pages` are the offsets of that directory and of those after it.
+    """
+
+    def __init__(self, data: Data, at: int | None = None) -> None:
         self.data = data
         self.order = "<" if data[:2] == b"II" else ">"
         self.big = data[2:4] in (b"+\0", b"\0+")
         self.entries: dict[int, tuple[str, int, int]] = {}
+        if at is not None:
+            self._directory(at)
+            return
         (at,) = self._unpack("Q", 8) if self.big else self._unpack("I", 4)
         following = self._directory(at)
-        pages = {at}
+        self.pages = {at: None}  # in order
         while following and following < len(data):
-            if following in pages or len(pages) == MOST_PAGES:
+            if following in self.pages or len(self.pages) == MOST_PAGES:
                 raise _broken("TIFF", f"its pages form a loop, or there are more than {MOST_PAGES}")
-            pages.add(following)
+            self.pages[following] = None
             following = self._following(following)
 
     def __contains__(self, tag: int) -> bool:
@@ -386,7 +498,7 @@ _PNM_VALUES = re.compile(rb"P([2356])" + 3 * (_PNM_GAP + rb"0*(\d{1,10})") + rb"
 _PNM_HEADER = 2**16  # bytes, including comments
 
 
-def _pnm(data: bytes) -> Header:
+def _pnm(data: Data) -> Header:
     """Netpbm's PBM, PGM and PPM, plain and raw."""
     start = data[:_PNM_HEADER]
     found = _PNM_BITS.match(start) or _PNM_VALUES.match(start)
@@ -401,10 +513,10 @@ def _pnm(data: bytes) -> Header:
     )
     if needed > len(data) - found.end():
         raise _broken("PNM", f"{width}x{height} needs {needed} bytes, but the file has only {len(data) - found.end()}")
-    return Header("PNM", width, height)
+    return Header("PNM", width, height, bits=16 if most > 255 else 8)
 
 
-def _sun(data: bytes) -> Header:
+def _sun(data: Data) -> Header:
     """rasterfile.h of SunOS."""
     width, height, bits, _, encoding, map_kind, map_length = unpack_from(">7I", data, 4)
     if encoding not in (0, 1) or bits not in (1, 8, 24, 32):
@@ -418,36 +530,49 @@ def _sun(data: bytes) -> Header:
 
 
 _READERS = (
-    (re.compile(rb"\xff\xd8\xff"), _jpeg),
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), _png),
-    (re.compile(rb"BM"), _bmp),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), _webp),
-    (re.compile(rb"II[*+]\0|MM\0[*+]"), _tiff),
-    (re.compile(rb"P[1-6]\s"), _pnm),
-    (re.compile(rb"\x59\xa6\x6a\x95"), _sun),
+    (re.compile(rb"\xff\xd8\xff"), "JPEG", _jpeg),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "PNG", _png),
+    (re.compile(rb"BM"), "BMP", _bmp),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "WebP", _webp),
+    (re.compile(rb"II[*+]\0|MM\0[*+]"), "TIFF", _tiff),
+    (re.compile(rb"P[1-6]\s"), "PNM", _pnm),
+    (re.compile(rb"\x59\xa6\x6a\x95"), "Sun raster", _sun),
 )
-_OTHER_KINDS = (
+_OTHER_IMAGES = (
     (re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "JPEG 2000"),
     (re.compile(rb"\0\0\0\x0cJXL |\xff\x0a"), "JPEG XL"),
+    (re.compile(rb"II\xbc"), "JPEG XR"),
     (re.compile(rb"GIF8"), "GIF"),
-    (re.compile(rb"....ftypavi[fs]", re.DOTALL), "AVIF"),
+    (re.compile(rb"....ftyp(?:avi[fs]|.{8,64}?avi[fs])", re.DOTALL), "AVIF"),
     (re.compile(rb"....ftyp(?:hei|hev|mif1|msf1)", re.DOTALL), "HEIF (HEIC)"),
-    (re.compile(rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI ", re.DOTALL), "a video"),
+    (re.compile(rb"....ftypcrx |II(?:RO|RS|U\0)|FUJIFILMCCD-RAW|FOVb", re.DOTALL), "camera raw"),
     (re.compile(rb"\x76\x2f\x31\x01"), "OpenEXR"),
     (re.compile(rb"#\?R(?:ADIANCE|GBE)"), "Radiance HDR"),
     (re.compile(rb"P7\s"), "PAM"),
     (re.compile(rb"P[Ff]\s"), "PFM"),
-    (re.compile(rb"%PDF"), "PDF"),
-    (re.compile(rb"8BPS"), "a Photoshop file"),
+    (re.compile(rb"8BP[SB]"), "Photoshop (PSD)"),
     (re.compile(rb"DDS "), "DDS"),
-    (re.compile(rb"\0\0[\x01\x02]\0"), "an icon"),
+    (re.compile(rb"\0\0[\x01\x02]\0(?!\0\0)"), "ICO"),
+    (re.compile(rb".\0[\x02\x03\x0a\x0b]\0{5}.{8}[\x08\x10\x18\x20]", re.DOTALL), "TGA"),
     (re.compile(rb"\0{128}DICM|.{128}DICM", re.DOTALL), "DICOM"),
+    (re.compile(rb"gimp xcf"), "GIMP (XCF)"),
+    (re.compile(rb"qoif"), "QOI"),
+    (re.compile(rb"icns"), "ICNS"),
+    (re.compile(rb"\x01\xda[\x00\x01][\x01\x02]\x00"), "SGI"),
+    (re.compile(rb"\n[\x00\x02-\x05]\x01[\x01\x02\x04\x08]"), "PCX"),
+    (re.compile(rb"%!PS|\xc5\xd0\xd3\xc6"), "PostScript"),
+    (re.compile(rb"SIMPLE  ="), "FITS"),
+    (re.compile(rb"\s*(?:<[?!][^>]*>\s*)*<svg", re.IGNORECASE), "SVG"),
+)
+_NO_IMAGES = (
+    (re.compile(rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI ", re.DOTALL), "a video"),
+    (re.compile(rb"%PDF"), "PDF"),
     (re.compile(rb"PK\x03\x04|\x1f\x8b"), "an archive"),
-    (re.compile(rb"\s*<(?:[!?]|svg|html)", re.IGNORECASE), "XML, SVG or HTML"),
+    (re.compile(rb"\s*<(?:[!?]|html)", re.IGNORECASE), "XML or HTML"),
     (re.compile(rb"[\t\n\r\x20-\x7e]+\Z"), "text"),
 )
+OTHER_IMAGES = frozenset(kind for _, kind in _OTHER_IMAGES)
 
 
-def _other_kind(data: bytes) -> str:
-    start = data[:256]
-    return next((kind for first, kind in _OTHER_KINDS if first.match(start)), "not an image of a known kind")
+def _other_kind(start: bytes) -> str:
+    return next((kind for first, kind in (*_OTHER_IMAGES, *_NO_IMAGES) if first.match(start)), "")

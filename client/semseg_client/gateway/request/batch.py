@@ -21,6 +21,7 @@ from ..url_images import UrlImages
 from .body import read_body
 from .form import form
 from .image_request import ImageRequest
+from .misread import hint
 from .options import mistakes, options_of
 from .single import of_file, of_text
 
@@ -62,7 +63,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     try:
         content: Any = pydantic_core.from_json(body)
     except ValueError:
-        raise Invalid([{"type": "json_invalid", "loc": "body", "msg": "Invalid JSON"}]) from None
+        raise Invalid([{"type": "json_invalid", "loc": "body", "msg": "Invalid JSON" + hint(body)}]) from None
     if not isinstance(content, dict):
         raise invalid("body", "Input should be an object")
     return content

@@ -50,7 +50,7 @@ async def form(request: Request, limit: int, most_files: int) -> AsyncIterator[F
         texts = [(name, value) for name, value in fields.multi_items() if isinstance(value, str)]
         files = [value for name, value in fields.multi_items() if name == "image" and isinstance(value, UploadFile)]
         if not files:
-            raise invalid("body.image", "Field required, as a file")
+            raise invalid("body.image", "Field required, as a file (curl -F image=@FILE)")
         named = {name for name, _ in texts}
         query = [(name, value) for name, value in request.query_params.multi_items() if name not in named]
         yield Form(files, options_of([*query, *texts], "body"))

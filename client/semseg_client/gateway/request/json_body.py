@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from ..failures import Invalid
 from ..http.log_id import usable_log_id
 from ..schemas import SegmentationRequest
+from .misread import hint
 from .options import mistakes
 
 
@@ -22,7 +23,10 @@ def parse(body: bytes) -> SegmentationRequest:
     try:
         return SegmentationRequest.model_validate_json(body)
     except ValidationError as error:
-        raise Invalid(mistakes(error, "body"), _sent_log_id(body)) from None
+        found = mistakes(error, "body")
+        if found[0]["type"] == "json_invalid":
+            found[0]["msg"] += hint(body)
+        raise Invalid(found, _sent_log_id(body)) from None
 
 
 def _sent_log_id(body: bytes) -> str | None:

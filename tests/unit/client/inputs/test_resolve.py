@@ -140,7 +140,8 @@ def test_every_known_suffix_is_found_in_a_folder_in_either_case(suffix: str, tmp
 def test_a_folder_without_images_costs_itself_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     folder, array = sources([tmp_path, PIXELS])
-    assert folder == Unreadable(str(tmp_path), "there is no image, PDF or video in this folder")
+    told = "there is no image, PDF or video in this folder (passed over: 1 other file (.txt))"
+    assert folder == Unreadable(str(tmp_path), told)
     assert isinstance(array, Source)
 
 
@@ -159,10 +160,13 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(photos: Path) -> No
 
 
 @pytest.mark.usefixtures("photos")
-@pytest.mark.parametrize("pattern", ["photos/*.bmp", "photos/*.txt", "photos/s*", "elsewhere/*"])
-def test_a_pattern_without_a_match_is_told(pattern: str) -> None:
+@pytest.mark.parametrize(
+    ("pattern", "passed_over"),
+    [("photos/*.bmp", ""), ("photos/*.txt", " (passed over: 1 other file (.txt))"), ("photos/s*", ""), ("elsewhere/*", "")],
+)
+def test_a_pattern_without_a_match_is_told(pattern: str, passed_over: str) -> None:
     reason = "no such file, and as a glob pattern it matches no image, PDF or video"
-    assert list(sources(pattern)) == [Unreadable(pattern, reason)]
+    assert list(sources(pattern)) == [Unreadable(pattern, reason + passed_over)]
 
 
 @pytest.mark.usefixtures("photos")
