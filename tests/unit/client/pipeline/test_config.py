@@ -135,6 +135,7 @@ def test_every_key_of_the_default_text_can_be_set() -> None:
         "port: null": "port: 9000",
         "  timeout: null": "  timeout: 2.5",
         "max_body_bytes: null": "max_body_bytes: 1000",
+        "root_path: null": "root_path: /seg",
     }.items():
         assert text.count(before) == 1
         text = text.replace(before, after)
@@ -145,7 +146,7 @@ def test_every_key_of_the_default_text_can_be_set() -> None:
         Device("gpu", (1,)),
         timeout=30,
         repository=Path("models"),
-        serving=Serving("127.0.0.2", 9000, 2.5, 1000),
+        serving=Serving("127.0.0.2", 9000, 2.5, 1000, "/seg"),
         architecture="PP-LiteSeg-T",
     )
     assert loaded(default_text().replace("url: null", "url: triton:8001")) == PipelineConfig("PP-LiteSeg-T", url="triton:8001")
@@ -282,7 +283,8 @@ SHAPE = "layout, but this file has"
         (f"{NEW}Serving:\n  prot: 1\n", "line 11: unknown key 'prot'; did you mean 'port'?"),
         (
             f"{NEW}Serving:\n  zzz: 1\n",
-            "line 11: unknown key 'zzz'; known here: host, port, timeout, max_body_bytes, visualize, return_urls, extra",
+            "line 11: unknown key 'zzz'; known here: host, port, timeout, max_body_bytes, root_path, visualize, return_urls,"
+            " extra",
         ),
         (
             new(device="cpu"),
