@@ -101,7 +101,8 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         reason = await health.check()
         if reason is not None:
             return failed(request, Failed(UNHEALTHY, reason=reason))
-        return envelope(request, 200, "Healthy")
+        warnings = supervision.read().warnings
+        return envelope(request, 200, "Healthy", result={"warnings": warnings} if warnings else None)
 
     for path, name in (("/health", "checkHealth"), ("/readyz", "checkReadiness")):
         app.get(

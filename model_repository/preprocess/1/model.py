@@ -39,6 +39,10 @@ class Busy(Exception):
     """Too many decoded images are already waiting for the networks."""
 
 
+class NoRoom(Exception):
+    """The image does not fit into shared memory."""
+
+
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         cv2.setNumThreads(1)  # leave the cores to the network
@@ -48,6 +52,8 @@ class TritonPythonModel:
         folder = os.environ.get("SEMSEG_CRASH_FOLDER")
         self.refuses = Pressure(Path(folder)).refuses if folder else lambda _: False
         self.noted = Crashes(Path(folder)).noted if folder else lambda _: nullcontext()
+        # From `semseg serve`. A larger image would fill shared memory, where each process keeps its share until it ends.
+        self.largest = int(os.environ.get("SEMSEG_LARGEST_IMAGE", MOST_PIXELS))
         self.lanes = cycle(sample(range(2, 1024), 1022))  # shuffled: each instance has its own order
 
     def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
@@ -58,7 +64,7 @@ class TritonPythonModel:
             return pb.InferenceResponse(self.tensors(request))
         except (BadRequest, Convicted) as error:
             return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.INVALID_ARG))
-        except Busy as error:
+        except (Busy, NoRoom) as error:
             return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.UNAVAILABLE))
         except (cv2.error, MemoryError) as error:  # the batch's other requests still get their answers
             return pb.InferenceResponse(error=pb.TritonError(f"preprocess: {error}"))
@@ -82,7 +88,9 @@ class TritonPythonModel:
             raise BadRequest(
                 f"image: {len(headers)} images of {width}x{height} have more than {MOST_PIXELS} pixels; send one per request"
             )
-        check_size(len(headers), resize.size(width, height), limit, (width, height), wanted)
+        columns, rows = resize.size(width, height)
+        check_size(len(headers), (columns, rows), limit, (width, height), wanted)
+        self.check_room(len(headers) * width * height, len(headers) * columns * rows)
         sizes = np.empty((len(headers), 2), np.int32)
         images = []
         for index, (data, header) in enumerate(
@@ -98,6 +106,14 @@ class TritonPythonModel:
         lane = np.zeros((len(images), self.lane(images[0], limit)), np.int8)
         others = [pb.Tensor("source_size", sizes), pb.Tensor("lane", lane)]
         return [*(pb.Tensor(output[0], pixels) for output in outputs), *others]
+
+    def check_room(self, pixels: int, resized: int) -> None:
+        """Raises NoRoom if the image does not fit into shared memory: the label map has `pixels` there, all else `resized`."""
+        if (pixels + 9 * resized) / 10 > self.largest:
+            raise NoRoom(
+                f"the image is too large for the server's shared memory (/dev/shm), which has room for {self.largest} pixels;"
+                " send a smaller one, or pass target_size"
+            )
 
     def lane(self, image: NDArray[np.uint8], limit: int) -> int:
         """1 for images to batch: a whole batch of them fits the limit of one image, and batching pays. Other images get a lane
