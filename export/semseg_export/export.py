@@ -122,7 +122,9 @@ def _convert(model: str, request: Request, weights: Weights, workspace: Path, re
         served, count = graph.served_graph(converted, weights.archive.normalisation)
         trained_as = model if request.weights or not request.architecture else request.architecture
         names = classes.class_names(trained_as, count, request.classes)
-        step.done = f"uint8 pixels to uint8 ids, {count} classes, {len(served.graph.node)} nodes"
+        step.done = (
+            f"uint8 pixels to uint8 ids, {count} classes{classes.told(request.classes, names)}, {len(served.graph.node)} nodes"
+        )
         return _Network(served, laid_out(served), names)
 
 

@@ -11,7 +11,7 @@ from semseg_contract.paddle_files import DESCRIPTION, PARAMETERS, PROGRAMS, TRAI
 
 from ..errors import UnpackError, WeightsError
 from ..progress import Step
-from . import download, pdparams, tarball, zoo
+from . import description, download, pdparams, tarball, zoo
 from .archive import Archive, read_archive
 from .download import sha256
 
@@ -47,7 +47,8 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
     if path.is_dir():
         folder = _network_folder(path)
         archive = read_archive(folder)
-        return Weights(archive, folder.resolve().name, sha256(archive.parameters))
+        described_by = description.told(folder / DESCRIPTION)
+        return Weights(archive, folder.resolve().name, sha256(archive.parameters), described_by)
     if path.is_file():
         return Weights(_archive(path, architecture or model, workspace, step), path.name, sha256(path), _described_by(path))
     raise WeightsError(f"found no file or folder {given}: pass a folder, a .tar archive, a .pdparams file or an http(s) URL")
@@ -65,7 +66,7 @@ def _described_by(file: Path) -> str | None:
     if file.suffix != TRAINED:
         return DESCRIPTION
     found = pdparams.described_by(file.parent)
-    return None if found is None else found.name
+    return None if found is None else description.told(found)
 
 
 def cache_folder() -> Path:

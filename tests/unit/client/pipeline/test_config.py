@@ -418,7 +418,10 @@ SHAPE = "layout, but this file has"
         (f"{NEW}\tdevice: cpu\n", "line 10: not YAML: found character '\\t' that cannot start any token"),
         (f"{NEW}device: [cpu\n", "line 11: not YAML: expected ',' or ']', but got '<stream end>'"),
         (f"{NEW}device: \x07\n", "line 10: not YAML: contains the character U+0007"),
-        (NEW.encode() + b"# gr\xfcn\n", "line 10: is not UTF-8"),
+        (
+            NEW.encode() + b"# gr\xfcn\n",
+            "line 10: is neither UTF-8 nor GBK; save it as UTF-8, for example with iconv -f ENCODING -t UTF-8",
+        ),
         ("", ": is empty"),
         ("# nothing but this\n", ": is empty"),
         ("- a\n- b\n", "line 1: is a list of 2, but must be keys with values"),
@@ -514,6 +517,13 @@ def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read() -> None:
     text = NEW.replace("\n", "\r\n").encode("utf-8-sig")
     assert loaded(text) == PipelineConfig("PP-LiteSeg-T")
     assert refusal(text.replace(b"batch_size: 1", b"batch_size: 0")).startswith("line 8: ")
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+def test_a_file_from_windows_in_china_is_read(encoding: str) -> None:
+    Path("道路模型").mkdir()
+    text = NEW.replace("model_dir: null", "") + "# 语义分割 配置文件\nrepository: 道路模型\n"
+    assert loaded(text.encode(encoding)).repository == Path("道路模型")
 
 
 @pytest.mark.parametrize("text", [B2, NEW, default_text()])
