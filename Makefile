@@ -2,13 +2,19 @@
 
 PYTHON  ?= python3
 DEMO    := PP-LiteSeg-Demo
-# These variables are read only from the command line: in the environment they may belong to other programs.
-$(foreach name,MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR SECONDS,$(if $(filter command,$(firstword $(origin $(name)))),,$(eval $(name) :=)))
+# These variables are read only from the command line: in the environment they may belong to other programs. They are taken as they
+# were typed: in a path, $x is no variable of make's.
+GIVEN   := MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR SECONDS
+$(foreach name,$(GIVEN),$(if $(filter command,$(firstword $(origin $(name)))),$(eval override $(name) := $$(value $(name))),$(eval $(name) :=)))
 MODEL   := $(or $(MODEL),$(DEMO))
 WEIGHTS := $(or $(WEIGHTS),$(wildcard demo/$(MODEL)))
 # Calibration data for int8: a folder of images like those that will be segmented.
 CALIBRATION := $(or $(CALIBRATION),$(if $(filter int8,$(PRECISION)),$(if $(filter $(DEMO),$(MODEL)),demo/images)))
 ARGS    ?=
+# Recipes read them from the environment: pasted into a command, a quote or a line end would break it.
+$(foreach name,$(GIVEN),$(eval export GIVEN_$(name) := $$($(name))))
+option   = $(if $($2),$1 "$$GIVEN_$2")
+quoted   = '$(subst ','\'',$1)'
 # The models for `make serve`: one or more names, or all for every exported model.
 SERVED  := $(filter-out all,$(subst (slice),,$(MODEL)))
 ONE      = $(if $(filter 1,$(words $(SERVED))),$(SERVED),$(error a version belongs to a single model: name it with MODEL=...))
@@ -38,26 +44,25 @@ help: ## list the targets
 setup: $(VENV)/.serve $(VENV)/.export ## install what serving and exporting need (the other targets do this themselves)
 
 serve: $(VENV)/.serve $(SERVED:%=model_repository/%/config.pbtxt) ## serve MODEL="A B" or MODEL=all over REST, HTTP and gRPC (default: the demo network)
-	@$(if $(VERSION),PYTHONPATH=export $(SERVE)/python -m semseg_export.versions use $(ONE) $(VERSION))
-	@$(SERVE)/semseg serve $(SERVED:%=--model %) $(ARGS)
+	@$(if $(VERSION),PYTHONPATH=export $(SERVE)/python -m semseg_export.versions use $(call quoted,$(ONE)) "$$GIVEN_VERSION")
+	@$(SERVE)/semseg serve $(foreach name,$(SERVED),--model $(call quoted,$(name))) $(ARGS)
 
 demo: $(VENV)/.serve model_repository/$(DEMO)/config.pbtxt ## try it out: export, serve, segment a sample image, stop
 	@$(SERVE)/python -m demo.run
 
 export: $(VENV)/.export ## export MODEL=... or all, from WEIGHTS=folder, archive, .pdparams, URL (default: official), also NAME= CLASSES= MEMORY= DEVICE=gpu PRECISION=fp16|int8
-	@$(EXPORT)/semseg-export '$(or $(NAME),$(MODEL))' $(if $(NAME),--architecture '$(MODEL)') \
-	    $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(if $(CLASSES),--classes '$(CLASSES)') $(if $(MEMORY),--memory $(MEMORY)) \
-	    $(if $(PRECISION),--precision '$(PRECISION)') $(if $(CALIBRATION),--calibration '$(CALIBRATION)') $(if $(FORCE),--force) \
-	    $(if $(DEVICE),--device '$(DEVICE)') $(if $(ACCELERATOR),--accelerator '$(ACCELERATOR)') $(ARGS)
+	@$(EXPORT)/semseg-export $(if $(NAME),--architecture "$$GIVEN_MODEL") $(call option,--weights,WEIGHTS) $(call option,--classes,CLASSES) \
+	    $(call option,--memory,MEMORY) $(call option,--precision,PRECISION) $(call option,--calibration,CALIBRATION) $(if $(FORCE),--force) \
+	    $(call option,--device,DEVICE) $(call option,--accelerator,ACCELERATOR) $(ARGS) -- "$${GIVEN_NAME:-$$GIVEN_MODEL}"
 
 models: $(VENV)/.serve ## list PaddleX's networks and which are exported
 	@PYTHONPATH=export $(SERVE)/python -m semseg_export.models
 
 rollback: $(VENV)/.serve ## serve the previous version of MODEL=..., or VERSION=...; a running server picks it up
-	@PYTHONPATH=export $(SERVE)/python -m semseg_export.versions use $(ONE) $(VERSION)
+	@PYTHONPATH=export $(SERVE)/python -m semseg_export.versions use $(call quoted,$(ONE)) $(call option,,VERSION)
 
 prune: $(VENV)/.serve ## delete all versions of MODEL=... except the served one
-	@PYTHONPATH=export $(SERVE)/python -m semseg_export.versions prune $(SERVED)
+	@PYTHONPATH=export $(SERVE)/python -m semseg_export.versions prune $(foreach name,$(SERVED),$(call quoted,$(name)))
 
 check: $(VENV)/.test ## quick check while you work: unit tests and lint
 	@$(SERVE)/python -m pytest -n 2 tests/unit --ignore tests/unit/export
@@ -153,7 +158,7 @@ HASH    = $(RESOLVE) --generate-hashes -c $(PINS)
 
 # Export a model if it is missing; the demo network also if its weights are newer.
 model_repository/%/config.pbtxt:
-	@$(MAKE) --no-print-directory export MODEL=$* ARGS=
+	@$(MAKE) --no-print-directory export MODEL=$(call quoted,$*) ARGS=
 
 model_repository/$(DEMO)/config.pbtxt: $(wildcard demo/$(DEMO)/*)
 	@$(MAKE) --no-print-directory export MODEL=$(DEMO) WEIGHTS=demo/$(DEMO) ARGS=

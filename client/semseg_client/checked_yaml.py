@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from semseg_contract.encoding import decoded
+
 from .errors import ConfigurationError
 
 _LARGEST = 2**16  # bytes
@@ -65,7 +67,7 @@ def read_text(name: str) -> str:
     """The text of a file.
 
     Raises:
-        ConfigurationError: it cannot be read, is too large, or is not UTF-8.
+        ConfigurationError: it cannot be read, is too large, or its encoding is unknown.
         FileNotFoundError: it does not exist.
     """
     try:
@@ -78,10 +80,9 @@ def read_text(name: str) -> str:
     if len(content) > _LARGEST:
         raise ConfigurationError(f"{name}: is larger than {_LARGEST} bytes")
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigurationError(f"{name}, line {line}: is not UTF-8") from None
+        return decoded(content)[0]
+    except ValueError as error:
+        raise ConfigurationError(f"{name}, {error}") from None
 
 
 class Reading:

@@ -11,6 +11,8 @@ SemsegError
 ├── ModelNotFound          no model of that name is served
 ├── Overloaded             the server's queue is full; try again later
 ├── Unavailable            no server answers, or part of it is down
+│   └── SharedMemoryFull   the server's shared memory (/dev/shm) is full; try again later
+├── SharedMemoryTooSmall   the image does not fit into the server's shared memory
 ├── DeadlineExceeded       no answer within the time allowed
 ├── ServerError            the server failed: a bug, not the caller's fault
 └── ServingError           a local server could not be started, or died
@@ -84,6 +86,14 @@ class Unavailable(SemsegError):
     """No server answers, or part of it is down."""
 
 
+class SharedMemoryFull(Unavailable):
+    """The server's shared memory (/dev/shm) is full for the moment."""
+
+
+class SharedMemoryTooSmall(SemsegError):
+    """The server's shared memory (/dev/shm) is too small for the image, even if nothing else is in it."""
+
+
 class DeadlineExceeded(SemsegError):
     """No answer within the time allowed."""
 
@@ -114,6 +124,8 @@ def from_triton(error: InferenceServerException, url: str) -> SemsegError:
             return DeadlineExceeded("the request waited too long in the server's queue")
         case "UNAVAILABLE" if "failed to connect" in message:
             return Unavailable(f"no tritonserver answers at {url}{_hint(message)}")
+        case "UNAVAILABLE" if "shared memory" in message:
+            return SharedMemoryTooSmall(message)
         case "UNAVAILABLE" | "CANCELLED":
             return Unavailable(message)
         # One of Triton's Python processes has died: the server stays "ready", but requests to that process fail.
@@ -121,7 +133,7 @@ def from_triton(error: InferenceServerException, url: str) -> SemsegError:
             return Unavailable(message)
         # /dev/shm is full; a smaller request may still fit.
         case "INTERNAL" if "shared memory" in message:
-            return Unavailable("the server has no room left in its shared memory (/dev/shm)")
+            return SharedMemoryFull("the server has no room left in its shared memory (/dev/shm)")
         # ONNX Runtime's message for a convolution whose kernel is larger than its input.
         case "INTERNAL" if "Invalid input shape: {" in message:
             return InvalidImage("image: is too small for this network; pass target_size to scale it up")

@@ -16,6 +16,7 @@ from rich.table import Table
 from .errors import ExportError
 from .install.placement import Accelerator, Device, Placement
 from .options import ExportOptions, Precision, Request
+from .tables import show
 
 if TYPE_CHECKING:
     from .export import Installed
@@ -168,7 +169,7 @@ def _export_all(options: ExportOptions) -> None:
     results = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading in ("model", "version", "agreement"):
         results.add_column(heading, no_wrap=True)
-    results.add_column("error", overflow="fold")
+    results.add_column("error", overflow="fold", max_width=80)
     failures = 0
     for model in MODELS:
         console.print(f"\n[bold]{model}[/]", highlight=False)
@@ -179,7 +180,7 @@ def _export_all(options: ExportOptions) -> None:
             _complain(error)
             results.add_row(model, "", "", f"[red]{escape(str(error))}[/]")
             failures += 1
-    console.print(results)
+    show(results)
     if failures:
         complaints.print(f"{failures} of {len(MODELS)} models failed", highlight=False)
         raise typer.Exit(1)

@@ -24,6 +24,7 @@ from rich.table import Table
 
 from .checks.parity import Agreement
 from .precision.fidelity import Fidelity
+from .tables import show
 
 
 @dataclass
@@ -81,7 +82,7 @@ class ConsoleReporter:
         for a in agreements:
             logits = ["" if value is None else f"{value:.2g}" for value in (a.logits, a.spread, a.margin)]
             rows.add_row(f"{a.width}x{a.height}", str(a.batch), str(a.classes), str(a.differing), f"{a.share:.4%}", *logits)
-        self.console.print(rows)
+        show(rows, self.console.file)
 
     def fidelity(self, fidelity: Fidelity, precision: str) -> None:
         rows = Table(
@@ -92,4 +93,4 @@ class ConsoleReporter:
         for heading in ("images", "equal", "worst image", "mIoU"):
             rows.add_column(heading, justify="right", no_wrap=True)
         rows.add_row(str(fidelity.images), f"{fidelity.equal:.4%}", f"{fidelity.worst:.4%}", f"{fidelity.miou:.4f}")
-        self.console.print(rows)
+        show(rows, self.console.file)

@@ -138,9 +138,10 @@ def _convert(model: str, request: Request, weights: Weights, workspace: Path, re
         preparation, notes = sizes.fitted(served, archive)
         count = served.scores.classes
         trained_as = model if request.weights or not request.architecture else request.architecture
-        names = classes.class_names(trained_as, count, request.classes or archive.classes, archive.labels)
-        kind = "float32" if floats else "uint8"
-        step.done = f"{kind} pixels to uint8 ids, {count} classes, {len(served.model.graph.node)} nodes"
+        given = request.classes or archive.classes
+        names = classes.class_names(trained_as, count, given, archive.labels)
+        kind, told = "float32" if floats else "uint8", classes.told(given, names)
+        step.done = f"{kind} pixels to uint8 ids, {count} classes{told}, {len(served.model.graph.node)} nodes"
     for note in (*served.scores.notes, *notes):
         reporter.warn(note)
     return _Network(served, served.model, laid_out(served.model), names, preparation)

@@ -17,6 +17,7 @@ from semseg_contract.names import CONFIG, model_of, network_of
 from .errors import RepositoryError
 from .install.configuration import read
 from .install.repository import Versions, versions
+from .tables import show
 from .weights import zoo
 
 
@@ -81,7 +82,7 @@ def main(
 ) -> None:
     """List PaddleX's networks, and show which are exported."""
     present = exported(repository)
-    Console().print(table(repository, present))
+    show(table(repository, present))
     problems = [state.problem for state in present.values() if state.problem]
     for problem in problems:
         Console(stderr=True).print(f"[bold red]Broken:[/] {escape(problem)}", highlight=False, soft_wrap=True)

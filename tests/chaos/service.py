@@ -24,8 +24,8 @@ START = 120  # s
 class SharedMemory:
     """A small /dev/shm for the service alone: filling the machine's would use up its memory. Needs root."""
 
-    def __init__(self) -> None:
-        mount = f"mount -t tmpfs -o size={SHM_MB}m,mode=1777 tmpfs /dev/shm && echo there && exec sleep infinity"
+    def __init__(self, megabytes: int = SHM_MB) -> None:
+        mount = f"mount -t tmpfs -o size={megabytes}m,mode=1777 tmpfs /dev/shm && echo there && exec sleep infinity"
         command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount]
         self.holder: subprocess.Popen[str] | None = None
         if shutil.which("unshare") and shutil.which("nsenter"):

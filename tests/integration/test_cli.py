@@ -118,7 +118,7 @@ def test_serving_takes_paddlexs_options(service: Service, tmp_path: Path) -> Non
 
 
 def test_models_are_listed_as_they_are_served_and_as_they_are_exported(
-    full_service: Service, full_repository: Path, tmp_path: Path
+    full_service: Service, full_repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = semseg(tmp_path, "models", "--url", full_service.grpc, "--json")
     exported = semseg(tmp_path, "models", "--model-repository", full_repository, "--json")
@@ -127,6 +127,7 @@ def test_models_are_listed_as_they_are_served_and_as_they_are_exported(
     by_name = {model["name"]: model for model in json.loads(served.stdout)}
     assert set(by_name) == {DEMO, "PP-LiteSeg-T", "PP-LiteSeg-T-legacy"}
     assert by_name[DEMO]["class_names"][:2] == ["road", "sidewalk"]
+    monkeypatch.setenv("COLUMNS", "20")  # every figure is whole nevertheless
     table = semseg(tmp_path, "models", "--url", full_service.grpc).stdout
     assert f"{by_name[DEMO]['agreement']:.4%}" in table
 

@@ -38,7 +38,8 @@ def models(
     if as_json:
         typer.echo(json.dumps([asdict(model) for model in found], indent=2))
     else:
-        Console().print(_table(found))
+        # Wider than any table: in a log or on a narrow terminal, rich would cut off figures.
+        Console(width=1000, height=1000, highlight=False).print(_table(found))
 
 
 def _served(url: str) -> list[Model]:

@@ -38,6 +38,14 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="REST port (SEMSEG_PORT); 0: any free port.", show_default="8080")
     ] = None,
+    root_path: Annotated[
+        str | None,
+        typer.Option(
+            metavar="/PREFIX",
+            help="Prefix under which a reverse proxy offers REST, whether it removes the prefix or not (SEMSEG_ROOT_PATH).",
+            show_default="none",
+        ),
+    ] = None,
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="Triton's gRPC port; 0: any free port.")] = 8001,
     http_port: Annotated[
         int | None,
@@ -101,6 +109,21 @@ def serve(
         float | None,
         typer.Option(help="Maximum seconds for fetching an image (SEMSEG_IMAGE_TIMEOUT).", show_default="10"),
     ] = None,
+    allowed_hosts: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated hosts that requests may name, say the public name of a reverse proxy (SEMSEG_ALLOWED_HOSTS):"
+            " names, *.example.com, addresses, or * for all.",
+            show_default="localhost and loopback; with another --host, see docs/contract.md",
+        ),
+    ] = None,
+    cors_origins: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated origins whose web pages may call (SEMSEG_CORS_ORIGINS): https://app.example.com, or * for all.",
+            show_default="none",
+        ),
+    ] = None,
     api_keys_file: Annotated[
         Path | None,
         typer.Option(help="File of API keys; each request then needs one (SEMSEG_API_KEYS_FILE).", show_default="no key needed"),
@@ -127,6 +150,7 @@ def serve(
     options = {
         "host": host,
         "port": port,
+        "root_path": root_path,
         "url": url,
         "model": model[0] if model else None,
         "workers": workers,
@@ -137,6 +161,8 @@ def serve(
         "batch_concurrency": batch_concurrency,
         "image_hosts": image_hosts,
         "image_timeout": image_timeout,
+        "allowed_hosts": allowed_hosts,
+        "cors_origins": cors_origins,
         "api_keys_file": api_keys_file,
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,
@@ -166,7 +192,7 @@ def read_settings(options: Mapping[str, Any], file: Mapping[str, Any] | None = N
     try:
         return Settings(**unset | {name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
-        wrong = [f"SEMSEG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors()]
+        wrong = [f"SEMSEG_{str(one['loc'][0]).upper()}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors()]
         raise typer.BadParameter("; ".join(wrong)) from None
 
 

@@ -19,6 +19,7 @@ from .failures import UNHEALTHY, Failed
 from .http.access_log import AccessLog
 from .http.envelope import answer_errors, envelope, failed
 from .http.head_method import HeadMethod
+from .http.root_path import RootPath
 from .http.traffic import Traffic
 from .overload import OverloadCheck
 from .routes import batch, models
@@ -55,6 +56,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         version="1",
         description=description.DESCRIPTION,
         redoc_url=None,
+        redirect_slashes=False,
         swagger_ui_parameters={"validatorUrl": None},  # the validator is on another host
         lifespan=lifespan,
     )
@@ -62,6 +64,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     app.add_middleware(OverloadCheck, traffic=traffic, overload=segmenter.overload)
     add_checks(app, settings)
     app.add_middleware(HeadMethod)
+    app.add_middleware(RootPath, root_path=settings.root_path or "", routes=app.routes)
     app.add_middleware(AccessLog)  # the last added is the outermost
 
     @app.post(
@@ -98,7 +101,8 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         reason = await health.check()
         if reason is not None:
             return failed(request, Failed(UNHEALTHY, reason=reason))
-        return envelope(request, 200, "Healthy")
+        warnings = supervision.read().warnings
+        return envelope(request, 200, "Healthy", result={"warnings": warnings} if warnings else None)
 
     for path, name in (("/health", "checkHealth"), ("/readyz", "checkReadiness")):
         app.get(

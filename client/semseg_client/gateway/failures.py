@@ -68,6 +68,14 @@ NO_CONNECTION = Failure(
     503, "all `SEMSEG_MAX_CONNECTIONS` connections have requests under way", "The server has too many connections", 1
 )
 UNAVAILABLE = Failure(503, "Triton or the default model is not available", "The inference server is not available", 1)
+SHARED_MEMORY_FULL = Failure(
+    503, "Triton's shared memory, `/dev/shm`, is full for the moment", "The server's shared memory is full for the moment", 1
+)
+SHARED_MEMORY_TOO_SMALL = Failure(
+    503,
+    "Triton's shared memory, `/dev/shm`, is too small for the image",
+    "The server's shared memory (/dev/shm) is too small for this image: send a smaller one, or set targetSize",
+)
 UNHEALTHY = Failure(503, "`/health` found that a model does not answer", "Unhealthy: {reason}")
 TOO_LATE = Failure(504, "the inference took longer than `SEMSEG_TIMEOUT`", "The inference took too long")
 
@@ -92,6 +100,8 @@ TABLE = (
     NO_ROOM,
     NO_CONNECTION,
     UNAVAILABLE,
+    SHARED_MEMORY_FULL,
+    SHARED_MEMORY_TOO_SMALL,
     UNHEALTHY,
     TOO_LATE,
 )

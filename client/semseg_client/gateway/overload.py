@@ -13,6 +13,7 @@ from ..errors import Overloaded
 from .failures import NO_ROOM, Failed
 from .http.envelope import as_failed, failed
 from .http.exchange import Exchange
+from .http.root_path import route_path
 from .http.traffic import Traffic
 
 _PATH = "/semantic-segmentation"  # and below
@@ -46,7 +47,7 @@ class OverloadCheck:
             exchange.end()
 
     def _refusal(self, scope: Scope) -> Failed | None:
-        if scope["method"] != "POST" or not scope["path"].startswith(_PATH):
+        if scope["method"] != "POST" or not route_path(scope).startswith(_PATH):
             return None
         if (overload := self._overload(self._traffic.under_way)) is not None:
             return as_failed(overload)

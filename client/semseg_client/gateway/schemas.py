@@ -170,11 +170,18 @@ class SegmentationResponse(_Envelope):
     result: SegmentationResult
 
 
+class HealthResult(_Body):
+    """What its owner should know about a service that answers."""
+
+    warnings: list[str] = Field(description="Say, that /dev/shm is too small for the largest images.")
+
+
 class HealthResponse(_Envelope):
-    """A gateway whose models answer."""
+    """A gateway whose models answer. `result` is there only if there is a warning."""
 
     error_code: Literal[0] = 0
     error_msg: Literal["Healthy"] = "Healthy"
+    result: HealthResult | None = None
 
 
 class LifeResponse(_Envelope):

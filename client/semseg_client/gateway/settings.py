@@ -16,6 +16,7 @@ from .access.hosts import host_name
 from .budgets import Budgets
 from .http import log
 
+_SEGMENT = re.compile(r"[A-Za-z0-9._~:@!$+,;=-]+")  # of a path, without what a URL or a web page would need escaped
 # The gateway accounts for a fifth of the cost of a request to the smallest network, and for less with others.
 CORES_A_WORKER = 4
 MOST_WORKERS = 256
@@ -32,6 +33,10 @@ class Settings(Budgets):
     model: str | None = Field(default=None, description="the model for requests that name none")
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0: a free one")
+    root_path: str | None = Field(
+        default=None,
+        description="prefix under which a reverse proxy offers the service, such as /seg; whether the proxy removes it or not",
+    )
     workers: int = Field(
         default_factory=lambda: min(max(1, cores() // CORES_A_WORKER), MOST_WORKERS),
         ge=1,
@@ -73,6 +78,19 @@ class Settings(Budgets):
     @classmethod
     def _separated(cls, value: Any) -> Any:
         return tuple(filter(None, (each.strip().lower() for each in value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("root_path")
+    @classmethod
+    def _prefix(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        first, *segments = value.split("/")
+        if first or not all(_SEGMENT.fullmatch(each) and each.strip(".") for each in segments):
+            raise ValueError(
+                f"{value!r} is not a path like /seg or /vision/seg: begin with a slash, end without one, and use only letters,"
+                " digits and ._~:@!$+,;=-"
+            )
+        return value
 
     @field_validator("image_hosts")
     @classmethod

@@ -66,6 +66,7 @@ class Workers(Multiprocess):
             http=_connection,  # type: ignore[arg-type]  # called like its class
             log_level="info" if verbose else "error",  # its warnings report non-HTTP data from strangers
             access_log=False,  # AccessLog logs more
+            proxy_headers=False,  # nothing here depends on X-Forwarded-*, which any caller can send
             ssl_context_factory=partial(_tls, settings.tls_certificate, settings) if settings.tls_certificate else None,
             ws="none",
             timeout_keep_alive=settings.idle_timeout,

@@ -38,6 +38,7 @@ class Serving:
     port: int | None = None
     timeout: float | None = None
     max_body_bytes: int | None = None
+    root_path: str | None = None
 
     def given(self) -> dict[str, Any]:
         """The settings that the file contains, under their names in the gateway's Settings."""
@@ -242,6 +243,7 @@ _EVERYWHERE: Section = {
         "port": Setting("Serving.port", whole(0, 65535)),
         "timeout": Setting("Serving.timeout", seconds),
         "max_body_bytes": Setting("Serving.max_body_bytes", whole(1)),
+        "root_path": Setting("Serving.root_path", text),
         "visualize": Ignored("each request chooses whether to return the picture", here="true"),
         "return_urls": Ignored("the response itself contains the picture"),
         "extra": Ignored("it is for PaddleX's own service"),

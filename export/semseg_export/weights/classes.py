@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from semseg_contract.encoding import UTF_8, decoded
+
 from ..errors import ClassesError
 from . import zoo
 
@@ -23,10 +25,16 @@ def class_names(model: str, count: int, file: Path | None, labels: tuple[str, ..
     return [f"class {index}" for index in range(count)]
 
 
+def told(file: Path | None, names: list[str]) -> str:
+    """What to tell of names that were read from `file`: its encoding if that is not UTF-8, and the names, to see them right."""
+    encoding = UTF_8 if file is None else decoded(file.read_bytes())[1]
+    return "" if encoding == UTF_8 else f" (names in {encoding}: {', '.join(names)})"
+
+
 def _read_names(file: Path, count: int) -> list[str]:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = decoded(file.read_bytes())[0].splitlines()
+    except (OSError, ValueError) as error:
         raise ClassesError(f"cannot read class names from {file}: {error}") from error
     names = [line.strip() for line in lines if line.strip()]
     if len(names) != count:

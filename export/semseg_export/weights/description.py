@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from semseg_contract.encoding import UTF_8, decoded
+
 from ..errors import DescriptionError, printable
 
 LARGEST = 1 << 20  # bytes; official files have a few hundred
@@ -33,6 +35,12 @@ def read(file: Path) -> Any:
     try:
         if file.stat().st_size > LARGEST:
             raise yaml.YAMLError(f"it is larger than {LARGEST >> 20} MiB")
-        return yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(decoded(file.read_bytes())[0], _Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DescriptionError(f"{file} is not valid YAML: {printable(str(error))}") from error
+
+
+def told(file: Path) -> str:
+    """The name of a file that has been read, with its encoding if that is not UTF-8."""
+    encoding = decoded(file.read_bytes())[1]
+    return file.name if encoding == UTF_8 else f"{file.name} (in {encoding})"

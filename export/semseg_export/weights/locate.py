@@ -12,7 +12,7 @@ from semseg_contract.paddle_files import ONNX, PARAMETERS, PROGRAMS, TRAINED, ne
 
 from ..errors import UnpackError, WeightsError
 from ..progress import Step
-from . import download, pdparams, tarball, zoo
+from . import description, download, pdparams, tarball, zoo
 from .archive import Archive, read_archive
 from .download import sha256
 
@@ -48,10 +48,10 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
     if path.is_dir():
         folder = _network_folder(path)
         archive = read_archive(folder)
-        return Weights(archive, folder.resolve().name, sha256(archive.parameters), archive.described_by.name)
+        return Weights(archive, folder.resolve().name, sha256(archive.parameters), description.told(archive.described_by))
     if path.is_file() and path.suffix == ONNX:
         archive = read_archive(path.parent, path)
-        return Weights(archive, path.name, sha256(path), archive.described_by.name)
+        return Weights(archive, path.name, sha256(path), description.told(archive.described_by))
     if path.is_file():
         return _weights(path, architecture or model, workspace, step, path.name, sha256(path))
     raise WeightsError(f"found no file or folder {given}: pass a folder, a .tar archive, a .pdparams file or an http(s) URL")
@@ -64,7 +64,7 @@ def _weights(file: Path, architecture: str, workspace: Path, step: Step, source:
         step.show(f"Building {architecture}")
         described_by = pdparams.described_by(file.parent)
         archive = pdparams.to_archive(file, architecture, folder)
-        return Weights(archive, source, digest, None if described_by is None else described_by.name)
+        return Weights(archive, source, digest, None if described_by is None else description.told(described_by))
     if file.suffix in (*PROGRAMS, PARAMETERS):
         raise WeightsError(f"{file.name} is only one of a network's files: pass its folder, {file.parent}")
     if zipfile.is_zipfile(file):
@@ -73,7 +73,7 @@ def _weights(file: Path, architecture: str, workspace: Path, step: Step, source:
         raise WeightsError(f"{file.name} does not say how pixels are prepared: pass a folder or .tar with its inference.yml, too")
     tarball.unpack(file, folder)
     archive = read_archive(_network_folder(folder))
-    return Weights(archive, source, digest, archive.described_by.name)
+    return Weights(archive, source, digest, description.told(archive.described_by))
 
 
 def cache_folder() -> Path:

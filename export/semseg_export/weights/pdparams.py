@@ -77,7 +77,8 @@ def described_by(folder: Path) -> Path | None:
     if any((folder / name).is_file() for name in DESCRIPTIONS):
         return preparation.find(folder)
     files = sorted(file for file in folder.iterdir() if file.suffix in (".yml", ".yaml"))
-    mentioning = [file for file in files if re.search(f"val_dataset|{BASE}", file.read_text("utf-8", "replace"))]
+    mentions = re.compile(f"val_dataset|{BASE}".encode())
+    mentioning = [file for file in files if mentions.search(file.read_bytes().replace(b"\0", b""))]  # UTF-16 has null bytes
     found = {file: content for file in mentioning if {"val_dataset", BASE} & (content := _mapping(file)).keys()}
     bases = {base for file, content in found.items() for base in _bases(file, content) if base != file.resolve()}
     trainings = [file for file in found if file.resolve() not in bases]

@@ -22,7 +22,7 @@ from image import MOST_PIXELS, decode, look, rgb
 from numpy.typing import NDArray
 from prepare import BadRequest, prepared, target
 from pressure import Pressure
-from transforms import Preparation, Unfit
+from transforms import Preparation, Size, Unfit
 
 MEGAPIXEL = 2**20
 LIMIT = re.compile(r"pixels_(\d+)mp")  # one of this model's outputs
@@ -39,6 +39,10 @@ class Busy(Exception):
     """Too many decoded images are already waiting for the networks."""
 
 
+class NoRoom(Exception):
+    """The image does not fit into shared memory."""
+
+
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         cv2.setNumThreads(1)  # leave the cores to the network
@@ -48,6 +52,8 @@ class TritonPythonModel:
         folder = os.environ.get("SEMSEG_CRASH_FOLDER")
         self.refuses = Pressure(Path(folder)).refuses if folder else lambda _: False
         self.noted = Crashes(Path(folder)).noted if folder else lambda _: nullcontext()
+        # From `semseg serve`. A larger image would fill shared memory, where each process keeps its share until it ends.
+        self.largest = int(os.environ.get("SEMSEG_LARGEST_IMAGE", MOST_PIXELS))
         self.lanes = cycle(sample(range(2, 1024), 1022))  # shuffled: each instance has its own order
 
     def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
@@ -62,7 +68,7 @@ class TritonPythonModel:
             return pb.InferenceResponse(error=pb.TritonError(f"{field}: {error}", pb.TritonError.INVALID_ARG))
         except (BadRequest, Convicted) as error:
             return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.INVALID_ARG))
-        except Busy as error:
+        except (Busy, NoRoom) as error:
             return pb.InferenceResponse(error=pb.TritonError(str(error), pb.TritonError.UNAVAILABLE))
         except (cv2.error, MemoryError) as error:  # the batch's other requests still get their answers
             return pb.InferenceResponse(error=pb.TritonError(f"preprocess: {error}"))
@@ -86,7 +92,7 @@ class TritonPythonModel:
             )
         preparation = self.preparation if wanted is None else self.preparation.to(target(wanted))
         source = width, height
-        check_size(len(headers), preparation.size(*source), limit, source, wanted)
+        self.check(preparation, len(headers), source, limit, wanted)
         images: list[NDArray[Any]] = []
         for data, header in zip(encoded, headers, strict=True):  # one at a time, each prepared right after decoding
             with self.noted(data):
@@ -95,13 +101,28 @@ class TritonPythonModel:
                 if images:
                     raise BadRequest(ONE_SIZE)
                 source = height, width
-                check_size(len(headers), preparation.size(*source), limit, source, wanted)
+                self.check(preparation, len(headers), source, limit, wanted)
             images.append(prepared(preparation, rgb(image)))
         pixels = images[0][np.newaxis] if len(images) == 1 else np.stack(images)
         lane = np.zeros((len(images), self.lane(images[0], limit)), np.int8)
         back = np.array([preparation.way_back(*source)] * len(images), np.int32)
         others = [pb.Tensor("source_size", back), pb.Tensor("lane", lane)]
         return [*(pb.Tensor(output[0], pixels) for output in outputs), *others]
+
+    def check(self, preparation: Preparation, images: int, source: Size, limit: int, wanted: object) -> None:
+        """Raises BadRequest or Unfit if the network cannot take the images, NoRoom if they do not fit into shared memory."""
+        columns, rows = preparation.size(*source)
+        check_size(images, (columns, rows), limit, source, wanted)
+        made = images * columns * rows * (4 if preparation.floats else 1)
+        self.check_room(images * source[0] * source[1], made)
+
+    def check_room(self, pixels: int, prepared: int) -> None:
+        """Raises NoRoom if the image does not fit into shared memory: the label map has `pixels` there, all else `prepared`."""
+        if (pixels + 9 * prepared) / 10 > self.largest:
+            raise NoRoom(
+                f"the image is too large for the server's shared memory (/dev/shm), which has room for {self.largest} pixels;"
+                " send a smaller one, or pass target_size"
+            )
 
     def lane(self, image: NDArray[Any], limit: int) -> int:
         """1 for images to batch: a whole batch of them fits the limit of one image, and batching pays. Other images get a lane

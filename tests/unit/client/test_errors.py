@@ -11,6 +11,8 @@ from semseg_client import (
     Overloaded,
     SemsegError,
     ServerError,
+    SharedMemoryFull,
+    SharedMemoryTooSmall,
     Unavailable,
 )
 from semseg_client.errors import from_triton
@@ -56,7 +58,12 @@ def translated(code: str | None, message: str) -> SemsegError:
         (
             "INTERNAL",
             "in ensemble 'd', Failed to increase the shared memory pool size for key 'semseg_1' to 9 bytes.",
-            Unavailable("the server has no room left in its shared memory (/dev/shm)"),
+            SharedMemoryFull("the server has no room left in its shared memory (/dev/shm)"),
+        ),
+        (
+            "UNAVAILABLE",
+            "in ensemble 'd', the image is too large for the server's shared memory (/dev/shm), ...",
+            SharedMemoryTooSmall("the image is too large for the server's shared memory (/dev/shm), ..."),
         ),
         ("INTERNAL", "cv2.error\n\nAt:\n  /a/model.py(24): answer", ServerError("cv2.error")),
         (None, "", ServerError("no reason given")),

@@ -31,6 +31,8 @@ from semseg_client import (
     SemsegError,
     ServerError,
     ServingError,
+    SharedMemoryFull,
+    SharedMemoryTooSmall,
     Tls,
     Unavailable,
     UnreadableInput,
@@ -100,7 +102,7 @@ def every_error() -> None:
         print(field)
     except (InvalidRequest, InvalidInput, UnreadableInput, UnwritableOutput, ConfigurationError, DeviceError):
         print("the caller can mend it")
-    except (Overloaded, Unavailable, DeadlineExceeded, ModelNotFound):
+    except (Overloaded, SharedMemoryFull, Unavailable, DeadlineExceeded, ModelNotFound):
         print("later")
-    except (ServerError, ServingError):
+    except (ServerError, ServingError, SharedMemoryTooSmall):
         print("the server is at fault")

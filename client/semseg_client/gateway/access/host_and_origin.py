@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..failures import BAD_HOST, CROSS_SITE, OTHER_HOST, Failure
 from ..http.envelope import envelope
+from ..http.root_path import route_path
 from ..settings import Settings
 from .hosts import Hosts, host_name
 from .origins import Origins
@@ -34,7 +35,7 @@ class HostAndOrigin:
             if name in sent:
                 sent[name].append(value.decode("latin-1").strip())
         hosts, origins, sites = sent.values()
-        if scope["path"] not in HEALTH:
+        if route_path(scope) not in HEALTH:
             name = host_name(hosts[0]) if len(hosts) == 1 else None
             if name is None:
                 return BAD_HOST

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..failures import NO_KEY, TOO_MANY
 from ..http.envelope import envelope
+from ..http.root_path import route_path
 from .keys import Keys
 from .paths import HEALTH
 
@@ -26,7 +27,7 @@ class KeyCheck:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in HEALTH:
+        if scope["type"] != "http" or route_path(scope) in HEALTH:
             await self._app(scope, receive, send)
             return
         request = Request(scope)

@@ -9,8 +9,17 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from ...errors import DeadlineExceeded, Overloaded, SemsegError, Unavailable
-from ..failures import BUSY, DEFECT, TOO_LATE, UNAVAILABLE, Failed, Invalid
+from ...errors import DeadlineExceeded, Overloaded, SemsegError, SharedMemoryFull, SharedMemoryTooSmall, Unavailable
+from ..failures import (
+    BUSY,
+    DEFECT,
+    SHARED_MEMORY_FULL,
+    SHARED_MEMORY_TOO_SMALL,
+    TOO_LATE,
+    UNAVAILABLE,
+    Failed,
+    Invalid,
+)
 from . import log
 from .log_id import HEADER, header_value, log_id
 from .media import JSON
@@ -70,6 +79,10 @@ def as_failed(error: Exception) -> Failed:
             told = Failed(BUSY, retry_after=None if wait is None else max(1, math.ceil(wait)))
         case DeadlineExceeded():
             told = Failed(TOO_LATE)
+        case SharedMemoryFull():
+            told = Failed(SHARED_MEMORY_FULL)
+        case SharedMemoryTooSmall():
+            told = Failed(SHARED_MEMORY_TOO_SMALL)
         case Unavailable():
             told = Failed(UNAVAILABLE)
         case _:

@@ -24,10 +24,11 @@ class Fault:
 
 @dataclass(frozen=True)
 class Status:
-    """`faults` are by model name. `draining` means that the service is about to end."""
+    """`faults` are by model name. `draining` means that the service is about to end. `warnings` are for its owner."""
 
     faults: dict[str, Fault] = field(default_factory=dict)
     draining: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 class Unsupervised:
@@ -64,7 +65,8 @@ class StatusFile(Unsupervised):
             if (found.st_mtime_ns, found.st_ino) != self._seen:
                 told = json.loads(self.path.read_bytes())
                 faults = {name: Fault(**fault) for name, fault in told["faults"].items()}
-                self._status, self._seen = Status(faults, told["draining"]), (found.st_mtime_ns, found.st_ino)
+                self._status = Status(faults, told["draining"], tuple(told["warnings"]))
+                self._seen = (found.st_mtime_ns, found.st_ino)
         except FileNotFoundError:
             pass
         return self._status

@@ -10,6 +10,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
+from semseg_contract.record import ModelRecord
+
 from ...errors import SemsegError, ServingError
 from ...ports import free_ports
 from ...triton.client import Client
@@ -19,6 +21,7 @@ from .backoff import Backoff
 from .healer import Healer
 from .pressure import Pressure
 from .pulse import Pulse
+from .room import Demand, Room
 from .served_configuration import adjust, instances
 from .served_repository import ServedRepository
 from .shared_memory import SharedMemory
@@ -33,7 +36,6 @@ _SUSPICION = 1.0  # s that a suspicion lasts
 _UNANSWERED = 5  # looks in a row, 1.25 s each, before a silent server is killed
 _LOADING = 600.0  # s that a model may take to load
 _MOST_ZOMBIES = 4  # at which the server is restarted; each may hold sixty megabytes
-_LITTLE = 256 * 2**20  # bytes of shared memory; an image of 2048x1024 takes about twenty megabytes in each of four processes
 _END = 10.0  # s, for everything to end, including requests in flight
 _LEAST = 1.0  # s that tritonserver gets to end in any case
 _ATTENTIVE = 10.0  # s, within which the supervisor must have looked at the server
@@ -67,6 +69,7 @@ class Supervisor:
         self._ports: dict[str, int] = {}
         self._log = TritonLog(on_line)
         self._tell_owner = say or (lambda _: None)
+        self._room: Room
         self._memory: SharedMemory | None = None  # `start` sets this last: if it is set, so is everything else
         self._served: ServedRepository
         self._status: StatusFile
@@ -100,6 +103,7 @@ class Supervisor:
             self._served = ServedRepository(self.repository, memory.folder, adjust)
             for model in self.models:
                 self._served.add(model)
+            self._room = Room(memory.free, {model: self._demand(model) for model in self.models})
             self._ports = _free({each: port for each, port in self._wanted.items() if port is not None})
             self._status = StatusFile(memory.folder / "status.json")
             self._triton = TritonCalls(self.grpc_url, self._log)
@@ -113,8 +117,8 @@ class Supervisor:
             raise
         self._memory = memory
         self._owner = os.getpid()
-        if memory.free < _LITTLE:
-            self._say(f"Only {memory.free // 2**20} MB are free in /dev/shm: large images may get 503 (docker run --shm-size=1g)")
+        if (warning := self._room.warning) is not None:
+            self._say(f"Warning: {warning}")
 
     def wait_ready(self, timeout: float = 600.0) -> None:
         """Wait until every model has answered a real inference. From then on the server is kept alive.
@@ -138,6 +142,8 @@ class Supervisor:
         self._log.clear()  # without a GPU, even a good start logs errors
         self._up = True
         self._look()  # learn which entries have processes, before any can go missing
+        with suppress(OSError):  # /dev/shm is full; the thread tries again
+            self._tell()
         self._looked_at = time.monotonic()
         self._thread = threading.Thread(target=self._supervise, name="semseg-supervisor", daemon=True)
         self._thread.start()
@@ -246,7 +252,10 @@ class Supervisor:
             self._tell_owner(news)
 
     def _run(self, memory: SharedMemory, *, lenient: bool) -> TritonProcess:
-        environment = {"SEMSEG_CRASH_FOLDER": str(memory.folder / CRASHES)}
+        environment = {
+            "SEMSEG_CRASH_FOLDER": str(memory.folder / CRASHES),
+            "SEMSEG_LARGEST_IMAGE": str(self._room.largest_image),
+        }
         return TritonProcess(self._served.path, self._ports, memory, self._log, environment, lenient=lenient)
 
     def _renew(self, name: str) -> str:
@@ -272,6 +281,15 @@ class Supervisor:
         finally:
             self._healer.spared -= set(fresh)
         self.models.append(model)
+        self._room = Room(self._room.free, {**self._room.demands, model: self._demand(model)})
+
+    def _demand(self, model: str) -> Demand:
+        config = self._served.config(model)
+        processes = {step.model_name: self._instances(step.model_name) for step in config.ensemble_scheduling.step}
+        try:
+            return Demand(ModelRecord.read(config).max_pixels or 0, processes)
+        except ValueError as error:
+            raise ServingError(str(error)) from error
 
     def _instances(self, name: str) -> int:
         return instances(self._served.config(name))
@@ -379,7 +397,8 @@ class Supervisor:
             )
             if fault is not None:
                 told[model] = fault
-        status = Status(told, self._draining)
+        warning = self._room.warning
+        status = Status(told, self._draining, () if warning is None else (warning,))
         if status != self._told:
             self._status.write(status)
             self._told = status

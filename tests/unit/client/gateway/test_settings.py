@@ -97,3 +97,36 @@ def test_tls_needs_a_certificate(monkeypatch: pytest.MonkeyPatch, name: str) -> 
 def test_there_is_a_process_for_every_four_cores(monkeypatch: pytest.MonkeyPatch, cores: int, workers: int) -> None:
     monkeypatch.setattr("semseg_client.gateway.settings.cores", lambda: cores)
     assert Settings().workers == workers
+
+
+@pytest.mark.parametrize(
+    "path", ["/seg", "/vision/seg-1.0", "/api/v1/services/http:semseg:8080/proxy", "/user/a@example.com", ""]
+)
+def test_a_root_path_is_a_path(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv("SEMSEG_ROOT_PATH", path)
+    assert Settings().root_path == (path or None)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "seg",
+        "/seg/",
+        "//seg",
+        "/seg//x",
+        "/seg?x",
+        "/seg#x",
+        "/a b",
+        "/s%20g",
+        "/..",
+        "/a/../b",
+        "/a'b",
+        "/分割",
+        "http://a/seg",
+    ],
+)
+def test_another_root_path_is_refused(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv("SEMSEG_ROOT_PATH", path)
+    with pytest.raises(ValidationError, match="like /seg or /vision/seg"):
+        Settings()

@@ -135,6 +135,7 @@ def test_every_key_of_the_default_text_can_be_set() -> None:
         "port: null": "port: 9000",
         "  timeout: null": "  timeout: 2.5",
         "max_body_bytes: null": "max_body_bytes: 1000",
+        "root_path: null": "root_path: /seg",
     }.items():
         assert text.count(before) == 1
         text = text.replace(before, after)
@@ -145,7 +146,7 @@ def test_every_key_of_the_default_text_can_be_set() -> None:
         Device("gpu", (1,)),
         timeout=30,
         repository=Path("models"),
-        serving=Serving("127.0.0.2", 9000, 2.5, 1000),
+        serving=Serving("127.0.0.2", 9000, 2.5, 1000, "/seg"),
         architecture="PP-LiteSeg-T",
     )
     assert loaded(default_text().replace("url: null", "url: triton:8001")) == PipelineConfig("PP-LiteSeg-T", url="triton:8001")
@@ -282,7 +283,8 @@ SHAPE = "layout, but this file has"
         (f"{NEW}Serving:\n  prot: 1\n", "line 11: unknown key 'prot'; did you mean 'port'?"),
         (
             f"{NEW}Serving:\n  zzz: 1\n",
-            "line 11: unknown key 'zzz'; known here: host, port, timeout, max_body_bytes, visualize, return_urls, extra",
+            "line 11: unknown key 'zzz'; known here: host, port, timeout, max_body_bytes, root_path, visualize, return_urls,"
+            " extra",
         ),
         (
             new(device="cpu"),
@@ -416,7 +418,10 @@ SHAPE = "layout, but this file has"
         (f"{NEW}\tdevice: cpu\n", "line 10: not YAML: found character '\\t' that cannot start any token"),
         (f"{NEW}device: [cpu\n", "line 11: not YAML: expected ',' or ']', but got '<stream end>'"),
         (f"{NEW}device: \x07\n", "line 10: not YAML: contains the character U+0007"),
-        (NEW.encode() + b"# gr\xfcn\n", "line 10: is not UTF-8"),
+        (
+            NEW.encode() + b"# gr\xfcn\n",
+            "line 10: is neither UTF-8 nor GBK; save it as UTF-8, for example with iconv -f ENCODING -t UTF-8",
+        ),
         ("", ": is empty"),
         ("# nothing but this\n", ": is empty"),
         ("- a\n- b\n", "line 1: is a list of 2, but must be keys with values"),
@@ -512,6 +517,13 @@ def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read() -> None:
     text = NEW.replace("\n", "\r\n").encode("utf-8-sig")
     assert loaded(text) == PipelineConfig("PP-LiteSeg-T")
     assert refusal(text.replace(b"batch_size: 1", b"batch_size: 0")).startswith("line 8: ")
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+def test_a_file_from_windows_in_china_is_read(encoding: str) -> None:
+    Path("道路模型").mkdir()
+    text = NEW.replace("model_dir: null", "") + "# 语义分割 配置文件\nrepository: 道路模型\n"
+    assert loaded(text.encode(encoding)).repository == Path("道路模型")
 
 
 @pytest.mark.parametrize("text", [B2, NEW, default_text()])

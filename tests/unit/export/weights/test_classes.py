@@ -7,7 +7,7 @@ import pytest
 from semseg_contract.datasets import ADE20K, CITYSCAPES
 from semseg_export.errors import ClassesError
 from semseg_export.weights import zoo
-from semseg_export.weights.classes import class_names
+from semseg_export.weights.classes import class_names, told
 
 
 def test_every_network_of_paddlex_has_the_names_of_its_data_set() -> None:
@@ -34,4 +34,22 @@ def test_a_file_with_another_number_of_names_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "classes.txt"
     file.write_text("road\n")
     with pytest.raises(ClassesError, match="names 1 classes, but the network has 2"):
+        class_names("PP-LiteSeg-T", 2, file)
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("gbk", "GBK"), ("utf-16", "UTF-16")])
+def test_names_in_another_encoding_are_read_and_told(tmp_path: Path, encoding: str, name: str) -> None:
+    file = tmp_path / "classes.txt"
+    file.write_bytes("道路\r\n人行道\r\n".encode(encoding))
+    names = class_names("PP-LiteSeg-T", 2, file)
+    assert names == ["道路", "人行道"]
+    assert told(file, names) == f" (names in {name}: 道路, 人行道)"
+    file.write_text("道路\n人行道\n", encoding="utf-8")
+    assert told(file, names) == told(None, names) == ""
+
+
+def test_a_file_of_an_unknown_encoding_is_refused_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "classes.txt"
+    file.write_bytes("road\nStraße\n".encode("latin-1"))
+    with pytest.raises(ClassesError, match=r"classes\.txt: line 2: is neither UTF-8 nor GBK; save it as UTF-8"):
         class_names("PP-LiteSeg-T", 2, file)

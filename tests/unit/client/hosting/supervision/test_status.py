@@ -8,7 +8,12 @@ from semseg_client.hosting.supervision.status import CRASHES, Fault, Status, Sta
 def test_a_status_is_read_as_it_was_written(tmp_path: Path) -> None:
     written, read = StatusFile(tmp_path / "status.json"), StatusFile(tmp_path / "status.json")
     assert read.read() == Status()
-    for status in (Status({"A": Fault("draw has died", final=True)}), Status(draining=True), Status()):
+    for status in (
+        Status({"A": Fault("draw has died", final=True)}),
+        Status(draining=True),
+        Status(warnings=("too little",)),
+        Status(),
+    ):
         written.write(status)
         assert read.read() == status
 
