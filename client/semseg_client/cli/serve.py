@@ -15,6 +15,7 @@ import typer
 
 from semseg_contract.names import plain_name
 
+from ..errors import ServingError
 from ..files import write_whole
 from ..ports import is_loopback
 from ..triton.protocol import TINY_IMAGE
@@ -29,7 +30,8 @@ def serve(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model to load; may be repeated. REST uses the first (SEMSEG_MODEL) for requests that name none.",
+            help="Model to load; may be repeated. A PaddleX network that is not exported is fetched and exported. REST uses the"
+            " first (SEMSEG_MODEL) for requests that name none.",
             show_default="all exported",
         ),
     ] = None,
@@ -181,6 +183,7 @@ def start(
 ) -> None:
     """Serve a repository's `models` (default: the one in the settings, or all) until stopped by a signal."""
     try:
+        from ..hosting.preparation import prepared
         from ..hosting.repository import exported_models
         from ..hosting.supervision.supervisor import Supervisor
         from .service import serve as run
@@ -192,9 +195,13 @@ def start(
     triton = None
     if "url" not in settings.model_fields_set:
         asked = models or ([settings.model] if settings.model else exported_models(repository))
+        if not asked:
+            raise ServingError(f"no model in {repository}; name one of PaddleX's to fetch and serve it: --model PP-LiteSeg-T")
         served = list(dict.fromkeys(map(plain_name, asked)))
         if plain := [name for name in served if name not in asked]:
             typer.echo(f'"(slice)" is not part of a model name: serving {", ".join(plain)}')
+        for name in served:
+            prepared(name, repository)
         settings = settings.model_copy(update={"model": served[0]})
         triton = Supervisor(
             repository,

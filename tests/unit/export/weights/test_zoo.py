@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from semseg_contract.official import OFFICIAL
 from semseg_export.errors import WeightsError
 from semseg_export.weights import zoo
 
@@ -14,6 +15,10 @@ def official(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_there_are_eighteen_networks() -> None:
     assert len(set(zoo.MODELS)) == 18
     assert {network.family for network in zoo.NETWORKS} == {"PP-LiteSeg", "OCRNet", "DeepLab", "SegFormer", "SeaFormer"}
+
+
+def test_the_client_knows_all_of_them_by_name() -> None:
+    assert OFFICIAL == zoo.MODELS
 
 
 def test_a_network_knows_both_kinds_of_its_weights() -> None:
