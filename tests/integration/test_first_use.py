@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -19,6 +20,7 @@ import psutil
 import pytest
 
 from demo.run import SERVING
+from semseg_client import AsyncPipeline
 from semseg_contract.paddle_files import DESCRIPTION, PARAMETERS, PROGRAMS
 from tests.support import DEMO_WEIGHTS, STREET
 from tests.unit.export.archive_server import ArchiveServer, serve
@@ -71,15 +73,17 @@ def told(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def exporters_of(pid: int) -> list[psutil.Process]:
+    return [each for each in psutil.Process(pid).children() if "semseg-export" in " ".join(each.cmdline())]
+
+
 TUTORIAL = ("--pipeline", "semantic_segmentation", "--input", "x.jpg", "--device", "cpu")
 PRINTED = "{'res': {'input_path': 'x.jpg', 'page_index': None, 'pred': '...'}}\n"
 
 
 def test_a_killed_export_leaves_no_model(folder: Path, mirror: ArchiveServer) -> None:
     killed = start(folder, mirror, *TUTORIAL)
-    while not (
-        exporters := [each for each in psutil.Process(killed.pid).children() if "semseg-export" in " ".join(each.cmdline())]
-    ):
+    while not (exporters := exporters_of(killed.pid)):
         time.sleep(0.05)
         assert killed.poll() is None
     time.sleep(2)  # let it get to work
@@ -88,6 +92,23 @@ def test_a_killed_export_leaves_no_model(folder: Path, mirror: ArchiveServer) ->
     assert psutil.wait_procs(exporters, timeout=30)[1] == []
     assert {entry.name for entry in folder.iterdir()} == {"x.jpg", "model_repository"}
     assert {entry.name for entry in (folder / "model_repository").iterdir()} == {"preprocess", "postprocess", "draw"}
+
+
+async def test_a_pipeline_that_nobody_waits_for_any_more_gives_its_export_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(archive()) as server:
+        monkeypatch.setenv("SEMSEG_WEIGHTS_URL", address(server, "{model}"))
+        monkeypatch.setenv("SEMSEG_CACHE", str(tmp_path / "cache"))
+        opening = asyncio.create_task(AsyncPipeline(repository=tmp_path / "models").__aenter__())
+        while not (exporters := exporters_of(os.getpid())):
+            await asyncio.sleep(0.05)
+            assert not opening.done()
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert (await asyncio.to_thread(psutil.wait_procs, exporters, 60))[1] == []
+    assert not (tmp_path / "models" / MODEL).exists()
 
 
 def test_the_tutorials_commands_answer_and_at_once_they_export_once(folder: Path, mirror: ArchiveServer) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from semseg_contract.lock import locked
 
 from ..errors import ServingError
+from ..giving_up import given_up
 from ..parent_death import ending_with_us
 from . import exporter_environment
 from .repository import add_shared_models
@@ -75,11 +76,21 @@ def run_exporter(given: str, arguments: Sequence[str | Path], repository: Path, 
             pass_fds=[lock],  # if we are killed, the next process waits until the exporter has cleaned up
         ) as process:
             try:
-                _, complaints = process.communicate()
+                complaints = _complaints(process)
             finally:
                 process.terminate()
     if process.returncode:
         raise ServingError(f"{given} cannot be exported: {_reason(complaints) or f'exit code {process.returncode}'}")
+
+
+def _complaints(process: subprocess.Popen[str]) -> str:
+    """What the exporter wrote to standard error, once it has ended. If it is given up, it gets SIGTERM."""
+    while True:
+        try:
+            return process.communicate(timeout=0.2)[1]
+        except subprocess.TimeoutExpired:  # noqa: PERF203 - five times a second
+            if given_up.get().is_set():
+                process.terminate()
 
 
 def _reason(complaints: str) -> str:
