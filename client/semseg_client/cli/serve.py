@@ -17,6 +17,7 @@ from semseg_contract.names import plain_name
 
 from ..errors import ServingError
 from ..files import write_whole
+from ..pipeline.config import name_or_folder
 from ..ports import is_loopback
 from ..triton.protocol import TINY_IMAGE
 from .folder import make_folder
@@ -30,8 +31,8 @@ def serve(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model to load; may be repeated. A PaddleX network that is not exported is fetched and exported. REST uses the"
-            " first (SEMSEG_MODEL) for requests that name none.",
+            help="Exported model, PaddleX network (fetched and exported on first use) or ./FOLDER of weights; may be repeated."
+            " REST uses the first (SEMSEG_MODEL) for requests that name none.",
             show_default="all exported",
         ),
     ] = None,
@@ -197,11 +198,9 @@ def start(
         asked = models or ([settings.model] if settings.model else exported_models(repository))
         if not asked:
             raise ServingError(f"no model in {repository}; name one of PaddleX's to fetch and serve it: --model PP-LiteSeg-T")
-        served = list(dict.fromkeys(map(plain_name, asked)))
-        if plain := [name for name in served if name not in asked]:
+        if plain := [plain_name(name) for name in asked if plain_name(name) != name]:
             typer.echo(f'"(slice)" is not part of a model name: serving {", ".join(plain)}')
-        for name in served:
-            prepared(name, repository)
+        served = list(dict.fromkeys(prepared(name_or_folder(name), repository) for name in asked))
         settings = settings.model_copy(update={"model": served[0]})
         triton = Supervisor(
             repository,

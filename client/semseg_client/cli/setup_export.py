@@ -20,6 +20,6 @@ def setup_export(
     ] = None,
 ) -> None:
     """Set up what exporting needs, once: Paddle and its converter (1.5 GB), in an environment of their own."""
-    typer.echo(f"Setting up the exporter in {exporter_environment.place()}: Paddle and its converter, 1.5 GB (minutes)")
+    typer.echo(f"Setting up the exporter in {exporter_environment.place()}: Paddle and its converter, 1.5 GB, a few minutes")
     exporter_environment.set_up(find_links)
     typer.echo("Models can be exported now: semseg export PP-LiteSeg-T, or use one by its name")

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from semseg_contract.lock import locked
@@ -84,13 +85,11 @@ def run_exporter(given: str, arguments: Sequence[str | Path], repository: Path, 
 
 
 def _complaints(process: subprocess.Popen[str]) -> str:
-    """What the exporter wrote to standard error, once it has ended. If it is given up, it gets SIGTERM."""
-    while True:
-        try:
+    """What the exporter wrote to standard error, once it has ended. Raises ServingError if it is given up."""
+    while not given_up.get().is_set():
+        with suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=0.2)[1]
-        except subprocess.TimeoutExpired:  # noqa: PERF203 - five times a second
-            if given_up.get().is_set():
-                process.terminate()
+    raise ServingError("the export was given up")
 
 
 def _reason(complaints: str) -> str:

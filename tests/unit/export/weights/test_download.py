@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -79,6 +80,18 @@ def test_a_part_longer_than_the_file_is_begun_anew(server: ArchiveServer, tmp_pa
 def test_an_overloaded_server_is_asked_again(server: ArchiveServer, tmp_path: Path) -> None:
     server.statuses = [503, 429]
     assert get(server, tmp_path) == server.content
+
+
+def test_a_new_attempt_is_announced(server: ArchiveServer, tmp_path: Path) -> None:
+    class Telling(Silent):
+        shown: ClassVar[list[str]] = []
+
+        def show(self, doing: str) -> None:
+            self.shown.append(doing)
+
+    server.statuses = [503]
+    fetch(server.url, tmp_path, Telling(), (0.01,))
+    assert Telling.shown[-1] == "503 Service Unavailable: trying again in 0.01 s"
 
 
 def test_an_absent_file_is_said_at_once_and_leaves_nothing(server: ArchiveServer, tmp_path: Path) -> None:
