@@ -33,6 +33,7 @@ COPY VERSION LICENSE ./
 COPY contract contract
 COPY client client
 COPY model_repository model_repository
+COPY locks/export.txt locks/export.txt
 RUN pip install --no-cache-dir --no-deps --no-build-isolation ./contract ./client
 USER 1000:1000
 EXPOSE 8080

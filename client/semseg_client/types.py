@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -73,3 +74,11 @@ class Drawing:
     picture: bytes
     model: str
     version: str
+
+
+@dataclass(frozen=True)
+class NameOrFolder:
+    """A model that a file of PaddleX 3.0.0b2 names, where there is a folder of the same name: that key may hold either."""
+
+    name: str
+    folder: Path

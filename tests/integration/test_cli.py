@@ -80,7 +80,7 @@ def test_a_bad_image_among_many_costs_itself_alone(service: Service, tmp_path: P
         (["--pipeline", "semantic_segmentation", "--url", "127.0.0.1:1", "--input", "a.png"], 1, "no tritonserver answers"),
         (["--pipeline", "semantic_segmentation", "--device", "npu:0", "--input", "a.png"], 1, "needs CANNExecutionProvider"),
         (["--pipeline", "semantic_segmentation", "--device", "tpu", "--input", "a.png"], 1, "device 'tpu': unknown"),
-        (["--pipeline", "semantic_segmentation", "--input", "a.png"], 1, "make export MODEL=PP-LiteSeg-T"),
+        (["--pipeline", "semantic_segmentation", "--model", "PP-LiteSeg", "--input", "a.png"], 1, "did you mean PP-LiteSeg-T"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(arguments: list[str], code: int, told: str, tmp_path: Path) -> None:

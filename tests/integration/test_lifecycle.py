@@ -75,12 +75,12 @@ def test_a_model_that_is_not_exported_is_named_with_the_remedy(repository: Path)
         "--model-repository",
         repository,
         "--model",
-        "SegFormer-B0",
+        "SegFormer-B0-fp16",
         "--port=0",
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert "make export MODEL=SegFormer-B0" in done.stderr
+    assert "semseg export SegFormer-B0 --precision fp16" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -72,7 +72,7 @@ def test_what_an_export_that_is_killed_leaves_is_cleared_and_two_processes_expor
 
 
 def test_what_is_exported_is_not_exported_again_and_needs_no_exporter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semseg_client.hosting.weights_folder.find_exporter", lambda: pytest.fail("exports again"))
+    monkeypatch.setattr("semseg_client.hosting.exporter.find_exporter", lambda: pytest.fail("exports again"))
     result = segmented(folder)
     assert result.classes[0].name == "road"
     assert versions(folder) == ["1"]

@@ -146,8 +146,8 @@ async def test_the_asynchronous_twin_gives_the_same(pipeline: Pipeline, service:
 
 
 def test_a_model_that_is_not_there_is_told_when_the_pipeline_is_made(repository: Path) -> None:
-    with pytest.raises(ServingError, match="make export MODEL=SegFormer-B0"):
-        create_pipeline(model="SegFormer-B0", repository=repository)
+    with pytest.raises(ServingError, match="did you mean SegFormer-B0"):
+        create_pipeline(model="SegFormer_B0", repository=repository)
 
 
 def test_pipelines_of_one_process_share_a_server_that_goes_with_the_last(full_repository: Path) -> None:

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
 import time
 import venv
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from semseg_client import Client
-from tests.support import DEMO, ROOT, STREET
+from tests.support import DEMO, DEMO_WEIGHTS, ROOT, STREET, in_export_environment
 
-ROOMS = ("contract", "client", "server")
+ROOMS = ("contract", "client", "server", "export")
 # The dependencies of our packages come from this environment. Our own are editable here, so this path does not expose them.
 DEPENDENCIES = sysconfig.get_path("purelib")
 
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with our wheels."""
+    """The Python of an environment with our wheels, except for the exporter's. All are in `dist` beside that environment."""
     folder = tmp_path_factory.mktemp("wheels")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     build: list[str | Path] = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder / "dist"]
@@ -33,8 +36,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subprocess.run([*build, copy], check=True, timeout=120)
     venv.create(folder / "venv")
     python = folder / "venv" / "bin" / "python"
-    wheels = sorted((folder / "dist").glob("*.whl"))
-    assert len(wheels) == len(ROOMS)
+    assert len(list((folder / "dist").glob("*.whl"))) == len(ROOMS)
+    wheels = [next((folder / "dist").glob(f"paddle_semseg_{room}-*.whl")) for room in ROOMS if room != "export"]
     subprocess.run([*pip, "--python", python, "install", "--no-deps", *wheels], check=True, timeout=120)
     next(folder.glob("venv/lib/*/site-packages")).joinpath("dependencies.pth").write_text(DEPENDENCIES)
     return python
@@ -75,6 +78,59 @@ def test_the_wheels_serve_the_demo_network_outside_the_checkout(python: Path, re
                 assert client.segment(STREET).label_map.shape == (512, 1024)
         finally:
             process.terminate()
+
+
+@pytest.fixture
+def fresh(python: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment variables of a user whose client is new, with the exporter's requirements cut down to one small package."""
+    wheel = next((python.parents[2] / "dist").glob("paddle_semseg_contract-*.whl"))
+    [lock] = python.parents[1].glob("lib/*/site-packages/semseg_client/hosting/export.txt")
+    assert lock.read_bytes() == (ROOT / "locks" / "export.txt").read_bytes()
+    name, version = wheel.name.split("-")[:2]
+    lock.write_text(f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+    return {**environment(), "XDG_DATA_HOME": str(tmp_path / "data"), "PIP_NO_INDEX": "1", "PATH": os.defpath}
+
+
+def test_the_exporter_is_set_up_on_request_or_not_at_all(python: Path, fresh: dict[str, str], tmp_path: Path) -> None:
+    semseg, data = python.with_name("semseg"), tmp_path / "data" / "semseg"
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [semseg, *arguments], env=fresh, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    missing = run("--pipeline", "semantic_segmentation", "--input", STREET)
+    assert missing.stderr.startswith("semseg: PP-LiteSeg-T is not exported yet, and exporting needs Paddle (1.5 GB)")
+    assert "set it up once: semseg setup-export" in missing.stderr
+    unpublished = run("setup-export")
+    assert unpublished.returncode == 1
+    [line] = unpublished.stderr.splitlines()
+    assert "run make dist in the project's folder, and pass --find-links build/dist" in line
+    assert list(data.iterdir()) == []
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # pip waits for it
+        page = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        command: list[str | Path] = [semseg, "setup-export", "--find-links", page]
+        with subprocess.Popen(command, env=fresh, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+            silent.accept()[0].close()
+            process.kill()
+    assert len(list(data.iterdir())) == 1  # a part of an environment
+    assert run("export", "--help").stderr == f"semseg: exporting{missing.stderr.partition('exporting')[2]}"
+
+    done = run("setup-export", "--find-links", python.parents[2] / "dist")
+    assert done.returncode == 0, done.stderr
+    link = data / f"export-{metadata.version('paddle-semseg-client')}"
+    assert {entry.name for entry in data.iterdir()} == {link.name, link.resolve().name}
+    again = run("setup-export", "--find-links", python.parents[2] / "dist")
+    assert again.returncode == 0, again.stderr
+    assert {entry.name for entry in data.iterdir()} == {link.name, link.resolve().name}
+
+    paddle = in_export_environment("-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
+    next(link.glob("lib/*/site-packages")).joinpath("dependencies.pth").write_text(paddle)
+    exported = run("export", "PP-LiteSeg-T", "--weights", DEMO_WEIGHTS, "--repository=models")
+    assert exported.returncode == 0, exported.stderr
+    answered = run("predict", STREET, "--model-repository", "models")
+    assert answered.returncode == 0, answered.stderr
 
 
 def test_the_shared_models_come_with_the_client(python: Path, tmp_path: Path) -> None:

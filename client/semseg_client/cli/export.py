@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from ..errors import ServingError
 from ..hosting.exporter import find_exporter
+from ..hosting.repository import add_shared_models
 
 ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
-def export(arguments: typer.Context) -> None:
+def export(arguments: typer.Context, repository: Annotated[Path, typer.Option()] = Path("model_repository")) -> None:
     """Export a model's weights into the model repository. Accepts all options of semseg-export."""
     exporter = find_exporter()
+    if arguments.args and "--help" not in arguments.args:
+        try:
+            add_shared_models(repository)
+        except OSError as error:
+            raise ServingError(f"{error.filename or repository}: {error.strerror}") from None
     # The exporter replaces this process: it receives the signals and sets the exit code.
-    os.execv(exporter, [str(exporter), *arguments.args])  # noqa: S606 - no shell is involved
+    os.execv(exporter, [str(exporter), *arguments.args, "--repository", str(repository)])  # noqa: S606 - no shell is involved

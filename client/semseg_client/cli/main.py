@@ -18,6 +18,7 @@ from .key import key
 from .models import models
 from .predict import EXAMPLES, predict
 from .serve import serve
+from .setup_export import setup_export
 
 _EXIT_CODES = "Exit codes: 0 {ok}; 1 {failed}; 2 invalid command line."
 
@@ -31,6 +32,8 @@ semseg serve                                    [dim]serve all exported models o
 semseg predict photos --url localhost:8001      [dim]the same, on a running server[/]
 
 semseg export PP-LiteSeg-T                      [dim]export official weights to the model repository[/]
+
+semseg setup-export                             [dim]install the exporter, if it is not[/]
 
 semseg key alice >> keys.yaml                   [dim]create an API key, for serve --api-keys-file keys.yaml[/]
 
@@ -57,6 +60,7 @@ app.command(epilog=_EXIT_CODES.format(ok="models listed", failed="no models foun
 app.command(epilog=_EXIT_CODES.format(ok="written, or valid", failed="file exists, cannot be written, or is invalid"))(config)
 app.command(epilog=_EXIT_CODES.format(ok="key printed", failed="key could not be printed"))(key)
 app.command(context_settings=ANYTHING)(export)
+app.command(epilog=_EXIT_CODES.format(ok="set up", failed="could not be set up"))(setup_export)
 
 
 def main() -> None:

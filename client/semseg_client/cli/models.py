@@ -15,6 +15,7 @@ from rich.table import Table
 
 from semseg_contract.limits import MEGAPIXEL
 
+from ..errors import ServingError
 from ..hosting.repository import configuration, exported_models
 from ..triton.client import Client
 from ..triton.protocol import described
@@ -48,7 +49,10 @@ def _served(url: str) -> list[Model]:
 
 
 def _exported(repository: Path) -> list[Model]:
-    configs = [configuration(repository, name) for name in exported_models(repository)]
+    names = exported_models(repository)
+    if not names:
+        raise ServingError(f"no model in {repository}; export one: semseg export PP-LiteSeg-T")
+    configs = [configuration(repository, name) for name in names]
     return [described(config, ", ".join(map(str, config.version_policy.specific.versions))) for config in configs]
 
 

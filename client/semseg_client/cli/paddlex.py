@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import ConfigurationError
 from ..inputs.resolve import Item, Sieve, items
 from ..inputs.servable import FEWEST_BITS, MOST_BITS
-from ..pipeline.config import PIPELINE, load, name_or_folder
+from ..pipeline.config import PIPELINE, load, name_at, name_or_folder
 from ..pipeline.pipeline import create_pipeline
 from ..results.outputs import PADDLEX
 from . import reports
@@ -96,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--model",
         metavar="NAME|FOLDER",
-        help="exported or served model, or ./FOLDER of weights, to use instead of the pipeline's",
+        help="exported or served model, PaddleX network (fetched and exported on first use) or ./FOLDER of weights,"
+        " to use instead of the pipeline's",
     )
     add(
         "--model_repository",
@@ -143,16 +144,13 @@ def _predict(given: argparse.Namespace) -> None:
 
 def _serve(given: argparse.Namespace) -> None:
     from ..device import Device
-    from ..hosting.shared_server import set_device
-    from ..hosting.weights_folder import served_name
+    from ..hosting.preparation import prepared
 
     config = load(given.pipeline)
     repository = Path(given.model_repository or config.repository or "model_repository")
     device = config.device if given.device is None else Device.parse(given.device)
     url = given.url or config.url or os.environ.get("SEMSEG_URL")
     wanted = config.model if given.model is None else name_or_folder(given.model)
-    model = served_name(wanted, config.architecture, repository, url)
-    if device is not None and url is None:
-        set_device(repository, model, device)
-    settings = read_settings({"host": given.host, "port": given.port, "url": url, "model": model}, config.serving.given())
-    start(settings, [model], repository)
+    settings = read_settings({"host": given.host, "port": given.port, "url": url}, config.serving.given())
+    model = prepared(wanted, repository, config.architecture, device) if url is None else name_at(url, wanted)
+    start(settings.model_copy(update={"model": model}), [model], repository)

@@ -14,11 +14,12 @@ import typer
 
 from semseg_contract.limits import LONGEST_SIDE
 
+from ..errors import ServingError
 from ..hosting.repository import exported_models
 from ..inputs.resolve import Item, Sieve, Source, Unreadable, items
 from ..inputs.servable import FEWEST_BITS, MOST_BITS
 from ..inputs.source import from_bytes
-from ..pipeline.config import PIPELINE
+from ..pipeline.config import PIPELINE, load
 from ..pipeline.pipeline import create_pipeline
 from ..results.outputs import PADDLEX, Output
 from ..triton.client import Client
@@ -61,7 +62,10 @@ def predict(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Served or exported model.", show_default="the only one, or else the pipeline's"),
+        typer.Option(
+            help="Served or exported model, PaddleX network (fetched and exported on first use) or ./FOLDER of weights.",
+            show_default="the only one, or else the pipeline's",
+        ),
     ] = None,
     pipeline: Annotated[
         str | None,
@@ -194,10 +198,16 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
 
 
 def _only_model(url: str | None, repository: Path) -> str | None:
-    """The model if there is exactly one, else None."""
+    """The model if there is exactly one. None, which leaves the choice to the pipeline, if there is none or if it has the choice.
+
+    Raises:
+        ServingError: there are several, without the pipeline's.
+    """
     if url is None:
         models = exported_models(repository)
     else:
         with Client(url) as client:
             models = [each.name for each in client.models()]
+    if len(models) > 1 and load(PIPELINE).model not in models:
+        raise ServingError(f"{url or repository} has several models: choose one with --model: {', '.join(models)}")
     return models[0] if len(models) == 1 else None

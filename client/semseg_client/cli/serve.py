@@ -15,7 +15,9 @@ import typer
 
 from semseg_contract.names import plain_name
 
+from ..errors import ServingError
 from ..files import write_whole
+from ..pipeline.config import name_or_folder
 from ..ports import is_loopback
 from ..triton.protocol import TINY_IMAGE
 from .folder import make_folder
@@ -29,7 +31,8 @@ def serve(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model to load; may be repeated. REST uses the first (SEMSEG_MODEL) for requests that name none.",
+            help="Exported model, PaddleX network (fetched and exported on first use) or ./FOLDER of weights; may be repeated."
+            " REST uses the first (SEMSEG_MODEL) for requests that name none.",
             show_default="all exported",
         ),
     ] = None,
@@ -207,6 +210,7 @@ def start(
 ) -> None:
     """Serve a repository's `models` (default: the one in the settings, or all) until stopped by a signal."""
     try:
+        from ..hosting.preparation import prepared
         from ..hosting.repository import exported_models
         from ..hosting.supervision.supervisor import Supervisor
         from .service import serve as run
@@ -218,9 +222,11 @@ def start(
     triton = None
     if "url" not in settings.model_fields_set:
         asked = models or ([settings.model] if settings.model else exported_models(repository))
-        served = list(dict.fromkeys(map(plain_name, asked)))
-        if plain := [name for name in served if name not in asked]:
+        if not asked:
+            raise ServingError(f"no model in {repository}; name one of PaddleX's to fetch and serve it: --model PP-LiteSeg-T")
+        if plain := [plain_name(name) for name in asked if plain_name(name) != name]:
             typer.echo(f'"(slice)" is not part of a model name: serving {", ".join(plain)}')
+        served = list(dict.fromkeys(prepared(name_or_folder(name), repository) for name in asked))
         settings = settings.model_copy(update={"model": served[0]})
         triton = Supervisor(
             repository,

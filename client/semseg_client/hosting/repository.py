@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig
@@ -11,23 +12,22 @@ from semseg_contract import config_pbtxt
 from semseg_contract.config_pbtxt import is_segmentation
 from semseg_contract.lock import staging
 from semseg_contract.names import CONFIG, SHARED
+from semseg_contract.official import OFFICIAL, similar
 
 from ..errors import ServingError
 
+_HOW_TO_LOWER = {"int8": "int8 --calibration FOLDER (about 50 images like yours)", "fp16": "fp16 --device gpu"}
 _SHARED_MODELS = Path(__file__).with_name("shared_models")
 
 
 def exported_models(repository: Path) -> list[str]:
-    """The names of the models in a repository that clients can call.
+    """The names of the models in a repository that clients can call; none if there is no such folder.
 
     Raises:
-        ServingError: there are none, or a config.pbtxt cannot be read.
+        ServingError: a config.pbtxt cannot be read.
     """
     entries = [path.parent.name for path in sorted(repository.glob(f"*/{CONFIG}"))]
-    models = [name for name in entries if is_segmentation(configuration(repository, name))]
-    if not models:
-        raise ServingError(f"no model in {repository}; export one: make export MODEL=PP-LiteSeg-T")
-    return models
+    return [name for name in entries if is_segmentation(configuration(repository, name))]
 
 
 def is_there(repository: Path, name: str) -> bool:
@@ -38,7 +38,24 @@ def is_there(repository: Path, name: str) -> bool:
 def check_exported(repository: Path, model: str) -> None:
     """Raise ServingError, which says what to do, if the repository has no such model."""
     if not is_there(repository, model):
-        raise ServingError(f"{model} is not in {repository}; export it: make export MODEL={model}")
+        raise ServingError(_missing(repository, model))
+
+
+def _missing(repository: Path, model: str) -> str:
+    base, _, precision = model.rpartition("-")
+    if model in OFFICIAL:
+        return f"{model} is not in {repository}; export it: semseg export {model}"
+    if base in OFFICIAL and precision in _HOW_TO_LOWER:
+        return f"{model} is not in {repository}; make it: semseg export {base} --precision {_HOW_TO_LOWER[precision]}"
+    known = dict.fromkeys(OFFICIAL)
+    with suppress(ServingError):
+        known = dict.fromkeys(exported_models(repository)) | known
+    near = ", ".join(similar(model, known) or known)
+    folder = f", or ./{model} for the weights in that folder" if Path(model).is_dir() else ""
+    return (
+        f"{model!r} is neither a model in {repository} nor a network of PaddleX's; did you mean {near}{folder}?"
+        " To export your own weights: semseg export NAME --weights FOLDER"
+    )
 
 
 def add_shared_models(repository: Path) -> None:

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import atexit
-import subprocess
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..device import Device
 from ..triton.client import Client
-from .placement import place
 from .repository import configuration
 from .supervision.supervisor import Supervisor
-from .supervision.triton_process import program
-
-_PROVIDERS = "import onnxruntime; print(*onnxruntime.get_available_providers())"
 
 
 class SharedServer:
     """A handle on the shared server of a model repository. `url` is its gRPC address; `close` releases it."""
 
-    def __init__(self, repository: Path, model: str, device: Device | None = None) -> None:
-        """Start the server, or load the model into a running one. From now on, the network runs on `device`.
+    def __init__(self, repository: Path, model: str) -> None:
+        """Start the server, or load the model into a running one.
 
         Raises:
-            DeviceError: the installed ONNX Runtime cannot run networks on it.
             ServingError: the server could not be started, or the model not loaded.
         """
-        if device is not None:
-            set_device(repository, model, device)
         self._shared = _acquire(repository.resolve(), model)
         self._open = True
 
@@ -49,25 +40,6 @@ class _Shared:
     repository: Path
     server: Supervisor
     users: int = 0
-
-
-def set_device(repository: Path, model: str, device: Device) -> None:
-    """Make the model's network run on `device` when a server of this environment loads it.
-
-    Raises:
-        DeviceError: the installed ONNX Runtime cannot run networks on it.
-        ServingError: the model does not exist, or its configuration cannot be read.
-    """
-    place(repository, model, device, device.provider(_execution_providers(device)))
-
-
-def _execution_providers(device: Device) -> list[str]:
-    """The execution providers of the ONNX Runtime installed with tritonserver. The CPU needs no check."""
-    if device.kind == "cpu":
-        return ["CPUExecutionProvider"]
-    python = Path(program()).resolve().with_name("python")
-    done = subprocess.run([python, "-c", _PROVIDERS], capture_output=True, text=True, check=False)  # noqa: S603 - our Python
-    return done.stdout.split() or ["CPUExecutionProvider"]
 
 
 _lock = threading.Lock()

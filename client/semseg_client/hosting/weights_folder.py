@@ -9,20 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from semseg_contract.lock import locked
 from semseg_contract.paddle_files import CLASSES, PARAMETERS, PROGRAMS, STEMS, TRAINED, files_read, network_folder
 
 from ..errors import ServingError
-from ..parent_death import ending_with_us
-from .exporter import find_exporter
-from .repository import add_shared_models, configuration, is_there
+from .exporter import run_exporter
+from .repository import configuration, is_there
 
-_FAILED = "Export failed: "  # how the exporter's own error line begins
 _LONGEST_NAME = 64  # characters of the folder's name in the model's name; a file system allows 255, all suffixes included
 
 
@@ -39,28 +34,8 @@ class _Weights:
         return self.given.suffix == TRAINED
 
 
-def served_name(model: str | Path, architecture: str | None, repository: Path, url: str | None) -> str:
-    """The name under which `model`, a name or a folder of weights, is served. A folder is exported if needed.
-
-    `architecture` is PaddleX's name of the network; trained weights (.pdparams) need it.
-
-    Raises:
-        ServingError: the folder cannot be exported, or `url` names a server, which serves models only by name.
-    """
-    if isinstance(model, str):
-        return model
-    if url is not None:
-        raise ServingError(
-            f"the server at {url} serves models by name, and {model} is a folder: export it into that server's model"
-            " repository (semseg-export NAME --weights FOLDER) and use that name instead"
-        )
-    return exported(model.expanduser(), architecture, repository)
-
-
 def exported(folder: Path, architecture: str | None, repository: Path) -> str:
     """The name in `repository` of the model made from the current weights in `folder`. It is exported if needed.
-
-    If several processes need it, one exports and the others wait. At a terminal, the user sees the progress.
 
     Raises:
         ServingError: there are no weights or no exporter, or the exporter refused the weights.
@@ -77,6 +52,14 @@ def exported(folder: Path, architecture: str | None, repository: Path) -> str:
     except OSError as error:
         raise ServingError(f"{folder} cannot be exported: {error.filename or repository}: {error.strerror}") from error
     return name
+
+
+def holds_weights(folder: Path) -> bool:
+    """Whether there are weights in the folder, or it cannot be read, which `exported` reports."""
+    try:
+        return network_folder(folder) is not None or any(file.suffix == TRAINED for file in folder.iterdir())
+    except OSError:
+        return True
 
 
 def name_of(folder: Path) -> str:
@@ -138,42 +121,10 @@ def _is_current(repository: Path, name: str, digest: str) -> bool:
 
 
 def _export(folder: Path, weights: _Weights, architecture: str | None, repository: Path, digest: str) -> None:
-    """Run the exporter, unless another process has done so while we waited for the lock."""
     name = name_of(folder)
-    watched = sys.stderr is not None and sys.stderr.isatty()
-    if watched:
-        print(f"Exporting {folder} to {repository} as {name}", file=sys.stderr)
-    repository.parent.mkdir(parents=True, exist_ok=True)
-    with locked(repository.parent) as lock:
-        if _is_current(repository, name, digest):
-            return
-        add_shared_models(repository)
-        command: list[str | Path] = [find_exporter(), name, "--weights", weights.given.resolve(), "--repository", repository]
-        command += ["--folder-sha256", digest]
-        if weights.classes is not None:
-            command += ["--classes", weights.classes.resolve()]
-        if weights.trained and architecture is not None:
-            command += ["--architecture", architecture]
-        with subprocess.Popen(  # noqa: S603 - our exporter, arguments as a list
-            ending_with_us(command),
-            stdin=subprocess.DEVNULL,
-            stdout=sys.stderr if watched else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # Ctrl-C at a terminal reaches only us
-            pass_fds=[lock],  # if we are killed, the next process waits until the exporter has cleaned up
-        ) as process:
-            try:
-                _, complaints = process.communicate()
-            finally:
-                process.terminate()
-    if process.returncode:
-        raise ServingError(f"{folder} cannot be exported: {_reason(complaints) or f'exit code {process.returncode}'}")
-
-
-def _reason(complaints: str) -> str:
-    """The exporter's own error line. Output of a program that it ran may follow it."""
-    lines = [line.strip(" │") for line in complaints.splitlines() if any(map(str.isalnum, line))]
-    failed = [line for line in lines if line.startswith(_FAILED)]
-    return (failed or lines or [""])[-1].removeprefix(_FAILED)
+    arguments: list[str | Path] = [name, "--weights", weights.given.resolve(), "--folder-sha256", digest]
+    if weights.classes is not None:
+        arguments += ["--classes", weights.classes.resolve()]
+    if weights.trained and architecture is not None:
+        arguments += ["--architecture", architecture]
+    run_exporter(str(folder), arguments, repository, lambda: _is_current(repository, name, digest))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..giving_up import given_up
 from ..inputs.resolve import Input
 from ..triton.protocol import TargetSize
 from .pipeline import Failed, Pipeline, create_pipeline
@@ -25,7 +26,8 @@ class AsyncPipeline:
             async for result in pipeline.predict("street.jpg"):
                 result.save_to_img("output")
 
-    Its methods raise the same errors as those of `Pipeline`; `async with` raises the errors of `create_pipeline`.
+    Its methods raise the same errors as those of `Pipeline`; `async with` raises the errors of `create_pipeline`. If it is
+    cancelled, so is an export that it waits for.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -34,8 +36,20 @@ class AsyncPipeline:
         self._made: Pipeline | None = None
 
     async def __aenter__(self) -> AsyncPipeline:
-        self._made = await asyncio.to_thread(create_pipeline, *self._arguments, **self._options)
+        ended = threading.Event()
+        try:
+            self._made = await asyncio.to_thread(self._make, ended)
+        except asyncio.CancelledError:
+            ended.set()  # an export may take minutes
+            raise
         return self
+
+    def _make(self, ended: threading.Event) -> Pipeline:
+        given_up.set(ended)
+        made = create_pipeline(*self._arguments, **self._options)
+        if ended.is_set():
+            made.close()
+        return made
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await asyncio.to_thread(self._pipeline.close)

@@ -16,11 +16,13 @@ import yaml
 
 from semseg_contract.limits import LONGEST_SIDE
 from semseg_contract.names import plain_name
+from semseg_contract.official import OFFICIAL, similar
 
 from ..checked_yaml import Ignored, Misplaced, Reading, Section, Setting, Wrong, near, read_text, seconds, text, whole
 from ..device import Device
-from ..errors import ConfigurationError, DeviceError
+from ..errors import ConfigurationError, DeviceError, ServingError
 from ..triton.protocol import TargetSize
+from ..types import NameOrFolder
 
 PIPELINE = "semantic_segmentation"
 
@@ -49,7 +51,8 @@ class Serving:
 class PipelineConfig:
     """The settings of a pipeline.
 
-    `model` is the name of a served or exported model, without "(slice)", or a folder of the user's own weights. For a folder,
+    `model` is the name of a served or exported model or of a network of PaddleX's, without "(slice)", or a folder of the user's
+    own weights, or whichever of the two is there. For a folder,
     `architecture` is PaddleX's name for the network, if known. `batch_size` counts images. `target_size` is in pixels; None
     means the network's own Resize, or the image as it is. `device` None means a GPU if Triton sees one, else the CPU. `url` is
     the gRPC address of a running tritonserver; if None, one is started on `repository` (None: the default one). `timeout` is in
@@ -57,7 +60,7 @@ class PipelineConfig:
     settings without effect.
     """
 
-    model: str | Path
+    model: str | Path | NameOrFolder
     batch_size: int = 1
     target_size: TargetSize | None = None
     device: Device | None = None
@@ -92,6 +95,20 @@ def name_or_folder(model: str | os.PathLike[str]) -> str | Path:
     if isinstance(model, str) and "/" not in model:
         return plain_name(model)
     return Path(model)
+
+
+def name_at(url: str, model: str | Path | NameOrFolder) -> str:
+    """The name under which the running server at `url` serves `model`.
+
+    Raises:
+        ServingError: it is a folder, but the server serves models only by name.
+    """
+    if isinstance(model, Path):
+        raise ServingError(
+            f"the server at {url} serves models by name, and {model} is a folder: export it into that server's model"
+            " repository (semseg-export NAME --weights FOLDER) and use that name instead"
+        )
+    return model.name if isinstance(model, NameOrFolder) else model
 
 
 def default_text() -> str:
@@ -148,18 +165,22 @@ def _check_pipeline(reading: Reading, shape: Section) -> None:
         reading.problem(line, f"pipeline_name is {name!r}; did you mean {PIPELINE!r}?")
 
 
-def _model(reading: Reading, shape: Section, folder: Path) -> tuple[str | Path, str | None]:
+def _model(reading: Reading, shape: Section, folder: Path) -> tuple[str | Path | NameOrFolder, str | None]:
     """The model and, if it is a folder of weights, the name of their network."""
     name, weights = reading.values.get("model_name"), reading.values.get("model_dir")
     line = reading.lines.get("model_dir", 1)
-    # In 3.0.0b2, one key holds either a name or a folder: a folder if it has a slash in it, or if the folder exists.
-    if shape is _B2 and name is not None and ("/" in name or _folder(name, folder)):
-        name, weights, line = None, name, reading.lines["model_name"]
+    if shape is _B2 and name is not None:  # one key holds either a name or a folder
+        there = None if "/" in name else _folder(name, folder)
+        if there is not None and _MODEL_NAME.fullmatch(name):
+            return NameOrFolder(name, there), None
+        if there is not None or "/" in name:
+            name, weights, line = None, name, reading.lines["model_name"]
     if name is not None:
         name = plain_name(name)
         if not _MODEL_NAME.fullmatch(name):
-            told = f"{name!r} is not a valid model name; use letters, digits, '.', '_' and '-'"
-            reading.problem(reading.lines["model_name"], told)
+            near = similar(name, OFFICIAL)
+            hint = f"; did you mean {near[0]!r}?" if near else "; use letters, digits, '.', '_' and '-'"
+            reading.problem(reading.lines["model_name"], f"{name!r} is not a valid model name{hint}")
     if weights is not None:
         found = _folder(weights, folder)
         if found is None:

@@ -23,7 +23,7 @@ from ..triton.client import Client
 from ..triton.protocol import TargetSize
 from ..triton.tls import Tls
 from ..types import Model
-from .config import PIPELINE, PipelineConfig, load, name_or_folder
+from .config import PIPELINE, PipelineConfig, load, name_at, name_or_folder
 from .unique_names import UniqueNames
 
 if TYPE_CHECKING:
@@ -64,9 +64,10 @@ def create_pipeline(
     Arguments:
         `pipeline`: "semantic_segmentation", or the path of a YAML file in PaddleX's format or ours.
         `device`: where a server started here runs the network, in PaddleX's notation: "cpu", "gpu", "gpu:0,1".
-        `model`: the name of an exported or served model (PP-LiteSeg-T), or a folder of your own weights: a `Path`, or a
-            string with a slash in it. Such weights are exported on first use, and again when they have changed. Their class
-            names come from classes.txt in that folder, one per line.
+        `model`: the name of an exported or served model or of a network of PaddleX's (PP-LiteSeg-T), or a folder of your own
+            weights: a `Path`, or a string with a slash in it. PaddleX's weights are downloaded and exported on first use; your
+            own are exported on first use, and again when they have changed. Their class names come from classes.txt in that
+            folder, one per line.
         `url`: the gRPC address of a running tritonserver, such as "localhost:8001" (or SEMSEG_URL). Without one, a server is
             started. All pipelines of the process share it, and it stops with the last of them.
         `tls`: the certificate files for a server at grpcs://host:port, unless the environment names them: see `Client`.
@@ -82,7 +83,7 @@ def create_pipeline(
     Raises:
         ConfigurationError: there is no such pipeline, or the file (one line per mistake) or an argument is wrong.
         DeviceError: there is no such device, or the installed ONNX Runtime has no provider for it.
-        ServingError: the server could not be started or does not have the model, or the folder could not be exported.
+        ServingError: the server could not be started or does not have the model, or the model could not be exported.
     """
     for name, count in (("batch_size", batch_size), ("jobs", jobs)):
         if count is not None and (type(count) is not int or count < 1):
@@ -139,18 +140,21 @@ class Pipeline:
 
     def __init__(self, config: PipelineConfig, tls: Tls | None = None) -> None:
         """See `create_pipeline`."""
-        repository = config.repository or _REPOSITORY
         self.config = config
-        self._model = config.model if isinstance(config.model, str) else _exported(config, repository)
         self._under_way = config.jobs or max(_LEAST, _AHEAD * config.batch_size)
         with ExitStack() as held:
             url = config.url
             if url is None:
-                from ..hosting.shared_server import SharedServer  # not needed with a running server
+                from ..hosting.preparation import prepared  # not needed with a running server
+                from ..hosting.shared_server import SharedServer
 
-                server = SharedServer(repository, self._model, config.device)
+                repository = config.repository or _REPOSITORY
+                self._model = prepared(config.model, repository, config.architecture, config.device)
+                server = SharedServer(repository, self._model)
                 held.callback(server.close)
                 url = server.url
+            else:
+                self._model = name_at(url, config.model)
             self._client = held.enter_context(Client(url, config.timeout, tls=tls))
             self._client.model(self._model)  # raises now if it is not served
             self._held = held.pop_all()
@@ -272,12 +276,6 @@ class Pipeline:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-
-def _exported(config: PipelineConfig, repository: Path) -> str:
-    from ..hosting.weights_folder import served_name
-
-    return served_name(config.model, config.architecture, repository, config.url)
 
 
 def _under_unique_names(images: Iterable[Source | Unreadable]) -> Iterator[Source | Unreadable]:

@@ -79,15 +79,16 @@ def _checked(file: Path, record: Path, remedy: str, name: str | None = None) -> 
 
 
 def _download(url: str, part: Path, step: Step, pauses: tuple[float, ...]) -> None:
-    meter = step.meter("Downloading", in_bytes=True)
     for pause in (*pauses, 0):
-        trouble = _attempt(url, part, meter)
+        trouble = _attempt(url, part, step.meter("Downloading", in_bytes=True))
         if not trouble:
             return
-        time.sleep(pause)
+        if pause:
+            step.show(f"{trouble}: trying again in {pause:g} s")
+            time.sleep(pause)
     raise WeightsError(
-        f"{url} could not be downloaded ({trouble}): check the network and run this again to resume,"
-        " or pass a local archive with WEIGHTS= (--weights)"
+        f"{url} could not be downloaded ({trouble}): check the network and run this again to resume, export a local archive with"
+        " WEIGHTS= (semseg export --weights), or name a mirror in SEMSEG_WEIGHTS_URL"
     )
 
 

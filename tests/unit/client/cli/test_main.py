@@ -56,11 +56,13 @@ def test_a_wrong_environment_variable_is_2_and_named() -> None:
     ("arguments", "told"),
     [
         (["predict", "x.jpg", "--url", "127.0.0.1:1"], "no tritonserver answers at 127.0.0.1:1"),
-        (["predict", "x.jpg"], "no model in model_repository; export one: make export MODEL=PP-LiteSeg-T"),
         (["models", "--url", "127.0.0.1:1"], "no tritonserver answers at 127.0.0.1:1"),
-        (["models"], "no model in model_repository; export one: make export MODEL=PP-LiteSeg-T"),
+        (["models"], "no model in model_repository; export one: semseg export PP-LiteSeg-T"),
         (["config", "--check", "nowhere.yaml"], "nowhere.yaml: no such file"),
-        (["serve", "--model-repository", "nowhere"], "no model in nowhere; export one: make export MODEL=PP-LiteSeg-T"),
+        (
+            ["serve", "--model-repository", "nowhere"],
+            "no model in nowhere; name one of PaddleX's to fetch and serve it: --model PP-LiteSeg-T",
+        ),
     ],
 )
 def test_what_goes_wrong_is_one_line_and_1(
@@ -71,6 +73,19 @@ def test_what_goes_wrong_is_one_line_and_1(
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == f"semseg: {told}"  # Python prints it and exits with code 1
+
+
+def test_of_several_models_one_must_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("roads", "fields"):
+        (tmp_path / "model_repository" / name).mkdir(parents=True)
+        (tmp_path / "model_repository" / name / "config.pbtxt").write_text(
+            'platform: "ensemble" parameters { key: "class_names" value { string_value: "[]" } }'
+        )
+    monkeypatch.setattr("sys.argv", ["semseg", "predict", "x.jpg"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == "semseg: model_repository has several models: choose one with --model: fields, roads"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from semseg_client.errors import ServingError
+from semseg_client.hosting import exporter_environment
 from semseg_client.hosting.exporter import find_exporter
 
 
@@ -24,12 +25,16 @@ def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "prefix", str(folder.parent))
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     return folder
 
 
 def test_the_environment_inside_this_one_comes_first_and_the_path_last(serving: Path, tmp_path: Path) -> None:
     on_path = command(tmp_path / "path")
     assert find_exporter() == on_path
+    set_up = command(exporter_environment.place() / "bin")
+    assert tmp_path / "data" in set_up.parents
+    assert find_exporter() == set_up
     beside = command(serving)
     assert find_exporter() == beside
     inside = command(serving.parent / "export" / "bin")
@@ -38,10 +43,10 @@ def test_the_environment_inside_this_one_comes_first_and_the_path_last(serving: 
 
 def test_what_cannot_be_run_is_passed_over(tmp_path: Path) -> None:
     command(tmp_path / "path", 0o644)
-    with pytest.raises(ServingError, match="no semseg-export"):
+    with pytest.raises(ServingError, match="exporting needs Paddle"):
         find_exporter()
 
 
 def test_how_to_install_one_is_told() -> None:
-    with pytest.raises(ServingError, match=r"make setup.*pip install paddle-semseg-export"):
+    with pytest.raises(ServingError, match=r"semseg setup-export \(in the project's folder: make setup\)"):
         find_exporter()

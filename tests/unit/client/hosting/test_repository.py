@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from semseg_client import ServingError
-from semseg_client.hosting.repository import exported_models
+from semseg_client.hosting.repository import check_exported, exported_models
 
 ENSEMBLE = 'platform: "ensemble" parameters { key: "class_names" value { string_value: "[]" } } a_field_of_a_newer_triton: 1'
 
@@ -23,9 +23,35 @@ def test_exported_models_are_the_ensembles_that_carry_class_names(tmp_path: Path
     assert exported_models(tmp_path) == ["A", "B"]
 
 
-def test_an_empty_repository_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ServingError, match="make export MODEL="):
-        exported_models(tmp_path)
+def test_an_empty_repository_has_no_models(tmp_path: Path) -> None:
+    assert exported_models(tmp_path) == exported_models(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("SegFormer-B0", r"is not in .*; export it: semseg export SegFormer-B0$"),
+        ("pp-liteseg-t", r"did you mean PP-LiteSeg-T, "),
+        ("PP LiteSeg B", r"did you mean PP-LiteSeg-B, "),
+        ("Roads", r"did you mean roads\?"),
+        ("yolo", r"did you mean roads, OCRNet_HRNet-W48, .*SeaFormer_large\? To export your own weights: semseg export NAME "),
+        ("mine", r"or \./mine for the weights in that folder\?"),
+        ("PP-LiteSeg-T-int8", r"make it: semseg export PP-LiteSeg-T --precision int8 --calibration FOLDER"),
+        ("PP-LiteSeg-T-fp16", r"make it: semseg export PP-LiteSeg-T --precision fp16 --device gpu$"),
+        ("roads-int8", r"did you mean roads\?"),
+    ],
+)
+def test_a_missing_model_is_told_with_what_may_have_been_meant(
+    name: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    repository = tmp_path / "models"
+    repository.mkdir()
+    add(repository, "roads", ENSEMBLE)
+    (tmp_path / "mine").mkdir()
+    check_exported(repository, "roads")
+    with pytest.raises(ServingError, match=told):
+        check_exported(repository, name)
 
 
 def test_a_damaged_config_is_named(tmp_path: Path) -> None:

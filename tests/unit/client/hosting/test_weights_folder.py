@@ -2,43 +2,16 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from semseg_client import ServingError, create_pipeline
-from semseg_client.hosting import weights_folder as module
-from semseg_client.hosting.weights_folder import exported, name_of, served_name
+from semseg_client.hosting.weights_folder import exported, name_of
 
 ARCHIVE = {"inference.json": "graph", "inference.pdiparams": "weights", "inference.yml": "pixels", "classes.txt": "road"}
 TRAINED = {"model.pdparams": "weights", "config.yaml": "pixels", "classes.txt": "road"}
-# An exporter that installs a version or refuses, and logs its arguments.
-EXPORTER = """#!/bin/sh
-echo "$@" >> {calls}
-[ -z "{refusal}" ] || {{ printf 'a warning\\n{refusal}\\nwhat a program said\\n' >&2; exit 1; }}
-ensemble=$5/$1 network=$5/$1_network
-mkdir -p $ensemble $network
-echo 'version_policy {{ specific {{ versions: 1 }} }}' | tee $network/config.pbtxt > $ensemble/config.pbtxt
-echo "ensemble_scheduling {{ step {{ model_name: '$1_network' }} }}" >> $ensemble/config.pbtxt
-echo "parameters {{ key: 'folder_sha256' value {{ string_value: '$7' }} }}" >> $ensemble/config.pbtxt
-"""
-
-
-@pytest.fixture
-def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[list[str]]]:
-    """Makes EXPORTER the exporter, which refuses with `refusal` if it is given; returns the calls so far."""
-
-    def exporting(refusal: str = "") -> list[list[str]]:
-        command, log = tmp_path / "exporter", tmp_path / "calls"
-        command.write_text(EXPORTER.format(calls=log, refusal=refusal))
-        command.chmod(stat.S_IRWXU)
-        monkeypatch.setattr(module, "find_exporter", lambda: command)
-        return [line.split() for line in log.read_text().splitlines()] if log.exists() else []
-
-    exporting()
-    return exporting
 
 
 def filled(folder: Path, files: dict[str, str]) -> Path:
@@ -104,9 +77,11 @@ def test_the_exporter_gets_what_it_needs(tmp_path: Path, calls: Callable[[], lis
     exported(filled(tmp_path / "b", TRAINED), "SegFormer-B0", repository)
     archive, trained = calls()
     assert archive[2] == str(tmp_path / "a" / "inference")
-    assert archive[7:] == ["--classes", str(tmp_path / "a" / "inference" / "classes.txt")]
+    classes = str(tmp_path / "a" / "inference" / "classes.txt")
+    assert archive[5:] == ["--classes", classes, "--repository", str(repository)]
     assert trained[2] == str(tmp_path / "b" / "model.pdparams")
-    assert trained[7:] == ["--classes", str(tmp_path / "b" / "classes.txt"), "--architecture", "SegFormer-B0"]
+    classes = str(tmp_path / "b" / "classes.txt")
+    assert trained[5:] == ["--classes", classes, "--architecture", "SegFormer-B0", "--repository", str(repository)]
     exported(tmp_path / "b", "SegFormer-B1", repository)
     assert len(calls()) == 3
 
@@ -149,4 +124,3 @@ def test_a_running_server_is_not_helped_by_a_folder_here(tmp_path: Path) -> None
         ServingError, match=r"the server at host:1 serves models by name, and .*roads is a folder: export it into"
     ):
         create_pipeline(model=f"{tmp_path}/roads", url="host:1")
-    assert served_name("roads", None, tmp_path, "host:1") == "roads"

@@ -13,9 +13,10 @@ import yaml
 import semseg_client
 from semseg_client import SemsegError
 from semseg_client.device import Device
-from semseg_client.errors import ConfigurationError
+from semseg_client.errors import ConfigurationError, ServingError
 from semseg_client.gateway import Settings
-from semseg_client.pipeline.config import PipelineConfig, Serving, default_text, load
+from semseg_client.pipeline.config import PipelineConfig, Serving, default_text, load, name_at
+from semseg_client.types import NameOrFolder
 
 B2 = """\
 Global:
@@ -206,14 +207,22 @@ def test_a_folder_of_weights_keeps_the_name_of_its_network() -> None:
     assert loaded(NEW).architecture is None
 
 
-def test_in_3_0_0b2_a_model_is_a_folder_if_there_is_one() -> None:
-    for folder in ("best_model", "files/best_model"):
+def test_in_3_0_0b2_a_model_is_a_folder_if_it_has_a_slash_and_either_if_there_is_one() -> None:
+    for folder in ("best_model", "files/best_model", "best model"):
         Path(folder).mkdir(parents=True)
     assert loaded(B2.replace("PP-LiteSeg-T", "./best_model")).model == Path("best_model")
-    assert loaded(B2.replace("PP-LiteSeg-T", "best_model"), "files/a.yaml").model == Path("files/best_model")
+    either = NameOrFolder("best_model", Path("files/best_model"))
+    assert loaded(B2.replace("PP-LiteSeg-T", "best_model"), "files/a.yaml").model == either
+    assert loaded(B2.replace("PP-LiteSeg-T", "best model")).model == Path("best model")  # no model may have this name
     assert refusal(B2.replace("PP-LiteSeg-T", "output/best_model")) == (
         "line 6: there is no folder 'output/best_model' beside this file or in the current folder"
     )
+
+
+def test_a_running_server_knows_models_by_name() -> None:
+    assert name_at("host:1", "roads") == name_at("host:1", NameOrFolder("roads", Path("roads"))) == "roads"
+    with pytest.raises(ServingError, match="the server at host:1 serves models by name, and roads is a folder: export it into"):
+        name_at("host:1", Path("roads"))
 
 
 def test_a_repository_is_looked_for_beside_the_file_and_need_not_be_there() -> None:
@@ -357,7 +366,7 @@ SHAPE = "layout, but this file has"
         ),
         (
             B2.replace("PP-LiteSeg-T", "PP LiteSeg"),
-            "line 6: 'PP LiteSeg' is not a valid model name; use letters, digits, '.', '_' and '-'",
+            "line 6: 'PP LiteSeg' is not a valid model name; did you mean 'PP-LiteSeg-T'?",
         ),
         (new(model_dir="7"), f"line 7: model_dir is 7, but {TEXT}"),
         (

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -81,6 +82,18 @@ def test_an_overloaded_server_is_asked_again(server: ArchiveServer, tmp_path: Pa
     assert get(server, tmp_path) == server.content
 
 
+def test_a_new_attempt_is_announced(server: ArchiveServer, tmp_path: Path) -> None:
+    class Telling(Silent):
+        shown: ClassVar[list[str]] = []
+
+        def show(self, doing: str) -> None:
+            self.shown.append(doing)
+
+    server.statuses = [503]
+    fetch(server.url, tmp_path, Telling(), (0.01,))
+    assert Telling.shown[-1] == "503 Service Unavailable: trying again in 0.01 s"
+
+
 def test_an_absent_file_is_said_at_once_and_leaves_nothing(server: ArchiveServer, tmp_path: Path) -> None:
     server.statuses = [404]
     with pytest.raises(WeightsError, match="returned 404 Not Found: check the address"):
@@ -90,7 +103,7 @@ def test_an_absent_file_is_said_at_once_and_leaves_nothing(server: ArchiveServer
 
 
 def test_a_refused_connection_is_said_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"could not be downloaded .*refused"):
+    with pytest.raises(WeightsError, match=r"could not be downloaded .*refused.* WEIGHTS= .*SEMSEG_WEIGHTS_URL"):
         fetch("http://127.0.0.1:9/weights.tar", tmp_path, Silent(), AT_ONCE)
     assert leftovers(tmp_path) == []
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from semseg_contract.official import OFFICIAL
 from semseg_contract.transforms import Resize
 from semseg_export.errors import WeightsError
 from semseg_export.weights import zoo
@@ -24,6 +25,10 @@ def test_maskformer_takes_one_size_that_of_its_resize_or_paddlexs() -> None:
     assert network.size_for((Resize((640, 330)),)) == (512, 512)  # the images' shapes differ
     assert network.size_for(()) == (512, 512)
     assert zoo.network("SegFormer-B0").size_for((Resize((640, 330), keep_ratio=False),)) is None
+
+
+def test_the_client_knows_all_of_them_by_name() -> None:
+    assert set(OFFICIAL) == set(zoo.MODELS)
 
 
 def test_a_network_knows_both_kinds_of_its_weights() -> None:

@@ -18,7 +18,7 @@ def add(repository: Path, name: str, config: str) -> None:
 
 
 def test_a_model_that_is_not_exported_is_told_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ServingError, match="make export MODEL=SegFormer-B0"):
+    with pytest.raises(ServingError, match="semseg export SegFormer-B0"):
         Supervisor(tmp_path, ["SegFormer-B0"]).start()
 
 
