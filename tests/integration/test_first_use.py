@@ -21,7 +21,6 @@ import pytest
 
 from demo.run import SERVING
 from semseg_client import AsyncPipeline
-from semseg_contract.paddle_files import DESCRIPTION, PARAMETERS, PROGRAMS
 from tests.support import DEMO_WEIGHTS, STREET
 from tests.unit.export.archive_server import ArchiveServer, serve
 
@@ -32,7 +31,7 @@ def archive() -> bytes:
     """An archive in the official layout."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as tar:
-        for name in (PROGRAMS[0], PARAMETERS, DESCRIPTION):
+        for name in ("inference.json", "inference.pdiparams", "inference.yml"):
             tar.add(DEMO_WEIGHTS / name, f"{MODEL}_infer/{name}")
     return content.getvalue()
 

@@ -34,7 +34,7 @@ def test_an_empty_repository_has_no_models(tmp_path: Path) -> None:
         ("pp-liteseg-t", r"did you mean PP-LiteSeg-T, "),
         ("PP LiteSeg B", r"did you mean PP-LiteSeg-B, "),
         ("Roads", r"did you mean roads\?"),
-        ("yolo", r"did you mean roads, OCRNet_HRNet-W48, .*SeaFormer_large\? To export your own weights: semseg export NAME "),
+        ("yolo", r"did you mean roads, OCRNet_HRNet-W48, .*MaskFormer_small\? To export your own weights: semseg export NAME "),
         ("mine", r"or \./mine for the weights in that folder\?"),
         ("PP-LiteSeg-T-int8", r"make it: semseg export PP-LiteSeg-T --precision int8 --calibration FOLDER"),
         ("PP-LiteSeg-T-fp16", r"make it: semseg export PP-LiteSeg-T --precision fp16 --device gpu$"),
