@@ -4,7 +4,7 @@ PYTHON  ?= python3
 DEMO    := PP-LiteSeg-Demo
 # These variables are read only from the command line: in the environment they may belong to other programs. They are taken as they
 # were typed: in a path, $x is no variable of make's.
-GIVEN   := MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR SECONDS
+GIVEN   := MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR THRESHOLD IMAGES SECONDS
 $(foreach name,$(GIVEN),$(if $(filter command,$(firstword $(origin $(name)))),$(eval override $(name) := $$(value $(name))),$(eval $(name) :=)))
 MODEL   := $(or $(MODEL),$(DEMO))
 WEIGHTS := $(or $(WEIGHTS),$(wildcard demo/$(MODEL)))
@@ -50,10 +50,11 @@ serve: $(VENV)/.serve $(SERVED:%=model_repository/%/config.pbtxt) ## serve MODEL
 demo: $(VENV)/.serve model_repository/$(DEMO)/config.pbtxt ## try it out: export, serve, segment a sample image, stop
 	@$(SERVE)/python -m demo.run
 
-export: $(VENV)/.export ## export MODEL=... or all, from WEIGHTS=folder, archive, .pdparams, URL (default: official), also NAME= CLASSES= MEMORY= DEVICE=gpu PRECISION=fp16|int8
+export: $(VENV)/.export ## export MODEL=... or all, from WEIGHTS=folder, archive, .onnx, .pdparams, URL (default: official), also NAME= CLASSES= THRESHOLD= IMAGES= MEMORY= DEVICE=gpu PRECISION=fp16|int8
 	@$(EXPORT)/semseg-export $(if $(NAME),--architecture "$$GIVEN_MODEL") $(call option,--weights,WEIGHTS) $(call option,--classes,CLASSES) \
 	    $(call option,--memory,MEMORY) $(call option,--precision,PRECISION) $(call option,--calibration,CALIBRATION) $(if $(FORCE),--force) \
-	    $(call option,--device,DEVICE) $(call option,--accelerator,ACCELERATOR) $(ARGS) -- "$${GIVEN_NAME:-$$GIVEN_MODEL}"
+	    $(call option,--device,DEVICE) $(call option,--accelerator,ACCELERATOR) $(call option,--threshold,THRESHOLD) \
+	    $(call option,--images,IMAGES) $(ARGS) -- "$${GIVEN_NAME:-$$GIVEN_MODEL}"
 
 models: $(VENV)/.serve ## list PaddleX's networks and which are exported
 	@PYTHONPATH=export $(SERVE)/python -m semseg_export.models

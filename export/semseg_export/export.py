@@ -33,6 +33,7 @@ from .precision.fidelity import Fidelity
 from .precision.lowering import Lowered
 from .progress import Step
 from .weights import classes, locate
+from .weights.archive import PADDLE
 from .weights.locate import Weights
 
 
@@ -156,7 +157,7 @@ def _compare(network: _Network, weights: Weights, workspace: Path, options: Expo
         step.done = f"at least {parity.lowest(agreements):.4%} of pixels match {runner}"
     reporter.agreement(agreements, runner)
     parity.require(agreements, options.agreement, runner)
-    if archive.runner != "Paddle":
+    if archive.runner != PADDLE:
         reporter.warn(f"not compared with Paddle, because its program is not beside {archive.program.name}")
     if parity.uniform(agreements):
         reporter.warn(
@@ -231,7 +232,7 @@ def _record(
         converter=None if weights.archive.program.suffix == ONNX else f"paddle2onnx {version('paddle2onnx')}",
         exported_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         reference=parity.called(weights.archive),
-        agreement=parity.lowest(agreements),
+        agreement=parity.lowest(agreements) if weights.archive.runner == PADDLE else None,
         comparison=[asdict(each) for each in agreements],
         precision=options.precision.value,
         fidelity=None if lowered is None else asdict(lowered.fidelity),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -74,7 +75,11 @@ def _state(state: Exported | None) -> tuple[str, str]:
     if state.versions is None:
         return "[bold red]broken[/]", ""
     served, others = state.versions.served, [str(each) for each in state.versions.present if each != state.versions.served]
-    return f"[bold green]{served}[/]" + (f" ({', '.join(others)})" if others else ""), f"{state.agreement:.4%}"
+    return f"[bold green]{served}[/]" + (f" ({', '.join(others)})" if others else ""), _agreement(state.agreement)
+
+
+def _agreement(share: float) -> str:
+    return "not compared" if math.isnan(share) else f"{share:.4%}"
 
 
 def main(

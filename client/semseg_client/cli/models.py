@@ -71,7 +71,7 @@ def _table(found: Sequence[Model]) -> Table:
             model.version,
             str(len(model.class_names)),
             "" if model.max_pixels is None else f"{model.max_pixels / MEGAPIXEL:g}",
-            "" if model.agreement is None else f"{model.agreement:.4%}",
+            "not compared" if model.agreement is None else f"{model.agreement:.4%}",
             (model.exported_at or "").partition("T")[0],
         )
     return rows

@@ -22,7 +22,7 @@ from ..errors import DisagreementError
 from ..paddle_process import run_module
 from ..runtime import Session
 from ..synthetic_images import Shape, smooth_pixels
-from ..weights.archive import Archive
+from ..weights.archive import PADDLE, Archive
 
 # PP-LiteSeg pools the image, halved five times, into 4 bins. These divide 8x16 and 32x64 evenly, but not 11x14 and 10x13.
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512), (1, 1024, 2048))
@@ -164,14 +164,14 @@ def largest_margin(logits: npt.NDArray[np.float32], ids: npt.NDArray[np.uint8], 
 
 def called(archive: Archive) -> str:
     """The name of the reference in messages and in the model's record."""
-    return "Paddle" if archive.runner == "Paddle" else "the ONNX file itself"
+    return PADDLE if archive.runner == PADDLE else "the ONNX file itself"
 
 
 def lowest(agreements: list[Agreement]) -> float:
     return min(agreement.share for agreement in agreements)
 
 
-def require(agreements: list[Agreement], threshold: float, program: str = "Paddle") -> None:
+def require(agreements: list[Agreement], threshold: float, program: str = PADDLE) -> None:
     """Raises DisagreementError if a batch's share of equal pixels is below `threshold`, if a differing pixel is no near-tie, or
     if the comparison proves nothing."""
     if lowest(agreements) < threshold:

@@ -12,6 +12,8 @@ from ..errors import WeightsError
 from . import preparation
 from .normalisation import RAW, Normalisation
 
+PADDLE = "Paddle"
+
 
 @dataclass(frozen=True)
 class Archive:
@@ -39,7 +41,7 @@ class Archive:
     @property
     def runner(self) -> str:
         """What runs the reference."""
-        return "ONNX Runtime" if self.reference.suffix == ONNX else "Paddle"
+        return "ONNX Runtime" if self.reference.suffix == ONNX else PADDLE
 
 
 def parameters_of(program: Path) -> Path:
