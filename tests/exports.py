@@ -71,11 +71,9 @@ LABELS = ["background", "road", "car", "tree", "sky"]
 # What an exporter puts behind the logits [N, C, H, W].
 OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "argmax": lambda logits: paddle.argmax(logits, axis=1, dtype="int32"),
-    "keepdim": lambda logits: paddle.argmax(logits, axis=1, dtype="int64", keepdim=True),
     "none": lambda logits: logits,
     "softmax": lambda logits: functional.softmax(logits, axis=1),
     "sigmoid": functional.sigmoid,
-    "flat": lambda logits: functional.sigmoid(logits).squeeze(1),
     "clipped": lambda logits: paddle.clip(logits + 0.5, 0, 1),
     "threshold": lambda logits: (functional.sigmoid(logits) > 0.5).astype("int32").squeeze(1),
     "at least": lambda logits: logits.squeeze(1) >= 0.25,
@@ -109,7 +107,6 @@ def resize(**settings: Any) -> tuple[dict[str, Any], ...]:
 FIXED = (1, 3, 128, 192)
 EXPORTS = {
     "argmax": Export(),
-    "keepdim": Export("keepdim"),
     "none": Export("none"),
     "softmax": Export("softmax"),
     "both": Export("both"),
@@ -120,7 +117,6 @@ EXPORTS = {
     "quarter": Export("quarter"),
     "sigmoid1": Export("sigmoid", 1),
     "none1": Export("none", 1),
-    "flat1": Export("flat", 1),
     "threshold1": Export("threshold", 1),
     "at-least1": Export("at least", 1),
     "less1": Export("less", 1),

@@ -60,7 +60,7 @@ def test_all_goes_on_after_a_failure_and_ends_with_a_table(pir_folder: Path, ser
     rows = [line.split() for line in table.splitlines() if line.partition(" ")[0] in zoo.MODELS]
     assert [row[0] for row in rows] == list(zoo.MODELS)
     assert rows[3][:2] == ["PP-LiteSeg-B", "1"]
-    assert table.count("404 Not Found") == 19
+    assert " ".join(table.split()).count("404 Not Found") == 19  # in a narrow column it may be on two lines
     assert done.stderr.count("Export failed:") == 19
     assert "19 of 20 models failed" in done.stderr
 

@@ -24,7 +24,7 @@ def shown(reporter: ConsoleReporter) -> str:
 
 
 def test_agreement_is_whole(reporter: ConsoleReporter) -> None:
-    reporter.agreement([Agreement(8, 2048, 16384, 12_345, 150, 3.1e-05, 29.5, 1.2e-07)])
+    reporter.agreement([Agreement(8, 2048, 16384, 12_345, 150, 3.1e-05, 29.5, 1.2e-07)], "Paddle")
     for part in ("16384x2048", "logit range", "12345", "99.9954%", "3.1e-05", "1.2e-07"):
         assert part in shown(reporter)
     assert "…" not in shown(reporter)
