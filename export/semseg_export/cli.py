@@ -169,7 +169,7 @@ def _export_all(options: ExportOptions) -> None:
     results = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading in ("model", "version", "agreement"):
         results.add_column(heading, no_wrap=True)
-    results.add_column("error", overflow="fold", max_width=80)
+    results.add_column("error")
     failures = 0
     for model in MODELS:
         console.print(f"\n[bold]{model}[/]", highlight=False)

@@ -53,7 +53,7 @@ def test_all_goes_on_after_a_failure_and_ends_with_a_table(pir_folder: Path, ser
     server.content, server.only = (tmp_path / "net.tar").read_bytes(), "PP-LiteSeg-B"
     mirror = server.url.replace("PP-LiteSeg-T", "{model}")
     models = tmp_path / "models"
-    done = export("all", "--repository", models, SEMSEG_WEIGHTS_URL=mirror, SEMSEG_CACHE=str(tmp_path / "cache"))
+    done = export("all", "--repository", models, SEMSEG_WEIGHTS_URL=mirror, SEMSEG_CACHE=str(tmp_path / "cache"), COLUMNS="40")
     assert done.returncode == 1
     assert sorted(entry.name for entry in models.iterdir()) == ["PP-LiteSeg-B", "PP-LiteSeg-B_network"]
     table = done.stdout[done.stdout.index("agreement") :]
