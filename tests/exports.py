@@ -71,11 +71,13 @@ LABELS = ["background", "road", "car", "tree", "sky"]
 # What an exporter puts behind the logits [N, C, H, W].
 OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "argmax": lambda logits: paddle.argmax(logits, axis=1, dtype="int32"),
+    "float ids": lambda logits: paddle.argmax(logits, axis=1).astype("float32"),
     "none": lambda logits: logits,
     "softmax": lambda logits: functional.softmax(logits, axis=1),
     "sigmoid": functional.sigmoid,
     "clipped": lambda logits: paddle.clip(logits + 0.5, 0, 1),
     "threshold": lambda logits: (functional.sigmoid(logits) > 0.5).astype("int32").squeeze(1),
+    "float threshold": lambda logits: (functional.sigmoid(logits) > 0.5).astype("float32"),
     "at least": lambda logits: logits.squeeze(1) >= 0.25,
     "less": lambda logits: paddle.less_than(paddle.full([1], 0.25), logits).astype("int32"),
     "both": lambda logits: (paddle.argmax(logits, axis=1, dtype="int32"), functional.softmax(logits, axis=1)),
@@ -107,6 +109,7 @@ def resize(**settings: Any) -> tuple[dict[str, Any], ...]:
 FIXED = (1, 3, 128, 192)
 EXPORTS = {
     "argmax": Export(),
+    "float-ids": Export("float ids"),
     "none": Export("none"),
     "softmax": Export("softmax"),
     "both": Export("both"),
@@ -118,6 +121,7 @@ EXPORTS = {
     "sigmoid1": Export("sigmoid", 1),
     "none1": Export("none", 1),
     "threshold1": Export("threshold", 1),
+    "float-threshold1": Export("float threshold", 1),
     "at-least1": Export("at least", 1),
     "less1": Export("less", 1),
     "clipped1": Export("clipped", 1),

@@ -86,9 +86,9 @@ def _foreground(found: Found, values: npt.NDArray[np.float32], threshold: float 
         return threshold
     if found.squashed == "Sigmoid":
         return 0.5
-    if values.min() >= 0 and values.max() <= 1:
+    if values.min() >= 0:
         raise GraphError(
-            "the network has one channel, whose scores lie between 0 and 1 but come from no sigmoid: say with THRESHOLD="
+            "the network has one channel, whose scores are never negative but come from no sigmoid: say with THRESHOLD="
             " (--threshold) above which score a pixel is foreground"
         )
     return 0.0
@@ -126,18 +126,18 @@ def _kind(output: ValueInfoProto) -> str:
 
 def _searched(network: ModelProto, output: ValueInfoProto) -> Found:
     made_by = makers(network)
-    if output.type.tensor_type.elem_type in FLOATS:
-        return _unsquashed(made_by, output.name)
     node = made_by.get(output.name)
     while node is not None and node.op_type in PASSING:
         node = made_by.get(node.input[0])
-    if node is not None and node.op_type == "ArgMax":
+    if node is not None and node.op_type == "ArgMax":  # ids may come as floats
         return _of_argmax(made_by, node)
     compared = _compared(network, made_by, node)
-    if compared is None:
-        kind = node.op_type if node is not None else "nothing"
-        raise GraphError(f"the network's class ids come from {kind}, not from an ArgMax over channels or a threshold: {AGAIN}")
-    return compared
+    if compared is not None:
+        return compared
+    if output.type.tensor_type.elem_type in FLOATS:
+        return _unsquashed(made_by, output.name)
+    kind = node.op_type if node is not None else "nothing"
+    raise GraphError(f"the network's class ids come from {kind}, not from an ArgMax over channels or a threshold: {AGAIN}")
 
 
 def _of_argmax(made_by: dict[str, NodeProto], node: NodeProto) -> Found:

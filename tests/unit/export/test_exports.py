@@ -19,7 +19,7 @@ from tests.unit.export.exported import Run
 FIXED = (192, 128)
 
 
-@pytest.mark.parametrize("name", ["none", "softmax"])
+@pytest.mark.parametrize("name", ["none", "softmax", "float-ids"])
 def test_ids_and_scores_of_any_form_are_taken_and_laid_out_for_the_cpu(run: Run, name: str) -> None:
     found = run(name)
     assert len(found.record.class_names) == 5
@@ -43,6 +43,7 @@ def test_of_several_tensors_the_ids_are_taken_or_else_the_first(run: Run, name: 
         ("sigmoid1", "a score above 0.5 means class 1"),
         ("none1", "a score above 0 means class 1"),
         ("threshold1", ""),
+        ("float-threshold1", ""),
         ("at-least1", ""),
         ("less1", ""),
     ],
@@ -67,7 +68,7 @@ def test_the_threshold_on_one_channel_can_be_chosen(run: Run) -> None:
     [
         ("argmax1", {}, "an argmax over one channel always gives class 0: export it again with --output_op none"),
         ("softmax1", {}, "a softmax over one channel always gives 1: export it again with --output_op none"),
-        ("clipped1", {}, r"lie between 0 and 1 but come from no sigmoid: say with THRESHOLD= \(--threshold\)"),
+        ("clipped1", {}, r"are never negative but come from no sigmoid: say with THRESHOLD= \(--threshold\)"),
         ("threshold1", {"threshold": 0.7}, r"has its own threshold, 0\.5: leave THRESHOLD= \(--threshold\) out"),
         ("argmax", {"threshold": 0.5}, r"has 5 classes: THRESHOLD= \(--threshold\) is for networks of one channel"),
         ("multilabel", {}, "is multi-label: each of its 4 channels says yes or no"),
