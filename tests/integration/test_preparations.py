@@ -21,7 +21,7 @@ from semseg_contract.record import ModelRecord
 from semseg_contract.transforms import Preparation
 from tests.support import ROOT, Service, bare_repository, encoded, export, in_export_environment, street
 
-NAMES = ("sigmoid1", "fixed", "strict", "deploy", "padded")
+NAMES = ("sigmoid1", "fixed", "strict", "padded")
 SIZES = ((97, 65), (129, 251), (640, 333))
 
 
