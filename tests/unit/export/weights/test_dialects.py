@@ -15,7 +15,8 @@ import yaml
 from paddleseg.core.infer import reverse_transform
 from paddleseg.deploy.infer import DeployConfig
 
-from semseg_contract.transforms import Preparation
+from semseg_contract.transforms import Fit, PaddingToMultiple, Preparation, ToFloat
+from semseg_export.errors import DescriptionError
 from semseg_export.weights import preparation as preparations
 
 ROOT = Path(__file__).parents[4]
@@ -119,3 +120,66 @@ def check_way_back(random: np.random.Generator, preparation: Preparation, size: 
             ours, in_floats = cv2.resize(ours, (width, height), interpolation=cv2.INTER_NEAREST), in_floats[np.ix_(*taken)]
     assert ours.shape == size[::-1]
     np.testing.assert_array_equal(in_floats, theirs)
+
+
+SEG, TWO = "deploy.yaml", "model.yml"
+
+
+@pytest.mark.parametrize(
+    ("name", "transform", "told"),
+    [
+        (SEG, {"type": "Resize", "target_size": 512}, r"target_size of Resize to 512: it must be \[width, height\] in pixels"),
+        (SEG, {"type": "Resize", "interp": "RANDOM"}, "at random, the same image would get different answers"),
+        (SEG, {"type": "ResizeRangeScaling"}, "min_value 400 and max_value 600 leave the size to chance"),
+        (
+            SEG,
+            {"type": "ResizeStepScaling"},
+            "ResizeStepScaling, which cannot be served: the transforms of PaddleSeg",
+        ),
+        (SEG, {"type": "ResizeByShort", "short_size": [512, 640]}, "short_size of ResizeByShort .* must be a positive integer"),
+        (SEG, {"type": "ResizeByLong"}, "does not set long_size of ResizeByLong: add it"),
+        (
+            SEG,
+            {"type": "ResizeByLong", "long_size": 512, "interp": "AREA"},
+            "interp of ResizeByLong: PaddleSeg has no such",
+        ),
+        (SEG, {"type": "LimitLong", "max_long": 5, "min_long": 9}, "min_long 9 is larger than max_long 5"),
+        (SEG, {"type": "Padding", "target_size": [512, 512], "im_padding_value": "grey"}, "im_padding_value .* must be a number"),
+        (TWO, {"type": "Padding", "pad_mode": 1}, "pad_mode must be 0"),
+        (TWO, {"type": "ResizeByShort", "max_size": 900}, "max_size of ResizeByShort is not supported: leave it out"),
+        (
+            TWO,
+            {"type": "LimitLong", "max_long": 900},
+            "LimitLong, which cannot be served: the transforms of PaddleX 2",
+        ),
+        (TWO, {"type": "Normalize", "max_val": [0, 255, 255]}, "min_val and max_val of Normalize must differ"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_by_name(tmp_path: Path, name: str, transform: dict[str, Any], told: str) -> None:
+    entry = {transform["type"]: {key: value for key, value in transform.items() if key != "type"}}
+    content = {"Transforms": [entry]} if name == TWO else {"Deploy": {"transforms": [transform]}}
+    (tmp_path / name).write_text(yaml.safe_dump(content))
+    with pytest.raises(DescriptionError, match=told):
+        preparations.read(tmp_path / name)
+
+
+def test_two_descriptions_are_one_too_many(tmp_path: Path) -> None:
+    for name in ("inference.yml", "deploy.yaml"):
+        (tmp_path / name).touch()
+    with pytest.raises(DescriptionError, match=r"holds inference\.yml and deploy\.yaml, .*: keep the right one"):
+        preparations.find(tmp_path)
+
+
+def test_tuples_of_paddlex_2_and_its_padding_in_float32_are_read(tmp_path: Path) -> None:
+    (tmp_path / TWO).write_text(
+        "Transforms:\n- Resize: {target_size: !!python/tuple [96, 160], interp: LINEAR, keep_ratio: true}\n"
+        "- Padding: {target_size: null, pad_mode: 0, size_divisor: 32, im_padding_value: !!python/tuple [1.5, 2, 3]}\n"
+    )
+    steps = (Fit((160, 96)), ToFloat(), PaddingToMultiple(32, (1.5, 2.0, 3.0)))
+    assert preparations.read(tmp_path / TWO).steps == steps
+
+
+def test_code_in_a_description_does_not_run(tmp_path: Path) -> None:
+    (tmp_path / TWO).write_text("Transforms: !!python/object/apply:os.system [true]\n")
+    with pytest.raises(DescriptionError, match="is not valid YAML"):
+        preparations.read(tmp_path / TWO)

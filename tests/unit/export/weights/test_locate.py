@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -240,3 +241,20 @@ def test_no_right_but_to_read_and_write_is_unpacked(tmp_path: Path) -> None:
     (tmp_path / "net.tar").write_bytes(of(*entries))
     tarball.unpack(tmp_path / "net.tar", tmp_path / "net")
     assert all(not file.stat().st_mode & 0o7022 for file in (tmp_path / "net").rglob("*.*"))
+
+
+def test_a_zip_archive_and_trained_weights_in_a_folder_are_told(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
+        archive.writestr("inference.json", "{}")
+    with pytest.raises(WeightsError, match=r"net\.zip is a zip archive: unpack it and pass its folder, or pass a \.tar"):
+        locate.find("net", str(tmp_path / "net.zip"), tmp_path / "work", Silent())
+    (tmp_path / "trained").mkdir()
+    (tmp_path / "trained" / "model.pdparams").touch()
+    with pytest.raises(WeightsError, match=r"holds trained weights, not an exported network: pass the file .*model\.pdparams"):
+        locate.find("net", str(tmp_path / "trained"), tmp_path / "work", Silent())
+
+
+def test_a_folder_of_paddle_1_is_told(tmp_path: Path) -> None:
+    (tmp_path / "__model__").touch()
+    with pytest.raises(WeightsError, match="holds __model__, the format of Paddle 1: load it with Paddle 2 and export it again"):
+        locate.find("net", str(tmp_path), tmp_path / "work", Silent())
