@@ -148,6 +148,10 @@ EXPORTS = {
         description="deploy.yaml",
         transforms=({"type": "LimitLong", "max_long": 350}, {"type": "Padding", "target_size": [384, 256]}, NORMALIZE),
     ),
+    "small-padding": Export(
+        stem="model", description="deploy.yaml", transforms=({"type": "Padding", "target_size": [96, 64]}, NORMALIZE)
+    ),
+    "huge": Export(transforms=resize(target_size=[16384, 16384])),
     "fixed-width": Export(shape=(None, 3, None, 192)),
     "batch1": Export(shape=(1, 3, None, None)),
     "batch4": Export(shape=(4, 3, None, None)),

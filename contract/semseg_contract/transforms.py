@@ -6,6 +6,8 @@ This code touches no pixels. `preprocess` and the contract package each have a c
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 from typing import Any, TypeAlias
@@ -213,6 +215,14 @@ class Preparation:
     def size(self, width: int, height: int) -> Size:
         """The size at which the network sees the image. Raises Unfit."""
         return (self.sizes(width, height) or [(width, height)])[-1]
+
+    def made_of(self, sources: Iterable[Size]) -> list[Size]:
+        """The sizes that it makes of images of these sizes, without those that it refuses."""
+        made = []
+        for source in sources:
+            with suppress(Unfit):
+                made.append(self.size(*source))
+        return made
 
     def way_back(self, width: int, height: int) -> list[int]:
         """Heights and widths that lead a label map from the network's size to the image's. Negative ones cut off padding.

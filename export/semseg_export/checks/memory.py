@@ -47,7 +47,7 @@ def limit(memory: Memory, budget: float, preparation: Preparation = PLAIN) -> in
             f"the network takes {memory.at(1) / 1e9:.1f} GB for an image of one megapixel, more than the {budget / 1e9:g} GB"
             " allowed: allow more with MEMORY= (--memory)"
         )
-    most = max(width * height for width, height in (preparation.size(*source) for source in TINY))
+    most = max(width * height for width, height in preparation.made_of(TINY))
     if most > fitting[-1] * MEGAPIXEL:
         raise MemoryBudgetError(
             f"the network's own transforms make images of up to {most / MEGAPIXEL:.1f} megapixels, but"

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
-from semseg_contract.transforms import Preparation
+from semseg_contract.transforms import Preparation, Size
 
 from ..conversion.graph import Served, deciding
 from ..errors import DisagreementError
@@ -27,6 +27,7 @@ from ..weights.archive import PADDLE, Archive
 # PP-LiteSeg pools the image, halved five times, into 4 bins. These divide 8x16 and 32x64 evenly, but not 11x14 and 10x13.
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512), (1, 1024, 2048))
 CANDIDATE: tuple[Shape, ...] = ((1, 128, 256),)
+TINY: Size = (32, 32)
 LEAST = 2  # images, even if all have the same shape
 CANDIDATES = 8  # random images from which those with most classes are chosen
 NEAR = 0.01  # times the logits' spread; rounding cannot swap classes whose logits in Paddle differ by more
@@ -97,9 +98,14 @@ def measure(
 
 
 def possible(shapes: Iterable[Shape], preparation: Preparation, most: int) -> list[Shape]:
-    """What the preparation makes of images of these shapes, each once; batches have `most` images at most."""
-    prepared = ((min(batch, most), *reversed(preparation.size(width, height))) for batch, height, width in shapes)
-    return list(dict.fromkeys((batch, height, width) for batch, height, width in prepared))
+    """What the preparation makes of images of these shapes, each once; batches have `most` images at most.
+
+    If it refuses them all, as Padding to a small size does, the shape that it makes of a tiny image.
+    """
+    sizes = [(batch, preparation.made_of([(width, height)])) for batch, height, width in shapes]
+    found = [(min(batch, most), height, width) for batch, made in sizes for width, height in made]
+    found = found or [(1, height, width) for width, height in preparation.made_of([TINY])]
+    return list(dict.fromkeys(found))
 
 
 def telling_seeds(model: ModelProto, shape: Shape, count: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx import ModelProto
 
-from semseg_contract.transforms import Preparation, Resize, ToFloat
+from semseg_contract.transforms import LARGEST, Preparation, Resize, ToFloat
 
 from ..conversion.graph import Served
 from ..errors import GraphError
@@ -24,6 +24,8 @@ def fitted(served: Served, archive: Archive) -> tuple[Preparation, tuple[str, ..
     Raises GraphError if that is not possible.
     """
     name = archive.described_by.name
+    if not made(archive.steps):
+        raise GraphError(f"{name} makes more than {LARGEST} pixels of images, or takes none of 32x32: correct its transforms")
     if served.fixed is None:
         number = divisor(served.model)
         preparation = Preparation(archive.steps, None, number)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from runpy import run_path
 from typing import Any
@@ -41,8 +42,11 @@ class Images:
         for file in self.files:
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
-                raise CalibrationError(f"{file} cannot be read as an image: repair it, or remove it from the calibration folder")
-            yield prepare(np.ascontiguousarray(image[..., ::-1], np.uint8))[np.newaxis]
+                raise CalibrationError(f"{file} cannot be read as an image: repair it, or remove it from the folder")
+            try:
+                yield prepare(np.ascontiguousarray(image[..., ::-1], np.uint8))[np.newaxis]
+            except Unfit as error:
+                raise CalibrationError(f"{file}: {error}") from error
 
 
 def find(folder: Path) -> tuple[Images, Images]:
@@ -71,22 +75,13 @@ def _thinned(files: list[Path], most: int) -> list[Path]:
 
 
 def preparing(preparation: Preparation, repository: Path) -> Prepare:
-    """A function that prepares an image as the code that serves the network does. Raises CalibrationError."""
+    """A function that prepares an image as the code that serves the network does, and raises Unfit. Raises CalibrationError."""
     if preparation == PLAIN:
         return lambda pixels: pixels
     code = repository / PREPROCESS / "1" / "prepare.py"
     if not code.is_file():
         raise CalibrationError(f"there is no {code}: export into the project's model_repository, or copy preprocess from it")
-    prepared = run_path(str(code))["prepared"]
-
-    def prepare(pixels: Pixels) -> Pixels:
-        try:
-            made: Pixels = prepared(preparation, pixels)
-        except Unfit as error:
-            raise CalibrationError(str(error)) from error
-        return made
-
-    return prepare
+    return partial(run_path(str(code))["prepared"], preparation)
 
 
 def some(folder: Path, preparation: Preparation, repository: Path) -> list[Pixels]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from semseg_contract.paddle_files import DESCRIPTIONS
-from semseg_contract.transforms import Filling, Preparation, Size, Step, ToFloat, Unfit
+from semseg_contract.transforms import Filling, Preparation, Size, Step, ToFloat
 
 from ..errors import DescriptionError
 from . import description
@@ -37,11 +36,7 @@ class Described:
 
 def made(steps: tuple[Step, ...]) -> list[Size]:
     """The sizes that steps make of SOURCES, without those that they refuse."""
-    sizes = []
-    for source in SOURCES:
-        with suppress(Unfit):
-            sizes.append(Preparation(steps).size(*source))
-    return sizes
+    return Preparation(steps).made_of(SOURCES)
 
 
 def find(folder: Path) -> Path:

@@ -66,6 +66,7 @@ def test_the_threshold_on_one_channel_can_be_chosen(run: Run) -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "told"),
     [
+        ("huge", {}, r"inference\.yml makes more than 33554432 pixels of images, .*: correct its transforms"),
         ("argmax1", {}, "an argmax over one channel always gives class 0: export it again with --output_op none"),
         ("softmax1", {}, "a softmax over one channel always gives 1: export it again with --output_op none"),
         ("clipped1", {}, r"are never negative but come from no sigmoid: say with THRESHOLD= \(--threshold\)"),
@@ -156,6 +157,11 @@ def test_sides_that_its_own_resize_makes_multiples_are_compared_at_those(run: Ru
     assert found.preparation == Preparation((Resize((160, 160)),), divisor=4)
     assert found.told == ""
     assert {(each["width"], each["height"]) for each in found.record.comparison or []} == {(160, 96)}
+
+
+def test_a_network_is_compared_at_the_size_of_its_padding_even_if_that_is_small(run: Run) -> None:
+    found = run("small-padding")
+    assert [(each["width"], each["height"]) for each in found.record.comparison or []] == [(96, 64)] * 2
 
 
 def test_a_deploy_yaml_means_what_paddleseg_means(run: Run) -> None:
