@@ -169,3 +169,8 @@ def test_the_backend_counts_cores_as_the_gateway_does() -> None:
 def test_preprocess_computes_sizes_as_the_export_does() -> None:
     copies = ("contract/semseg_contract/transforms.py", "model_repository/preprocess/1/transforms.py")
     assert len({(ROOT / copy).read_bytes() for copy in copies}) == 1
+
+
+def test_label_maps_and_pictures_are_led_back_alike() -> None:
+    copies = ("model_repository/postprocess/1/way_back.py", "model_repository/draw/1/way_back.py")
+    assert len({(ROOT / copy).read_bytes() for copy in copies}) == 1
