@@ -40,6 +40,7 @@ semseg-export PP-LiteSeg-T --device gpu
 """
 
 ALL = "all"
+REPOSITORY = Path("model_repository")
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 console = Console()
@@ -66,9 +67,7 @@ def command(
         str | None,
         typer.Option(metavar="NAME", help="PaddleX network that the weights are for, if it is not MODEL."),
     ] = None,
-    repository: Annotated[Path, typer.Option(help="Model repository to install into.", file_okay=False)] = Path(
-        "model_repository"
-    ),
+    repository: Annotated[Path, typer.Option(help="Model repository to install into.", file_okay=False)] = REPOSITORY,
     agreement: Annotated[
         float, typer.Option(min=0, max=1, help="Minimum share of pixels whose class must match Paddle's.")
     ] = 0.999,
@@ -150,9 +149,13 @@ def _export(request: Request, options: ExportOptions) -> Installed:
 
     reporter = ConsoleReporter(console)
     installed = export(request, options, reporter)
-    reporter.note(
-        f"Installed [bold]{installed.name}[/], version {installed.version}. Next: [bold]make serve MODEL={installed.name}[/]"
+    in_project = options.repository == REPOSITORY and Path("Makefile").is_file()
+    serve = (
+        f"make serve MODEL={installed.name}"
+        if in_project
+        else f"semseg serve --repository {options.repository} --model {installed.name}"
     )
+    reporter.note(f"Installed [bold]{installed.name}[/], version {installed.version}. Next: [bold]{escape(serve)}[/]")
     return installed
 
 

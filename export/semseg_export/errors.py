@@ -6,7 +6,7 @@ ExportError
   DescriptionError     inference.yml is missing, or requires something that cannot be served
   ConversionError      Paddle2ONNX or Paddle failed on the network
   GraphError           the converted network does not label pixels
-  CalibrationError     no images for quantising the network, or an unreadable one
+  ImagesError          a folder holds no images, or an unreadable one
   MemoryBudgetError    the network needs more memory than allowed
   DisagreementError    the exported network differs from Paddle, or from its fp32 version
   ClassesError         the class names do not fit the network
@@ -44,7 +44,7 @@ class GraphError(ExportError):
     pass
 
 
-class CalibrationError(ExportError):
+class ImagesError(ExportError):
     pass
 
 

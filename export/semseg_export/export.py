@@ -25,14 +25,15 @@ from .checks.parity import Agreement
 from .conversion import convert, graph
 from .conversion.cpu_layout import laid_out
 from .conversion.graph import Served
+from .images import Images, for_calibration, for_comparison, preparing
 from .install import repository
 from .install.configuration import network_config
 from .options import ExportOptions, Precision, Request
-from .precision import calibration, fidelity, lowering
+from .precision import fidelity, lowering
 from .precision.fidelity import Fidelity
 from .precision.lowering import Lowered
 from .progress import Step
-from .weights import classes, locate
+from .weights import classes, locate, zoo
 from .weights.archive import PADDLE
 from .weights.locate import Weights
 
@@ -85,19 +86,21 @@ def export(request: Request, options: ExportOptions, reporter: Reporter) -> Inst
         reporter.note(f'"(slice)" is not part of the name: exporting {model}')
     name = _served_name(model, request, options.precision)
     repository.check_name(name)
-    images = None if options.calibration is None else calibration.find(options.calibration)
+    calibration = None if options.calibration is None else for_calibration(options.calibration)
+    images = None if options.images is None else for_comparison(options.images)
     with TemporaryDirectory(prefix="semseg-export-") as folder:
         workspace = Path(folder)
         weights = _locate(model, request, workspace, reporter)
         network = _convert(model, request, weights, workspace, reporter)
-        agreements = _compare(network, weights, workspace, options, reporter)
+        # First, so that nothing larger than it allows is compared.
+        served, measured, limit = _measure(name, network, workspace, options, reporter)
+        agreements = _compare(network, weights, images, limit, workspace, options, reporter)
         lowered = None
         if options.precision is not Precision.FP32:
-            lowered = _lower(network, images, workspace, options, reporter)
+            lowered = _lower(network, calibration, limit, workspace, options, reporter)
             network = replace(network, model=lowered.model, cpu_model=lowered.cpu_model)
+            served, measured, limit = _measure(name, network, workspace, options, reporter)
         files = network.files()
-        served = _served_file(name, files, options)
-        measured, limit = _measure(files[served], network, workspace, options, reporter)
         record = _record(request, weights, network, agreements, lowered, measured, limit, options)
         with reporter.step("Installation") as step:
             batch = network.served.max_batch_size
@@ -143,17 +146,28 @@ def _convert(model: str, request: Request, weights: Weights, workspace: Path, re
         names = classes.class_names(trained_as, count, given, archive.labels)
         kind, told = "float32" if floats else "uint8", classes.told(given, names)
         step.done = f"{kind} pixels to uint8 ids, {count} classes{told}, {len(served.model.graph.node)} nodes"
+    data_set = None if request.weights else zoo.data_set(model)
+    if data_set is not None and len(data_set.classes) != count:
+        notes += (f"{model} has {len(data_set.classes)} classes, but this network has {count}: is it another one's archive?",)
     for note in (*served.scores.notes, *notes):
         reporter.warn(note)
     return _Network(served, served.model, laid_out(served.model), names, preparation)
 
 
-def _compare(network: _Network, weights: Weights, workspace: Path, options: ExportOptions, reporter: Reporter) -> list[Agreement]:
+def _compare(
+    network: _Network,
+    weights: Weights,
+    images: Images | None,
+    limit: int,
+    workspace: Path,
+    options: ExportOptions,
+    reporter: Reporter,
+) -> list[Agreement]:
     archive, preparation = weights.archive, network.preparation
     runner = parity.called(archive)
     with reporter.step("Comparison") as step:
-        images = [] if options.images is None else calibration.some(options.images, preparation, options.repository)
-        agreements = parity.measure(network.served, archive, preparation, workspace, network.cpu_model, images)
+        read = [] if images is None else list(images.read(preparing(preparation, options.repository, limit)))
+        agreements = parity.measure(network.served, archive, preparation, workspace, network.cpu_model, read, limit)
         step.done = f"at least {parity.lowest(agreements):.4%} of pixels match {runner}"
     reporter.agreement(agreements, runner)
     parity.require(agreements, options.agreement, runner)
@@ -169,7 +183,8 @@ def _compare(network: _Network, weights: Weights, workspace: Path, options: Expo
 
 def _lower(
     network: _Network,
-    images: tuple[calibration.Images, calibration.Images] | None,
+    images: tuple[Images, Images] | None,
+    limit: int,
     workspace: Path,
     options: ExportOptions,
     reporter: Reporter,
@@ -178,10 +193,10 @@ def _lower(
     precision = options.precision.value
     with reporter.step("Precision") as step:
         if images is None:
-            shapes = parity.possible(parity.SHAPES, network.preparation, network.served.max_batch_size)
+            shapes = parity.possible(parity.SHAPES, network.preparation, network.served.max_batch_size, limit)
             lowered = lowering.to_half(network.model, shapes)
         else:
-            prepare = calibration.preparing(network.preparation, options.repository)
+            prepare = preparing(network.preparation, options.repository, limit)
             lowered = lowering.to_int8(network.model, images, prepare, workspace, step)
         step.done = f"{precision}, {lowered.fidelity.equal:.4%} of pixels match fp32"
     reporter.fidelity(lowered.fidelity, precision)
@@ -198,10 +213,14 @@ def _served_file(name: str, files: dict[str, bytes], options: ExportOptions) -> 
     return chosen if chosen in files else ANY_DEVICE
 
 
-def _measure(served: bytes, network: _Network, workspace: Path, options: ExportOptions, reporter: Reporter) -> tuple[Memory, int]:
-    """The network's memory use, and the largest image that the memory limit allows, in megapixels."""
+def _measure(
+    name: str, network: _Network, workspace: Path, options: ExportOptions, reporter: Reporter
+) -> tuple[str, Memory, int]:
+    """The file that Triton will load, its memory use, and the largest image that the memory limit allows, in megapixels."""
     with reporter.step("Memory") as step:
-        measured = memory.measure(served, workspace, network.preparation)
+        files = network.files()
+        served = _served_file(name, files, options)
+        measured = memory.measure(files[served], workspace, network.preparation)
         limit = memory.limit(measured, options.memory * 1e9, network.preparation)
         fixed = network.preparation.fixed
         step.done = (
@@ -209,7 +228,7 @@ def _measure(served: bytes, network: _Network, workspace: Path, options: ExportO
             if fixed is None
             else f"{measured.at(1) / 1e9:.2g} GB for images of {fixed[0]}x{fixed[1]}"
         )
-    return measured, limit
+    return served, measured, limit
 
 
 def _record(

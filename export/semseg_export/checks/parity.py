@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
+from semseg_contract.limits import MEGAPIXEL, SIZES
 from semseg_contract.transforms import Preparation, Size
 
 from ..conversion.graph import Served, deciding
@@ -26,6 +27,7 @@ from ..weights.archive import PADDLE, Archive
 
 # PP-LiteSeg pools the image, halved five times, into 4 bins. These divide 8x16 and 32x64 evenly, but not 11x14 and 10x13.
 SHAPES: tuple[Shape, ...] = ((1, 256, 512), (1, 333, 417), (1, 320, 416), (2, 256, 512), (1, 1024, 2048))
+PROBED = 1024 * 2048  # pixels of the largest; so many are run in any case, to measure the memory
 CANDIDATE: tuple[Shape, ...] = ((1, 128, 256),)
 TINY: Size = (32, 32)
 LEAST = 2  # images, even if all have the same shape
@@ -68,12 +70,14 @@ def measure(
     workspace: Path,
     cpu_model: ModelProto | None = None,
     images: Sequence[npt.NDArray[Any]] = (),
+    limit: int = SIZES[-1],
 ) -> list[Agreement]:
     """Compare the served graph with Paddle on smooth random images, at sizes that can occur, and on `images`, [1, H, W, 3].
 
-    `cpu_model` is the same network laid out for the CPU. Raises ConversionError, and DisagreementError if its ids differ.
+    `cpu_model` is the same network laid out for the CPU; `limit` is the largest image to be served, in megapixels. Raises
+    ConversionError, and DisagreementError if the ids of `cpu_model` differ.
     """
-    shapes = possible(SHAPES, preparation, served.max_batch_size)
+    shapes = possible(SHAPES, preparation, served.max_batch_size, limit)
     shapes += shapes[-1:] * (LEAST - len(shapes))
     seeds = telling_seeds(served.model, possible(CANDIDATE, preparation, 1)[0], len(shapes))
     pixels = [*map(smooth_pixels, seeds, shapes), *images]
@@ -97,13 +101,19 @@ def measure(
     return [_compare(found, logits, np.load(file), answers / file.stem) for found, file in zip(ids, files, strict=True)]
 
 
-def possible(shapes: Iterable[Shape], preparation: Preparation, most: int) -> list[Shape]:
-    """What the preparation makes of images of these shapes, each once; batches have `most` images at most.
+def possible(shapes: Iterable[Shape], preparation: Preparation, most: int, limit: int = SIZES[-1]) -> list[Shape]:
+    """What the preparation makes of images of these shapes, each once. Batches have at most `most` images and `limit` megapixels.
 
     If it refuses them all, as Padding to a small size does, the shape that it makes of a tiny image.
     """
+    largest = max(limit * MEGAPIXEL, PROBED)
     sizes = [(batch, preparation.made_of([(width, height)])) for batch, height, width in shapes]
-    found = [(min(batch, most), height, width) for batch, made in sizes for width, height in made]
+    found = [
+        (max(min(batch, most, largest // (width * height)), 1), height, width)
+        for batch, made in sizes
+        for width, height in made
+        if width * height <= largest
+    ]
     found = found or [(1, height, width) for width, height in preparation.made_of([TINY])]
     return list(dict.fromkeys(found))
 

@@ -22,8 +22,8 @@ from semseg_contract.tensors import IDS, LANE, PIXELS
 
 from ..conversion.graph import HEAD, needed
 from ..errors import GraphError
+from ..images import Pixels
 from ..runtime import FAILURES, line
-from .calibration import Pixels
 
 # Relu becomes part of its input's range and vanishes.
 OPERATORS = ("Conv", "Gemm", "MatMul", "Relu", "Concat", "MaxPool")

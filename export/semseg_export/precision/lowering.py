@@ -10,9 +10,9 @@ from pathlib import Path
 from onnx import ModelProto
 
 from ..conversion.cpu_layout import laid_out
+from ..images import Images, Pixels, Prepare
 from ..progress import Step
 from ..synthetic_images import Shape, smooth_pixels
-from .calibration import Images, Pixels, Prepare
 from .fidelity import Fidelity, measure
 from .fp16 import halved
 from .int8 import quantised
@@ -37,7 +37,7 @@ def to_half(served: ModelProto, shapes: Sequence[Shape]) -> Lowered:
 def to_int8(served: ModelProto, images: tuple[Images, Images], prepare: Prepare, workspace: Path, step: Step) -> Lowered:
     """The network in int8, quantised with the first `images` and compared on the others.
 
-    Raises CalibrationError, GraphError, and DisagreementError if its CPU layout gives other ids.
+    Raises ImagesError, GraphError, and DisagreementError if its CPU layout gives other ids.
     """
     calibrated, compared = images
     model = quantised(served, _counted(calibrated, prepare, step), workspace)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto
 
-from semseg_contract.transforms import PLAIN
+from semseg_contract.transforms import PLAIN, Padding, Preparation, ResizeByShort
 from semseg_export.checks import parity
 from semseg_export.checks.parity import Agreement
 from semseg_export.conversion.graph import served_graph
@@ -89,3 +89,12 @@ def test_an_image_that_is_none_is_said(pir_folder: Path, tmp_path: Path) -> None
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert "text.png is not an image that OpenCV can read" in done.stderr
+
+
+def test_nothing_larger_than_what_will_be_served_is_compared() -> None:
+    enlarged = Preparation((ResizeByShort(1024),))
+    assert parity.possible([(1, 256, 512), (2, 256, 512)], enlarged, 8, 8) == [(1, 1024, 2048), (2, 1024, 2048)]
+    assert parity.possible([(1, 256, 512), (2, 256, 512)], enlarged, 8, 2) == [(1, 1024, 2048)]
+    assert parity.possible([(1, 256, 512), (1, 256, 768)], enlarged, 8, 2) == [(1, 1024, 2048)]
+    assert parity.possible([(1, 1024, 2048)], PLAIN, 8, 1) == [(1, 1024, 2048)]  # so much was run to measure the memory
+    assert parity.possible(parity.SHAPES, Preparation((Padding((48, 40)),)), 8, 8) == [(1, 40, 48)]

@@ -15,8 +15,9 @@ from semseg_contract.transforms import PLAIN, Preparation, Resize
 from semseg_export.checks import parity
 from semseg_export.conversion import convert
 from semseg_export.conversion.graph import served_graph
-from semseg_export.errors import CalibrationError, DisagreementError
-from semseg_export.precision import calibration, fidelity, lowering
+from semseg_export.errors import DisagreementError, ImagesError
+from semseg_export.images import for_calibration, preparing
+from semseg_export.precision import fidelity, lowering
 from semseg_export.precision.int8 import quantised
 from semseg_export.runtime import Session
 from semseg_export.synthetic_images import smooth_pixels
@@ -25,7 +26,7 @@ from tests.support import DEMO_WEIGHTS, ROOT
 from tests.unit.export.silent import Silent
 
 IMAGES = ROOT / "demo" / "images"
-AS_THEY_ARE = calibration.preparing(PLAIN, ROOT)
+AS_THEY_ARE = preparing(PLAIN, ROOT, 16)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def types(model: ModelProto) -> Callable[[str], int]:
 
 
 def test_quantised_the_demo_network_sees_nearly_the_same(demo: ModelProto, tmp_path: Path) -> None:
-    lowered = lowering.to_int8(demo, calibration.find(IMAGES), AS_THEY_ARE, tmp_path, Silent())
+    lowered = lowering.to_int8(demo, for_calibration(IMAGES), AS_THEY_ARE, tmp_path, Silent())
     assert lowered.calibration == {"folder": "images", "images": 3}
     assert lowered.fidelity.images == 1
     assert 0.985 < lowered.fidelity.equal < 1
@@ -55,7 +56,7 @@ def test_quantised_the_demo_network_sees_nearly_the_same(demo: ModelProto, tmp_p
 
 
 def test_pixels_are_quantised_as_they_are_where_the_channels_are_normalised_alike(demo: ModelProto, tmp_path: Path) -> None:
-    images = list(calibration.find(IMAGES)[0].read(AS_THEY_ARE))
+    images = list(for_calibration(IMAGES)[0].read(AS_THEY_ARE))
     steps = {"prepare/floats", "prepare/scaled", "prepare/shifted"}
     alike = quantised(demo, images, tmp_path)
     assert not steps & {node.name for node in alike.graph.node}
@@ -124,33 +125,33 @@ def test_every_fifth_image_is_compared_on_and_no_more_are_read_than_is_good(tmp_
     for number in range(400):
         (tmp_path / f"{number:03}.JPG").touch()
     (tmp_path / "notes.txt").touch()
-    calibrated, compared = calibration.find(tmp_path)
+    calibrated, compared = for_calibration(tmp_path)
     assert (len(calibrated.files), len(compared.files)) == (160, 40)
     assert not set(calibrated.files) & set(compared.files)
     assert compared.files[-1].name == "398.JPG"
 
 
 def test_images_are_calibrated_on_as_the_network_will_get_them() -> None:
-    calibrated, compared = calibration.find(IMAGES)
+    calibrated, compared = for_calibration(IMAGES)
     assert (len(calibrated.files), len(compared.files)) == (3, 1)
-    [pixels] = compared.read(calibration.preparing(Preparation((Resize((256, 256)),)), ROOT / "model_repository"))
+    [pixels] = compared.read(preparing(Preparation((Resize((256, 256)),)), ROOT / "model_repository", 16))
     assert pixels.shape == (1, 128, 256, 3)
     [plain] = compared.read(AS_THEY_ARE)
     assert np.array_equal(plain[0], cv2.imread(str(compared.files[0]))[..., ::-1])
 
 
 def test_images_that_are_missing_or_damaged_are_told(demo: ModelProto, tmp_path: Path) -> None:
-    with pytest.raises(CalibrationError, match=r"there is no folder .*nowhere: pass one with images like .* CALIB"):
-        calibration.find(tmp_path / "nowhere")
-    with pytest.raises(CalibrationError, match=r"holds 0 images \(\.bmp, .*\): quantisation needs at least 2"):
-        calibration.find(tmp_path)
+    with pytest.raises(ImagesError, match=r"there is no folder .*nowhere: pass one with images like .* CALIB"):
+        for_calibration(tmp_path / "nowhere")
+    with pytest.raises(ImagesError, match=r"holds 0 images \(\.bmp, .*\): quantisation needs at least 2"):
+        for_calibration(tmp_path)
     shutil.copy(IMAGES / "street.jpg", tmp_path / "a.jpg")
     shutil.copy(IMAGES / "street.jpg", tmp_path / "c.jpg")
     (tmp_path / "b.png").write_text("no image")
-    with pytest.raises(CalibrationError, match=r"b\.png cannot be read as an image: repair it, or remove it"):
-        lowering.to_int8(demo, calibration.find(tmp_path), AS_THEY_ARE, tmp_path, Silent())
-    with pytest.raises(CalibrationError, match=r"there is no .*prepare\.py: export into the project's model_repository"):
-        calibration.preparing(Preparation((Resize((256, 256)),)), tmp_path)
+    with pytest.raises(ImagesError, match=r"b\.png cannot be read as an image: repair it, or remove it"):
+        lowering.to_int8(demo, for_calibration(tmp_path), AS_THEY_ARE, tmp_path, Silent())
+    with pytest.raises(ImagesError, match=r"there is no .*prepare\.py: export into the project's model_repository"):
+        preparing(Preparation((Resize((256, 256)),)), tmp_path, 16)
 
 
 def test_agreement_is_counted_over_all_pixels_and_the_classes_of_fp32() -> None:
