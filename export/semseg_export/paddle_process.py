@@ -15,21 +15,25 @@ TAIL = 15
 
 def run_module(module: str, arguments: list[str | Path], doing: str) -> None:
     """Run `python -m module` and wait. If it fails, raises ConversionError with the end of its output."""
-    command = [sys.executable, "-W", "ignore", "-m", module, *map(str, arguments)]
-    environment = os.environ | {"GLOG_minloglevel": "2", "PYTHONUNBUFFERED": "1"}
+    code, output = ended(module, [*map(str, arguments)])
+    if code == 0:
+        return
+    lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
+    how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
+    raise ConversionError(f"{doing} failed ({how}): {_reason(lines)} (its last output is below)", "\n".join(lines[-TAIL:]))
+
+
+def ended(module: str, arguments: list[str]) -> tuple[int, bytes]:
+    """The exit code of `python -m module`, negative for a signal, and its output."""
     done = subprocess.run(  # noqa: S603 - our Python, our module
-        command,
-        env=environment,
+        [sys.executable, "-W", "ignore", "-m", module, *arguments],
+        env=os.environ | {"GLOG_minloglevel": "2", "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
     )
-    if done.returncode == 0:
-        return
-    lines = [line for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
-    how = f"exit code {done.returncode}" if done.returncode > 0 else signal.Signals(-done.returncode).name
-    raise ConversionError(f"{doing} failed ({how}): {_reason(lines)} (its last output is below)", "\n".join(lines[-TAIL:]))
+    return done.returncode, done.stdout
 
 
 def _reason(lines: list[str]) -> str:

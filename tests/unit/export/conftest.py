@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from onnx import ModelProto
 
+from semseg_export import paddle_process
 from semseg_export.checks import parity
 from semseg_export.conversion import convert
 from semseg_export.export import export
@@ -16,6 +17,7 @@ from semseg_export.install.placement import Placement
 from semseg_export.options import ExportOptions, Precision, Request
 from semseg_export.weights.archive import Archive, read_archive
 from tests.support import bare_repository, made_once
+from tests.unit.export import preloaded
 from tests.unit.export.archive_server import ArchiveServer, serve
 from tests.unit.export.exported import Exported, Notes, Run
 
@@ -77,6 +79,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(tmp_path: Path, exports: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Exports weights, given by a path or by their name in tests/exports.py, as `net`."""
     monkeypatch.setattr(parity, "SHAPES", SMALL)
+    monkeypatch.setattr(paddle_process, "ended", preloaded.ended)
     repository = bare_repository(tmp_path / "models")
 
     def run(weights: str | Path, images: Path | None = None, **settings: Any) -> Exported:
