@@ -137,13 +137,15 @@ class PaddingByAspectRatio:
 
 @dataclass(frozen=True)
 class PaddingToMultiple:
-    """Add pixels on the right and at the bottom until both sides are multiples of `divisor`."""
+    """Add pixels on the right and at the bottom until both sides are multiples of `divisor`, and of at least `least` pixels."""
 
     divisor: int
     colour: Colour = GREY
+    least: int = 1
 
     def size(self, width: int, height: int) -> Size:
-        return ceil(width / self.divisor) * self.divisor, ceil(height / self.divisor) * self.divisor
+        columns, rows = (ceil(max(side, self.least) / self.divisor) * self.divisor for side in (width, height))
+        return columns, rows
 
 
 @dataclass(frozen=True)
@@ -167,12 +169,13 @@ class Preparation:
     """The steps in order. Without any, the network gets the image as it is.
 
     `fixed` is the only size that the network takes; the steps must lead there. Otherwise each side must be a multiple of
-    `divisor`, and images are padded to that after the steps.
+    `divisor` and have at least `least` pixels, and images are padded to that after the steps.
     """
 
     steps: tuple[Step, ...] = ()
     fixed: Size | None = None
     divisor: int = 1
+    least: int = 1
 
     @property
     def floats(self) -> bool:
@@ -181,7 +184,9 @@ class Preparation:
 
     @property
     def all_steps(self) -> tuple[Step, ...]:
-        return self.steps if self.divisor == 1 else (*self.steps, PaddingToMultiple(self.divisor))
+        if self.divisor == self.least == 1:
+            return self.steps
+        return (*self.steps, PaddingToMultiple(self.divisor, least=self.least))
 
     @property
     def target_size(self) -> Size | None:
@@ -241,14 +246,15 @@ class Preparation:
     def write(self) -> str:
         """As JSON."""
         steps = [{"type": type(step).__name__, **asdict(step)} for step in self.steps]
-        return json.dumps({"steps": steps, "fixed": self.fixed, "divisor": self.divisor})
+        return json.dumps({"steps": steps, "fixed": self.fixed, "divisor": self.divisor, "least": self.least})
 
     @classmethod
     def read(cls, text: str) -> Preparation:
         """The inverse of `write`. Raises ValueError, TypeError or KeyError for anything else."""
         told = json.loads(text)
         fixed = told["fixed"]
-        return cls(tuple(map(_step, told["steps"])), fixed and (fixed[0], fixed[1]), told["divisor"])
+        steps = tuple(map(_step, told["steps"]))
+        return cls(steps, fixed and (fixed[0], fixed[1]), told["divisor"], told.get("least", 1))
 
 
 PLAIN = Preparation()

@@ -138,8 +138,9 @@ def _convert(model: str, request: Request, weights: Weights, workspace: Path, re
         step.done = f"{archive.program.name} {how}, {len(converted.graph.node)} nodes"
     with reporter.step("Graph") as step:
         floats = ToFloat() in archive.steps
-        served = graph.served_graph(converted, archive.normalisation, floats=floats, threshold=request.threshold)
-        preparation, notes = sizes.fitted(served, archive)
+        probe = sizes.probe(archive)
+        served = graph.served_graph(converted, archive.normalisation, floats=floats, threshold=request.threshold, probe=probe)
+        served, preparation, notes = sizes.fitted(served, archive)
         count = served.scores.classes
         trained_as = model if request.weights or not request.architecture else request.architecture
         given = request.classes or archive.classes

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
+import onnx.compose
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, NodeProto, version_converter
 
 from semseg_contract.paddle_files import ONNX
+from semseg_contract.tensors import IDS, LANE, PIXELS
 
 from ..errors import ConversionError, printable
 from ..paddle_process import run_module
@@ -16,6 +19,7 @@ from ..weights.archive import Archive
 from . import branches, pools
 
 OPSET = 17
+OURS = {PIXELS, LANE, IDS}  # tensors that the export adds
 LEAST_OPSET = 13  # the nodes that the export adds are written as of then
 IR_VERSION = 10  # the newest that the ONNX Runtime in the Triton of 2024 reads
 
@@ -49,6 +53,8 @@ def _loaded(archive: Archive) -> ModelProto:
             f"{file.name} is no complete ONNX file ({printable(str(error))}): convert the network again"
         ) from error
     _check(model, archive)
+    if OURS.intersection(_names(model)):
+        model = onnx.compose.add_prefix(model, "network/")
     branches.fold(model)
     version = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if version < LEAST_OPSET:
@@ -60,6 +66,12 @@ def _loaded(archive: Archive) -> ModelProto:
             ) from error
     model.ir_version = min(model.ir_version, IR_VERSION)
     return model
+
+
+def _names(model: ModelProto) -> Iterator[str]:
+    """The names of all tensors."""
+    for node in model.graph.node:
+        yield from (*node.input, *node.output)
 
 
 def _check(model: ModelProto, archive: Archive) -> None:

@@ -1,11 +1,11 @@
 """Computes a network's own output, the reference for its export: with Paddle, or for an ONNX file with ONNX Runtime.
 
-    python -m semseg_export.workers.reference WEIGHTS IMAGE... --out FOLDER [--logits] [--threshold T]
+    python -m semseg_export.workers.reference WEIGHTS IMAGE... --out FOLDER [--logits N] [--threshold T]
 
 WEIGHTS is a network's folder or its program. It reads each image as PaddleX does, or prepared RGB pixels from a .npy file (uint8
-or float32 [H, W, 3] or [N, H, W, 3]), and writes the class ids to FOLDER/<stem>.npy (uint8 [H, W] or [N, H, W]). With --logits it
-also writes the logits, if it finds them, to FOLDER/<stem>.logits.npy (float32 [N, C, H, W]). Scores of a single channel above T
-are class 1; their logits get a first channel that holds T.
+or float32 [H, W, 3] or [N, H, W, 3]), and writes the class ids to FOLDER/<stem>.npy (uint8 [H, W] or [N, H, W]). Of the first
+--logits images it also writes the logits, if it finds them, to FOLDER/<stem>.logits.npy (float32 [N, C, H, W]). Scores of a
+single channel above T are class 1; their logits get a first channel that holds T.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ from ..weights.archive import Archive, parameters_of, read_archive
 Pixels = npt.NDArray[Any]
 Ids = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
-Outputs = list[npt.NDArray[Any]]
-Run = Callable[[npt.NDArray[np.float32]], Outputs]
+Run = Callable[[npt.NDArray[np.float32]], list[npt.NDArray[Any]]]
 
 
 def predictor(
@@ -39,18 +38,21 @@ def predictor(
     """A function from RGB pixels [N, H, W, 3] to class ids uint8 [N, H, W] and, if there are any, logits float32 [N, C, H, W].
 
     With `folder`, a program without logits among its outputs is saved there with them. If the network returns only scores, the
-    function decides by them.
+    function decides by the first.
     """
-    program = archive.program
+    program, place = archive.program, None
     run: Run
     if program.suffix == ONNX:
-        run = _onnx(program, logits=folder is not None)
+        run, place = _onnx(program, logits=folder is not None)
     else:
-        run = _paddle(_with_logits(program, folder) if folder else program)
+        if folder:
+            program, place = _with_logits(program, folder)
+        run = _paddle(program)
 
     def predict(pixels: Pixels) -> tuple[Ids, Logits | None]:
         answers = run(archive.normalisation.apply(pixels))
-        logits = next((answer for answer in reversed(answers) if answer.dtype.kind == "f"), None)
+        scores = answers if place is None else answers[place:]
+        logits = next((answer for answer in scores if answer.dtype.kind == "f"), None)
         ids = next((answer for answer in answers if answer.dtype.kind != "f"), None)
         batch, height, width, _ = pixels.shape
         if logits is not None and threshold is not None:
@@ -81,7 +83,7 @@ def _paddle(program: Path) -> Run:
     entry = runner.get_input_handle(runner.get_input_names()[0])
     results = [runner.get_output_handle(name) for name in runner.get_output_names()]
 
-    def run(prepared: npt.NDArray[np.float32]) -> Outputs:
+    def run(prepared: npt.NDArray[np.float32]) -> list[npt.NDArray[Any]]:
         entry.reshape(prepared.shape)
         entry.copy_from_cpu(prepared)
         runner.run()
@@ -90,24 +92,26 @@ def _paddle(program: Path) -> Run:
     return run
 
 
-def _onnx(program: Path, *, logits: bool) -> Run:
-    """ONNX Runtime on the file as it is, without optimisations."""
+def _onnx(program: Path, *, logits: bool) -> tuple[Run, int | None]:
+    """ONNX Runtime on the file as it is, without optimisations, and where among its answers the logits are, if asked for."""
     import onnx
     from onnx import TensorProto, helper
 
     from ..conversion import scores
     from ..runtime import Session
 
-    network = onnx.load(program)
+    network, place = onnx.load(program), None
     if logits:
         name = scores.deciding(network)
-        if name not in {output.name for output in network.graph.output}:
+        names = [output.name for output in network.graph.output]
+        if name not in names:
             network.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    return Session(network, optimised=False).all
+        place = [*names, name].index(name)
+    return Session(network, optimised=False).all, place
 
 
-def _with_logits(program: Path, folder: Path) -> Path:
-    """Save the network in `folder` with its logits as a further output. Unless it has any, return `program`."""
+def _with_logits(program: Path, folder: Path) -> tuple[Path, int | None]:
+    """The network cut down to its ids and logits, saved in `folder`, and the place of the logits; else the program as it is."""
     import paddle
 
     paddle.enable_static()
@@ -124,42 +128,48 @@ def _with_logits(program: Path, folder: Path) -> Path:
             entries = [operation.result(0) for operation in block.ops if operation.name() == "pd_op.data"]
             decided = _logits_of(outputs, _pir_step)
         if decided is None or len(entries) != 1:
-            return program
-        paddle.static.save_inference_model(str(folder / "inference"), entries, [*outputs, decided], executor, program=loaded)
-    return folder / f"inference{program.suffix}"
+            return program, None
+        paddle.static.save_inference_model(str(folder / "inference"), entries, decided, executor, program=loaded)
+    return folder / f"inference{program.suffix}", 1
 
 
 PASSING = ("cast", "squeeze", "squeeze2", "transpose", "transpose2")
-DECIDING = ("argmax", "arg_max", "softmax", "greater_than", "greater_equal")
+COMPARING = ("greater_than", "greater_equal", "less_than", "less_equal")
+DECIDING = ("argmax", "arg_max", "softmax", *COMPARING)
 
 
-def _logits_of(outputs: list[Any], step: Callable[[Any], tuple[str, Any]]) -> Any:
-    """What an output's argmax or softmax reads, or None."""
-    for output in outputs:
-        value, passed = output, False
+def _logits_of(outputs: list[Any], step: Callable[[Any], tuple[str, Any]]) -> list[Any] | None:
+    """The output that is served (see scores.py), and what its argmax, softmax or comparison reads, or None."""
+    integers = [output for output in outputs if "float" not in str(output.dtype).lower()]
+    value = output = integers[0] if len(integers) == 1 else outputs[0]
+    passed = False
+    name, before = step(value)
+    while name in (*PASSING, *DECIDING):
+        passed = passed or name in DECIDING
+        value = before
         name, before = step(value)
-        while name in (*PASSING, *DECIDING):
-            passed = passed or name in DECIDING
-            value = before
-            name, before = step(value)
-        if passed:
-            return value
-    return None
+    return [output, value] if passed else None
 
 
 def _pir_step(value: Any) -> tuple[str, Any]:
-    """The operation that computes a value, and its first operand."""
+    """The operation that computes a value, and its first operand; of a comparison, the one that is not constant."""
     operation = value.get_defining_op()
     if operation is None or not operation.num_operands():
         return "", None
-    return operation.name().removeprefix("pd_op."), operation.operand_source(0)
+    name, operand = operation.name().removeprefix("pd_op."), operation.operand_source(0)
+    if name in COMPARING and not operand.get_defining_op().num_operands():
+        operand = operation.operand_source(1)
+    return name, operand
 
 
 def _older_step(block: Any, made_by: dict[str, Any], value: Any) -> tuple[str, Any]:
     operation = made_by.get(value.name)
     if operation is None or not operation.input("X"):
         return "", None
-    return operation.type, block.var(operation.input("X")[0])
+    [operand, *_] = operation.input("X")
+    if operation.type in COMPARING and (operand not in made_by or not made_by[operand].input_arg_names):
+        [operand, *_] = operation.input("Y")
+    return operation.type, block.var(operand)
 
 
 def read_pixels(file: Path) -> Pixels:
@@ -177,7 +187,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="a network's folder, or the program in it")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--logits", action="store_true", help="write the logits too")
+    parser.add_argument("--logits", type=int, default=0, metavar="N", help="write the logits of the first N images, too")
     parser.add_argument("--threshold", type=float, help="for a network of one channel")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -185,7 +195,7 @@ def main() -> None:
     # Inside the caller's folder, so that the files are removed even if this process is killed.
     with TemporaryDirectory(dir=given.out) as folder:
         predict = predictor(archive, given.threshold, Path(folder) if given.logits else None)
-        for file in given.images:
+        for number, file in enumerate(given.images):
             pixels = read_pixels(file)
             try:
                 ids, logits = predict(pixels.reshape(-1, *pixels.shape[-3:]))
@@ -193,7 +203,7 @@ def main() -> None:
                 height, width = pixels.shape[-3:-1]
                 raise SystemExit(f"at {width}x{height} pixels: {_line(error)}") from error
             np.save(given.out / f"{file.stem}.npy", ids.reshape(pixels.shape[:-1]))
-            if given.logits and logits is not None:
+            if number < given.logits and logits is not None:
                 np.save(given.out / f"{file.stem}.logits.npy", logits)
 
 
