@@ -55,6 +55,7 @@ class Export:
     channels: int = 3
     strict: bool = False
     quirk: str = "none"
+    input_name: str = "x"
     shape: tuple[int | None, ...] = ANY
     stem: str = "inference"
     description: str | None = "inference.yml"
@@ -92,6 +93,10 @@ OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "auxiliary": lambda logits: (paddle.argmax(logits, axis=1, dtype="int32"), paddle.argmin(logits, axis=1, dtype="int32")),
     "scores and ids": lambda logits: (logits, *(paddle.argmax(each, axis=1, dtype="int32") for each in (logits, -logits))),
     "PaddleX 2": lambda logits: _paddlex_2(paddle.transpose(functional.softmax(logits, axis=1), [0, 2, 3, 1])),
+    "smooth sigmoid": lambda logits: functional.interpolate(functional.sigmoid(logits), paddle.shape(logits)[2:], mode="bicubic"),
+    "log sigmoid": functional.log_sigmoid,
+    "float of bool": lambda logits: paddle.argmax(logits, axis=1).astype("bool").astype("float32"),
+    "scores and mask": lambda logits: (logits, (logits.max(axis=1) > 0.1).astype("int32")),
     "two heads": lambda logits: (logits, -logits),
     "ids and logits": lambda logits: (paddle.argmax(logits, axis=1, dtype="int32"), logits),
     "threshold and scores": lambda logits: ((functional.sigmoid(logits) > 0.5).astype("int32"), functional.sigmoid(logits)),
@@ -108,6 +113,7 @@ QUIRKS: dict[str, Callable[[Any], Any]] = {
     "one image": lambda image: image.reshape([1, 3, *paddle.shape(image)[2:]]),
     "224 pixels": lambda image: image + paddle.linspace(0, 1, 224),
     "a branch": lambda image: paddle.static.nn.cond(paddle.shape(image)[2] > 100, lambda: image * 2, lambda: image + 0),
+    "the batch": lambda image: image + image.mean(axis=0, keepdim=True),
     "40 pixels and more": lambda image: image + image[:, :, 39:40, 39:40],
 }
 
@@ -188,6 +194,12 @@ EXPORTS = {
     "ids-above-0": Export("ids above 0"),
     "one-image": Export(quirk="one image"),
     "its-resize-only": Export(quirk="224 pixels", transforms=resize(target_size=[224, 160], keep_ratio=False, size_divisor=None)),
+    "mixed": Export(quirk="the batch"),
+    "smooth-sigmoid1": Export("smooth sigmoid", 1),
+    "log-sigmoid1": Export("log sigmoid", 1),
+    "float-of-bool": Export("float of bool"),
+    "scores-and-mask": Export("scores and mask"),
+    "named-pixels": Export(input_name="pixels"),
     "branched": Export(quirk="a branch"),
     "40-and-more": Export(quirk="40 pixels and more"),
     "infrared": Export(channels=4, shape=(None, 4, None, None)),
@@ -213,7 +225,7 @@ def save(folder: Path, export: Export) -> None:
     network = Network(tiny, OPERATIONS[export.operation])
     network.eval()
     folder.mkdir(parents=True, exist_ok=True)
-    spec = [paddle.static.InputSpec(list(export.shape), "float32", "x")]
+    spec = [paddle.static.InputSpec(list(export.shape), "float32", export.input_name)]
     paddle.jit.save(paddle.jit.to_static(network, input_spec=spec, full_graph=True), str(folder / export.stem))
     if export.description:
         (folder / export.description).write_text(yaml.safe_dump(export.content()))

@@ -32,6 +32,7 @@ CANDIDATE: tuple[Shape, ...] = ((1, 128, 256),)
 TINY: Size = (32, 32)
 LEAST = 2  # images, even if all have the same shape
 CANDIDATES = 8  # random images from which those with most classes are chosen
+ALMOST = 0.99  # the least share of equal pixels that rounding may explain
 NEAR = 0.01  # times the logits' spread; rounding cannot swap classes whose logits in Paddle differ by more
 
 
@@ -88,7 +89,7 @@ def measure(
     del pixels
     answers = workspace / "answers"
     program = archive.reference
-    threshold = [] if served.scores.threshold is None else ["--threshold", str(served.scores.threshold)]
+    threshold = [] if served.scores.threshold is None else [f"--threshold={served.scores.threshold}"]
     run_module(
         "semseg_export.workers.reference",
         [program, *files, "--out", answers, "--logits", str(len(shapes)), *threshold],
@@ -193,9 +194,14 @@ def require(agreements: list[Agreement], threshold: float, program: str = PADDLE
     """Raises DisagreementError if a batch's share of equal pixels is below `threshold`, if a differing pixel is no near-tie, or
     if the comparison proves nothing."""
     if lowest(agreements) < threshold:
+        advice = (
+            "If that is good enough for you, lower --agreement"
+            if lowest(agreements) >= ALMOST
+            else "So it computes something else, by a mistake of the converter or of this export: please report it"
+        )
         raise DisagreementError(
             f"the exported network agrees with {program} on only {lowest(agreements):.4%} of the pixels, less than"
-            f" {threshold:.4%}: nothing was installed. If that is good enough for you, lower --agreement"
+            f" {threshold:.4%}: nothing was installed. {advice}"
         )
     for a in agreements:
         if a.logits is not None and not math.isfinite(a.logits):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from onnx import ModelProto
 
 from semseg_contract.transforms import Preparation, Resize, Size, ToFloat, Unfit
@@ -19,6 +20,7 @@ from ..weights.preparation import made
 DIVISORS = (1, 2, 4, 8, 16, 32, 64, 128)
 LEAST = 96  # pixels; a small image, to be quick, but not tiny
 TINY = 32  # pixels; each side of the image with which health is checked
+ALIKE = 0.999  # of the pixels; rounding may change a few
 PAIR = 2**20  # pixels of each of two images that are tried as a batch
 
 
@@ -39,10 +41,22 @@ def fitted(served: Served, archive: Archive) -> tuple[Served, Preparation, tuple
     """
     preparation, notes = _completed(served, archive)
     width, height = preparation.size(TINY, TINY)
-    if served.max_batch_size > 1 and width * height <= PAIR and _failure(Session(served.model), (2, height, width)):
-        served = replace(served, max_batch_size=1)
-        notes += ("the network fails on two images at once, so it gets one at a time",)
+    if served.max_batch_size > 1 and width * height <= PAIR:
+        trouble = _of_two(Session(served.model), height, width)
+        if trouble:
+            served, notes = replace(served, max_batch_size=1), (*notes, f"{trouble}, so it gets one at a time")
     return served, preparation, notes
+
+
+def _of_two(session: Session, height: int, width: int) -> str | None:
+    """What is wrong with a batch of two images; None if nothing is."""
+    pixels = smooth_pixels(0, (2, height, width))
+    if _failure(session, (2, height, width)):
+        return "the network fails on two images at once"
+    together, alone = session.run(pixels), [session.run(pixels[index : index + 1]) for index in range(2)]
+    if np.mean(together == np.concatenate(alone)) < ALIKE:
+        return "the network's answer for an image depends on the others in the batch"
+    return None
 
 
 def _completed(served: Served, archive: Archive) -> tuple[Preparation, tuple[str, ...]]:

@@ -21,6 +21,7 @@ from ..runtime import Session
 PROBE: Size = (128, 128)  # of a small test image that reveals the scores' shape, for a network that takes any
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 PASSING = ("Cast", "Identity", "Squeeze")  # what may follow the decision
+KEEPING = (*PASSING, "Clip", "Pad", "Reshape", "Resize", "Slice", "Transpose", "Unsqueeze")  # what may follow a sigmoid
 TO_LAST = [0, 2, 3, 1]  # NCHW to NHWC
 AGAIN = "export it again with --output_op none"
 
@@ -53,8 +54,8 @@ def find(network: ModelProto, threshold: float | None = None, probe: Size = PROB
 
     Raises GraphError for a network that does not give each pixel one class.
     """
-    output, notes = _output(network)
-    found = _searched(network, output)
+    taken, notes = output(network)
+    found = _searched(network, taken)
     values = _probed(network, found.tensor, probe)
     classes, flat = _channels(probe, values.shape), values.ndim == 3
     if found.threshold is not None:
@@ -76,7 +77,7 @@ def find(network: ModelProto, threshold: float | None = None, probe: Size = PROB
 
 def deciding(network: ModelProto) -> str:
     """The name of the scores, without a look at what they are. Raises GraphError."""
-    return _searched(network, _output(network)[0]).tensor
+    return _searched(network, output(network)[0]).tensor
 
 
 def _foreground(found: Found, values: npt.NDArray[np.float32], threshold: float | None) -> float:
@@ -93,9 +94,10 @@ def _foreground(found: Found, values: npt.NDArray[np.float32], threshold: float 
         return threshold
     if found.squashed == "Sigmoid":
         return 0.5
-    if values.min() >= 0:
+    if values.min() >= 0 or values.max() <= 0:
+        sign = "negative" if values.min() >= 0 else "positive"
         raise GraphError(
-            "the network has one channel, whose scores are never negative but come from no sigmoid: say with THRESHOLD="
+            f"the network has one channel, whose scores are never {sign} but come from no sigmoid: say with THRESHOLD="
             " (--threshold) above which score a pixel is foreground"
         )
     return 0.0
@@ -113,15 +115,21 @@ def _multilabel(classes: int) -> GraphError:
     )
 
 
-def _output(network: ModelProto) -> tuple[ValueInfoProto, tuple[str, ...]]:
-    """The output with class ids or scores: the only one, or the only one of integers, or else the first, which PaddleX and
-    PaddleSeg take, too: networks that were trained with auxiliary heads are exported with these behind it."""
+def output(network: ModelProto) -> tuple[ValueInfoProto, tuple[str, ...]]:
+    """The output with class ids or scores, and notes for the user.
+
+    It is the only one, or the only one of integers from an argmax, or else the first, which PaddleX and PaddleSeg take, too:
+    networks that were trained with auxiliary heads are exported with these behind it. Raises GraphError.
+    """
     outputs = list(network.graph.output)
+    if not outputs:
+        raise GraphError("the network returns nothing: convert it again")
     if len(outputs) == 1:
         return outputs[0], ()
-    integers = [output for output in outputs if output.type.tensor_type.elem_type not in FLOATS]
-    taken = integers[0] if len(integers) == 1 else outputs[0]
-    if len(integers) > 1 and taken not in integers:
+    made_by = makers(network)
+    ids = [each for each in outputs if each.type.tensor_type.elem_type not in FLOATS and _argmax(made_by, each.name)]
+    taken = ids[0] if len(ids) == 1 else outputs[0]
+    if len(ids) > 1 and taken not in ids:
         raise GraphError(
             f"the network returns {_named(outputs)}: nobody can tell which has the class ids. Export it with one of them"
         )
@@ -138,18 +146,35 @@ def _kind(output: ValueInfoProto) -> str:
 
 def _searched(network: ModelProto, output: ValueInfoProto) -> Found:
     made_by = makers(network)
-    node = made_by.get(output.name)
-    while node is not None and node.op_type in PASSING:
-        node = made_by.get(node.input[0])
-    if node is not None and node.op_type == "ArgMax":  # ids may come as floats
-        return _of_argmax(made_by, node)
+    argmax = _argmax(made_by, output.name)
+    if argmax is not None:  # ids may come as floats
+        return _of_argmax(made_by, argmax)
+    node = _before(made_by, output.name, PASSING)
     compared = _compared(network, made_by, node)
     if compared is not None:
         return compared
     if output.type.tensor_type.elem_type in FLOATS:
         return _unsquashed(made_by, output.name)
-    kind = node.op_type if node is not None else "nothing"
+    kind = "nothing" if node is None else "a cast to bool" if node.op_type == "ArgMax" else node.op_type
     raise GraphError(f"the network's class ids come from {kind}, not from an ArgMax over channels or a threshold: {AGAIN}")
+
+
+def _before(made_by: dict[str, NodeProto], tensor: str, passing: tuple[str, ...]) -> NodeProto | None:
+    """The node that computes a tensor, before those that only pass it on."""
+    node = made_by.get(tensor)
+    while node is not None and node.op_type in passing:
+        node = made_by.get(node.input[0])
+    return node
+
+
+def _argmax(made_by: dict[str, NodeProto], tensor: str) -> NodeProto | None:
+    """The ArgMax behind a tensor of ids; None if there is none, or if a cast to bool merges the classes."""
+    node = made_by.get(tensor)
+    while node is not None and node.op_type in PASSING:
+        if node.op_type == "Cast" and node.attribute[0].i == TensorProto.BOOL:
+            return None
+        node = made_by.get(node.input[0])
+    return node if node is not None and node.op_type == "ArgMax" else None
 
 
 def _of_argmax(made_by: dict[str, NodeProto], node: NodeProto) -> Found:
@@ -173,9 +198,7 @@ def _unsquashed(made_by: dict[str, NodeProto], tensor: str, *, sigmoid: bool = T
         axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), -1)
         if axis in (1, -3):
             return Found(node.input[0], squashed="Softmax")
-    inner = node
-    while inner is not None and inner.op_type in PASSING:
-        inner = made_by.get(inner.input[0])
+    inner = _before(made_by, tensor, KEEPING)
     if sigmoid and inner is not None and inner.op_type in ("Sigmoid", "HardSigmoid"):
         return Found(tensor, squashed="Sigmoid")
     return Found(tensor)

@@ -21,8 +21,11 @@ def convert(program: Path, parameters: Path, workspace: Path) -> None:
 
     if program.suffix == ".pdmodel":
         program, parameters = translate(program, workspace)
-    content = json.loads(program.read_text())
-    pools.mark(content)
+    try:
+        content = json.loads(program.read_text())
+        pools.mark(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SystemExit(f"{program.name} is no complete program of Paddle's: export the network again") from error
     marked = workspace / "marked.json"
     marked.write_text(json.dumps(content))
     # Any other optimize_tool would install packages with pip.

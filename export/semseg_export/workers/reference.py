@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,38 +30,28 @@ Pixels = npt.NDArray[Any]
 Ids = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
 Run = Callable[[npt.NDArray[np.float32]], list[npt.NDArray[Any]]]
+Predict = Callable[[Pixels], tuple[Ids, Logits | None]]
 
 
-def predictor(
-    archive: Archive, threshold: float | None = None, folder: Path | None = None
-) -> Callable[[Pixels], tuple[Ids, Logits | None]]:
-    """A function from RGB pixels [N, H, W, 3] to class ids uint8 [N, H, W] and, if there are any, logits float32 [N, C, H, W].
+def predictor(archive: Archive, folder: Path, threshold: float | None = None, *, with_logits: bool = False) -> Predict:
+    """A function from RGB pixels [N, H, W, 3] to class ids uint8 [N, H, W] and logits float32 [N, C, H, W] or None.
 
-    With `folder`, a program without logits among its outputs is saved there with them. If the network returns only scores, the
-    function decides by the first.
+    It takes the output that is served (see scores.py). If that has scores, the function decides by them. Logits that are no
+    output are one of a copy of the program in `folder`.
     """
-    program, place = archive.program, None
-    run: Run
-    if program.suffix == ONNX:
-        run, place = _onnx(program, logits=folder is not None)
-    else:
-        if folder:
-            program, place = _with_logits(program, folder)
-        run = _paddle(program)
+    program = archive.program
+    run = _onnx(program, logits=with_logits) if program.suffix == ONNX else _paddle(_cut(program, folder, logits=with_logits))
 
     def predict(pixels: Pixels) -> tuple[Ids, Logits | None]:
-        answers = run(archive.normalisation.apply(pixels))
-        scores = answers if place is None else answers[place:]
-        logits = next((answer for answer in scores if answer.dtype.kind == "f"), None)
-        ids = next((answer for answer in answers if answer.dtype.kind != "f"), None)
+        output, *others = run(archive.normalisation.apply(pixels))
+        logits = next((each for each in (*others, output) if each.dtype.kind == "f"), None)
         batch, height, width, _ = pixels.shape
         if logits is not None and threshold is not None:
             channel = logits.reshape(batch, 1, height, width)
             logits = np.concatenate([np.full_like(channel, threshold), channel], axis=1)
-        if ids is None and logits is not None:
-            ids = np.argmax(logits, axis=1)
-        if ids is None or ids.size != batch * height * width:
-            raise ValueError(f"it gives {[list(answer.shape) for answer in answers]}, not an id for each pixel")
+        ids = np.argmax(logits, axis=1) if logits is not None and output.dtype.kind == "f" else output
+        if ids.size != batch * height * width:
+            raise ValueError(f"it gives {list(output.shape)}, not an id for each pixel")
         return np.asarray(ids.reshape(batch, height, width), np.uint8), logits
 
     return predict
@@ -92,26 +82,27 @@ def _paddle(program: Path) -> Run:
     return run
 
 
-def _onnx(program: Path, *, logits: bool) -> tuple[Run, int | None]:
-    """ONNX Runtime on the file as it is, without optimisations, and where among its answers the logits are, if asked for."""
+def _onnx(program: Path, *, logits: bool) -> Run:
+    """ONNX Runtime on the file as it is, without optimisations: the output that is served and, if asked for, the logits."""
     import onnx
     from onnx import TensorProto, helper
 
     from ..conversion import scores
     from ..runtime import Session
 
-    network, place = onnx.load(program), None
-    if logits:
-        name = scores.deciding(network)
-        names = [output.name for output in network.graph.output]
-        if name not in names:
-            network.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-        place = [*names, name].index(name)
-    return Session(network, optimised=False).all, place
+    network = onnx.load(program)
+    taken, decided = scores.output(network)[0].name, scores.deciding(network)
+    wanted = [taken, decided] if logits and decided != taken else [taken]
+    names = {output.name for output in network.graph.output}
+    network.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in wanted if name not in names
+    )
+    session = Session(network, optimised=False)
+    return lambda prepared: session.session.run(wanted, {session.entry: prepared})
 
 
-def _with_logits(program: Path, folder: Path) -> tuple[Path, int | None]:
-    """The network cut down to its ids and logits, saved in `folder`, and the place of the logits; else the program as it is."""
+def _cut(program: Path, folder: Path, *, logits: bool) -> Path:
+    """A program of the output that is served and, if asked for, of the logits: `program` itself or one saved in `folder`."""
     import paddle
 
     paddle.enable_static()
@@ -123,35 +114,45 @@ def _with_logits(program: Path, folder: Path) -> tuple[Path, int | None]:
         if older:
             entries = [block.var(name) for name in names]
             made_by = {name: operation for operation in block.ops for name in operation.output_arg_names}
-            decided = _logits_of(outputs, lambda value: _older_step(block, made_by, value))
+            chains = [list(_chain(output, lambda value: _older_step(block, made_by, value))) for output in outputs]
         else:
             entries = [operation.result(0) for operation in block.ops if operation.name() == "pd_op.data"]
-            decided = _logits_of(outputs, _pir_step)
-        if decided is None or len(entries) != 1:
-            return program, None
-        paddle.static.save_inference_model(str(folder / "inference"), entries, decided, executor, program=loaded)
-    return folder / f"inference{program.suffix}", 1
+            chains = [list(_chain(output, _pir_step)) for output in outputs]
+        taken = [index for index, chain in enumerate(chains) if _has_ids(outputs[index], chain)]
+        index = taken[0] if len(taken) == 1 else 0
+        wanted = [outputs[index]]
+        if logits and any(name in DECIDING for name, _ in chains[index]):
+            wanted.append(chains[index][-1][1])
+        if len(wanted) == len(outputs) == 1 or len(entries) != 1:
+            return program
+        paddle.static.save_inference_model(str(folder / "inference"), entries, wanted, executor, program=loaded)
+    return folder / f"inference{program.suffix}"
 
 
 PASSING = ("cast", "squeeze", "squeeze2", "transpose", "transpose2")
 COMPARING = ("greater_than", "greater_equal", "less_than", "less_equal")
 DECIDING = ("argmax", "arg_max", "softmax", *COMPARING)
+Step = tuple[str, Any]  # an operation and the tensor that it reads
 
 
-def _logits_of(outputs: list[Any], step: Callable[[Any], tuple[str, Any]]) -> list[Any] | None:
-    """The output that is served (see scores.py), and what its argmax, softmax or comparison reads, or None."""
-    integers = [output for output in outputs if "float" not in str(output.dtype).lower()]
-    value = output = integers[0] if len(integers) == 1 else outputs[0]
-    passed = False
+def _has_ids(output: Any, chain: list[Step]) -> bool:
+    return "float" not in str(output.dtype).lower() and any(name in ("argmax", "arg_max") for name, _ in chain)
+
+
+def _chain(value: Any, step: Callable[[Any], Step]) -> Iterator[Step]:
+    """The operations that lead from the logits to `value`, the last first."""
     name, before = step(value)
     while name in (*PASSING, *DECIDING):
-        passed = passed or name in DECIDING
+        if name == "cast" and "bool" in str(value.dtype).lower():  # it merges classes
+            return
+        yield name, before
+        if name in COMPARING:
+            return
         value = before
         name, before = step(value)
-    return [output, value] if passed else None
 
 
-def _pir_step(value: Any) -> tuple[str, Any]:
+def _pir_step(value: Any) -> Step:
     """The operation that computes a value, and its first operand; of a comparison, the one that is not constant."""
     operation = value.get_defining_op()
     if operation is None or not operation.num_operands():
@@ -162,7 +163,7 @@ def _pir_step(value: Any) -> tuple[str, Any]:
     return name, operand
 
 
-def _older_step(block: Any, made_by: dict[str, Any], value: Any) -> tuple[str, Any]:
+def _older_step(block: Any, made_by: dict[str, Any], value: Any) -> Step:
     operation = made_by.get(value.name)
     if operation is None or not operation.input("X"):
         return "", None
@@ -194,7 +195,7 @@ def main() -> None:
     archive = read_archive(given.weights) if given.weights.is_dir() else read_archive(given.weights.parent, given.weights)
     # Inside the caller's folder, so that the files are removed even if this process is killed.
     with TemporaryDirectory(dir=given.out) as folder:
-        predict = predictor(archive, given.threshold, Path(folder) if given.logits else None)
+        predict = predictor(archive, Path(folder), given.threshold, with_logits=given.logits > 0)
         for number, file in enumerate(given.images):
             pixels = read_pixels(file)
             try:

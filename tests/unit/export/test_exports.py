@@ -29,7 +29,9 @@ def test_ids_and_scores_of_any_form_are_taken_and_laid_out_for_the_cpu(run: Run,
     assert found.told == ""
 
 
-@pytest.mark.parametrize("name", ["both", "scores-first", "paddlex-2", "auxiliary", "two-heads", "ids-and-logits"])
+@pytest.mark.parametrize(
+    "name", ["both", "scores-first", "paddlex-2", "auxiliary", "two-heads", "ids-and-logits", "scores-and-mask"]
+)
 def test_of_several_tensors_the_ids_are_taken_or_else_the_first(run: Run, name: str) -> None:
     found = run(name)
     assert found.agreement >= 0.9999
@@ -47,6 +49,7 @@ def test_of_several_tensors_the_ids_are_taken_or_else_the_first(run: Run, name: 
         ("at-least1", ""),
         ("less1", ""),
         ("float-less1", ""),
+        ("smooth-sigmoid1", "a score above 0.5 means class 1"),
         ("threshold-and-scores1", "is taken, the rest is dropped"),
     ],
 )
@@ -89,6 +92,8 @@ def test_the_threshold_on_one_channel_can_be_chosen(run: Run) -> None:
             {},
             r"has no inference\.yml, deploy\.yaml or model\.yml, .* add inference\.yml",
         ),
+        ("log-sigmoid1", {}, r"are never positive but come from no sigmoid: say with THRESHOLD= \(--threshold\)"),
+        ("float-of-bool", {}, "has one channel, whose scores are never negative but come from no sigmoid"),
         ("sigmoid1", {"threshold": 5}, r"come from a sigmoid: THRESHOLD= \(--threshold\) must be between 0 and 1, not 5"),
         ("multilabel-enlarged", {}, "is multi-label: each of its 4 channels says yes or no"),
         ("ids-above-0", {}, "class ids come from int64 numbers that are no scores: export it again with --output_op none"),
@@ -201,16 +206,26 @@ def test_one_of_a_networks_files_is_not_enough(run: Run, file: str) -> None:
         run(f"argmax/{file}")
 
 
-def test_a_network_that_fails_on_two_images_gets_one_at_a_time(run: Run) -> None:
-    found = run("one-image")
-    assert (found.ensemble.max_batch_size, found.network.max_batch_size) == (1, 1)
-    assert found.told == "the network fails on two images at once, so it gets one at a time"
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("one-image", "the network fails on two images at once, so it gets one at a time"),
+        ("mixed", "the network's answer for an image depends on the others in the batch, so it gets one at a time"),
+    ],
+)
+def test_a_network_that_no_batch_suits_gets_one_image_at_a_time(run: Run, name: str, told: str) -> None:
+    found = run(name)
+    assert (found.ensemble.max_batch_size, found.network.max_batch_size, found.told) == (1, 1, told)
 
 
 def test_a_network_that_takes_only_what_its_resize_makes_gets_only_that(run: Run) -> None:
     found = run("its-resize-only")
     assert found.preparation == Preparation((Resize((224, 160), False, None),), (224, 160))
     assert found.agreement == 1
+
+
+def test_a_network_may_name_its_tensors_like_ours(run: Run) -> None:
+    assert run("named-pixels").agreement == 1
 
 
 def test_a_network_that_branches_on_the_image_is_converted(run: Run) -> None:
