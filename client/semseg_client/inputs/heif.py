@@ -48,7 +48,9 @@ def _heif(content: bytes) -> npt.NDArray[Any]:
 
     picture = pillow_heif.open_heif(io.BytesIO(content), bgr_mode=True)  # decoded when its pixels are asked for
     _check_size(*picture.size)
-    return np.asarray(picture)
+    pixels = np.asarray(picture)
+    # Grey of 10 or 12 bits comes scaled to 16, colours of them come scaled to 8.
+    return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
 
 
 def _avif(content: bytes) -> npt.NDArray[Any]:

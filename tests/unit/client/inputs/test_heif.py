@@ -65,6 +65,13 @@ def test_ten_bits_become_eight() -> None:
     assert np.abs(pixels(HEIF, file.getvalue()) - np.asarray(picture())).mean() < 6
 
 
+def test_grey_of_ten_bits_becomes_eight() -> None:
+    grey = np.asarray(picture("L"))
+    data = pillow(Image.fromarray(grey.astype(np.uint16) * 257), "HEIF", quality=95)
+    assert pillow_heif.open_heif(io.BytesIO(data)).mode == "I;16"
+    assert np.abs(pixels(HEIF, data) - grey[..., np.newaxis]).mean() < 6
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
 def test_a_truncated_file_is_told_in_one_line(kind: str, share: float) -> None:
