@@ -38,7 +38,9 @@ def converted(content: bytes, kind: str) -> bytes:
         raise NoImage(f"is {kind}; to read it: {INSTALL}")
     try:
         return bmp(_heif(content) if kind == HEIF else _avif(content))
-    except (OSError, ValueError, RuntimeError, SyntaxError, EOFError) as error:  # what Pillow and pillow-heif raise
+    except NoImage:
+        raise
+    except Exception as error:  # Pillow and pillow-heif raise anything, such as an IndexError, on damaged files
         told = " ".join(str(error).split()) or type(error).__name__
         raise NoImage(f"cannot be decoded as {kind}: {told}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from typing import Any
 
@@ -80,6 +81,19 @@ def test_a_truncated_file_is_told_in_one_line(kind: str, share: float) -> None:
         converted(whole[: int(len(whole) * share)], kind)
     assert str(refused.value).startswith(f"cannot be decoded as {kind}: ")
     assert "\n" not in str(refused.value)
+
+
+def without_a_time_scale() -> bytes:
+    data = written(AVIF, save_all=True, append_images=[picture("L").convert("RGB")])
+    at = data.index(b"mdhd") + 24
+    return data[:at] + bytes(4) + data[at + 4 :]
+
+
+@pytest.mark.parametrize(("kind", "data"), [(HEIF, written(HEIF).replace(b"hvcC", b"none")), (AVIF, without_a_time_scale())])
+def test_damage_that_a_decoder_does_not_expect_is_told_in_one_line(kind: str, data: bytes) -> None:
+    """An IndexError in pillow-heif, a ZeroDivisionError in Pillow."""
+    with pytest.raises(NoImage, match=rf"^cannot be decoded as {re.escape(kind)}: (list index out of range|division by zero)$"):
+        converted(data, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
