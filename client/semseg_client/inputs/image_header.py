@@ -538,13 +538,14 @@ _READERS = (
     (re.compile(rb"P[1-6]\s"), "PNM", _pnm),
     (re.compile(rb"\x59\xa6\x6a\x95"), "Sun raster", _sun),
 )
+_BRAND = rb"....ftyp(?:.{8}(?:....){0,16}?)?"  # before the major brand, or one of the compatible brands (ISO/IEC 14496-12, 4.3)
 _OTHER_IMAGES = (
     (re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "JPEG 2000"),
     (re.compile(rb"\0\0\0\x0cJXL |\xff\x0a"), "JPEG XL"),
     (re.compile(rb"II\xbc"), "JPEG XR"),
     (re.compile(rb"GIF8"), "GIF"),
-    (re.compile(rb"....ftyp(?:avi[fs]|.{8,64}?avi[fs])", re.DOTALL), "AVIF"),
-    (re.compile(rb"....ftyp(?:hei|hev|mif1|msf1)", re.DOTALL), "HEIF (HEIC)"),
+    (re.compile(_BRAND + rb"avi[fs]", re.DOTALL), "AVIF"),
+    (re.compile(_BRAND + rb"(?:hei[cfmsx]|hev[cmsx]|mif[12]|msf1)", re.DOTALL), "HEIF (HEIC)"),
     (re.compile(rb"....ftypcrx |II(?:RO|RS|U\0)|FUJIFILMCCD-RAW|FOVb", re.DOTALL), "camera raw"),
     (re.compile(rb"\x76\x2f\x31\x01"), "OpenEXR"),
     (re.compile(rb"#\?R(?:ADIANCE|GBE)"), "Radiance HDR"),

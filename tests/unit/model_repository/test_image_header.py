@@ -229,6 +229,8 @@ def test_pages_in_a_circle_are_refused() -> None:
         (b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
         (b"\0\0\0\x20ftypheic", "HEIF"),
         (b"\0\0\0\x20ftypmif1\0\0\0\0mif1heic", "HEIF"),
+        *((b"\0\0\0\x1cftyp" + brand + b"\0\0\0\0miafmif1heic", "HEIF") for brand in (b"mif2", b"miaf", b"MiHE", b"1pic", b"tmap")),
+        (b"\0\0\0\x20ftypmp42\0\0\0\0isommp41hev1", "a video"),
         (b"\0\0\0\x20ftypisom", "a video"),
         (b"\x76\x2f\x31\x01\2\0\0\0", "OpenEXR"),
         (b"#?RADIANCE\n", "Radiance HDR"),
