@@ -13,17 +13,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .bitmap import bmp
-from .image_header import Unreadable, read, tiff_pages
+from .image_header import Unreadable, kind_of, read, tiff_pages
 from .pixels import MOST_PIXELS, same
 
 Kind = Literal["pdf", "tiff", "video"]
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm"})
-HEAD = 64  # first bytes of a file, enough to tell its kind
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
-# ISO media except still images (AVIF, HEIF, Canon's raw); AVI; Matroska and WebM.
-_VIDEO = re.compile(rb".{4}ftyp(?!avi|hei|hev|mif|msf|crx)|RIFF.{4}AVI |\x1aE\xdf\xa3", re.DOTALL)
+_KINDS: dict[str, Kind] = {"PDF": "pdf", "a video": "video", "TIFF": "tiff"}  # by the names in image_header.py
 _PDF_SCALE = 2.0  # pixels per point, as in PaddleX 3.7.2
 _PDF_PIXELS = MOST_PIXELS  # a larger page is scaled down, as in PaddleX
 # PDFium allows one thread at a time, even for different documents. The lock is reentrant because the garbage collector may
@@ -38,17 +35,15 @@ class NoImage(Exception):
 Page = bytes | NoImage  # an encoded image, or why the page has none
 
 
-def kind_of(suffix: str, head: bytes) -> Kind | None:
-    """The kind of a file with several images, judged by its suffix or its first bytes; None for a single image.
+def paged(suffix: str, start: bytes) -> Kind | None:
+    """The kind of a file with several images, judged by its suffix or its first START bytes; None for a single image.
 
     The suffix is tried first, so that a damaged file is still reported by its kind. A file from a URL may have no suffix.
     """
     suffix = suffix.lower()
-    if suffix == ".pdf" or head.startswith(b"%PDF-"):
+    if suffix == ".pdf":
         return "pdf"
-    if suffix in VIDEO_SUFFIXES or _VIDEO.match(head):
-        return "video"
-    return "tiff" if head.startswith(_TIFF) else None
+    return "video" if suffix in VIDEO_SUFFIXES else _KINDS.get(kind_of(start))
 
 
 def pages(file: Path, kind: Kind) -> Iterator[Page] | None:

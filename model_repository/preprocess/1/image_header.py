@@ -566,8 +566,8 @@ _OTHER_IMAGES = (
     (re.compile(rb"\s*(?:<[?!][^>]*>\s*)*<svg", re.IGNORECASE), "SVG"),
 )
 _NO_IMAGES = (
-    (re.compile(rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI ", re.DOTALL), "a video"),
-    (re.compile(rb"%PDF"), "PDF"),
+    (re.compile(rb"....ftyp(?!M4[ABP] )|\x1a\x45\xdf\xa3|RIFF....AVI ", re.DOTALL), "a video"),
+    (re.compile(rb"%PDF-"), "PDF"),
     (re.compile(rb"PK\x03\x04|\x1f\x8b"), "an archive"),
     (re.compile(rb"\s*<(?:[!?]|html)", re.IGNORECASE), "XML or HTML"),
     (re.compile(rb"[\t\n\r\x20-\x7e]+\Z"), "text"),

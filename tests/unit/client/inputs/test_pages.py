@@ -15,7 +15,8 @@ from PIL import Image
 
 from semseg_client.inputs import pages as module
 from semseg_client.inputs.bitmap import bmp
-from semseg_client.inputs.pages import HEAD, Kind, NoImage, kind_of, pages
+from semseg_client.inputs.image_header import START
+from semseg_client.inputs.pages import Kind, NoImage, paged, pages
 from semseg_client.inputs.servable import servable
 
 SIZE = (160, 120)
@@ -208,15 +209,17 @@ def test_files_are_known_by_their_content_where_the_suffix_does_not_tell(tmp_pat
         video(tmp_path / "x.avi", 1),
         video(tmp_path / "x.mp4", 1),
     ]
-    assert [kind_of("", file.read_bytes()[:HEAD]) for file in files] == ["tiff", "pdf", "video", "video"]
-    assert kind_of("", b"\x1aE\xdf\xa3\x01\0\0\0") == "video"
-    assert kind_of("", b"\0\0\0\x1cftypavif") is None
-    assert kind_of(".tif", b"\x89PNG\r\n\x1a\n") is None
+    assert [paged("", file.read_bytes()[:START]) for file in files] == ["tiff", "pdf", "video", "video"]
+    assert paged("", b"\x1aE\xdf\xa3\x01\0\0\0") == "video"
+    assert paged("", b"\0\0\0\x1cftypavif") is None
+    assert paged("", b"\0\0\0\x1cftypmiaf\0\0\0\0miafmif1heic") is None
+    assert paged("", b"\0\0\0\x1cftypM4A \0\0\0\0M4A mp42isom") is None
+    assert paged(".tif", b"\x89PNG\r\n\x1a\n") is None
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [(".PDF", "pdf"), (".Mp4", "video"), (".webm", "video"), (".jpg", None)])
 def test_a_known_suffix_decides_for_damaged_files_too(suffix: str, kind: Kind | None) -> None:
-    assert kind_of(suffix, b"damaged") == kind
+    assert paged(suffix, b"damaged") == kind
 
 
 def written_tiff(file: Path, *pages: tuple[NDArray[np.generic], dict[int, int]]) -> Path:
