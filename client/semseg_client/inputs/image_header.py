@@ -34,7 +34,7 @@ MOST_TAGS = 4096  # libtiff's limit
 MOST_TILE = 2**22  # pixels per TIFF tile; a larger one may have up to twice the image's pixels
 
 
-class Unreadable(ValueError):
+class Undecodable(ValueError):
     """This file must not reach a decoder; the message follows the field's name."""
 
 
@@ -75,31 +75,31 @@ def kind_of(start: bytes) -> str:
 def read(data: Data, page: int | None = None) -> Header:
     """The header of an encoded image; of a TIFF, that of the page at this offset, or else of the first one.
 
-    Raises Unreadable if its kind is not in FORMATS, its lengths show that it is incomplete, or it costs too much to decode.
+    Raises Undecodable if its kind is not in FORMATS, its lengths show that it is incomplete, or it costs too much to decode.
     """
     if not data:
-        raise Unreadable("is empty (0 bytes)")
+        raise Undecodable("is empty (0 bytes)")
     reader = next((reader for start, _, reader in _READERS if start.match(data)), None)
     if reader is None:
         kind = _other_kind(data[:START]) or "not an image of a known kind"
-        raise Unreadable(f"cannot be decoded: it is {kind}; send one of {FORMATS}")
+        raise Undecodable(f"cannot be decoded: it is {kind}; send one of {FORMATS}")
     try:
         header = reader(data) if page is None else _tiff(data, page)
     except (error, OverflowError):  # an offset points past the file's end
-        raise Unreadable(f"cannot be decoded: the {len(data)} bytes are not a whole image: its header is cut off") from None
+        raise Undecodable(f"cannot be decoded: the {len(data)} bytes are not a whole image: its header is cut off") from None
     if not 1 <= header.width <= LONGEST_SIDE or not 1 <= header.height <= LONGEST_SIDE:
         raise _broken(header.kind, f"its size is {header.width}x{header.height}; sides must be from 1 to {LONGEST_SIDE} pixels")
     if header.memory > MOST_MEMORY:
-        raise Unreadable(f"cannot be decoded: this {header.kind} of {header.width}x{header.height} would take too much memory")
+        raise Undecodable(f"cannot be decoded: this {header.kind} of {header.width}x{header.height} would take too much memory")
     return header
 
 
-def _broken(kind: str, why: str) -> Unreadable:
-    return Unreadable(f"cannot be decoded: not a whole image, or not a valid {kind}: {why}")
+def _broken(kind: str, why: str) -> Undecodable:
+    return Undecodable(f"cannot be decoded: not a whole image, or not a valid {kind}: {why}")
 
 
-def _odd(kind: str, what: str) -> Unreadable:
-    return Unreadable(f"cannot be decoded: a {kind} {what} is not supported")
+def _odd(kind: str, what: str) -> Undecodable:
+    return Undecodable(f"cannot be decoded: a {kind} {what} is not supported")
 
 
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
@@ -279,7 +279,7 @@ def _webp_orientation(data: Data, position: int) -> int:
     try:
         [start, end] = next((at, at + length) for name, at, length in _webp_chunks(data, position, len(data)) if name == b"EXIF")
         orientation = _TiffTags(data[start:end].removeprefix(b"Exif\0\0")).one(274, 1)
-    except (Unreadable, StopIteration, error, OverflowError):
+    except (Undecodable, StopIteration, error, OverflowError):
         return 1
     return orientation if 1 <= orientation <= 8 else 1
 
@@ -370,7 +370,7 @@ def _tiff(data: Data, page: int | None = None) -> Header:
     samples = tags.one(277, 1)
     bits = tags.one(258, 1)
     if (refusal := _tiff_refusal(tags)) != "":
-        raise Unreadable(f"cannot be decoded: {refusal}")
+        raise Undecodable(f"cannot be decoded: {refusal}")
     tiled = 322 in tags or 323 in tags
     across, down = (tags.one(322), tags.one(323)) if tiled else (width, min(tags.one(278, height), height))
     if not across or not down or (tiled and (across < 16 or down < 16 or across * down > max(MOST_TILE, 2 * width * height))):
@@ -387,7 +387,7 @@ def _tiff(data: Data, page: int | None = None) -> Header:
 
 
 def tiff_pages(data: Data) -> list[tuple[int, int]]:
-    """The place and the offset of each page of a TIFF, without reduced copies and masks of other pages. Raises Unreadable."""
+    """The place and the offset of each page of a TIFF, without reduced copies and masks of other pages. Raises Undecodable."""
     try:
         found = enumerate(_TiffTags(data).pages)
         return [(place, at) for place, at in found if not _TiffTags(data, at).one(254, 0) & 5]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .bitmap import bmp
-from .image_header import Unreadable, kind_of, read, tiff_pages
+from .image_header import Undecodable, kind_of, read, tiff_pages
 from .pixels import MOST_PIXELS, same
 
 Kind = Literal["pdf", "tiff", "video"]
@@ -68,7 +68,7 @@ def _tiff(file: Path) -> Iterator[Page] | None:
     with file.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as data:
         try:
             found = tiff_pages(data)
-        except Unreadable:
+        except Undecodable:
             return None  # the server says why
         headers = [_bits(data, offset) for _, offset in found]
     places = [place for place, _ in found]
@@ -81,7 +81,7 @@ def _bits(data: mmap, page: int) -> int | str:
     """The bits per sample of a TIFF's page, or why it cannot be decoded."""
     try:
         return read(data, page).bits
-    except Unreadable as error:
+    except Undecodable as error:
         return str(error)
 
 

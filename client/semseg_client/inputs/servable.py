@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .bitmap import bmp
 from .heif import AVIF, HEIF, converted
-from .image_header import START, Unreadable, kind_of, read
+from .image_header import START, Undecodable, kind_of, read
 from .pages import NoImage
 from .pixels import decoded, same
 
@@ -42,7 +42,7 @@ def servable(content: bytes, bits: int | None = None) -> tuple[bytes, str]:
 def _has_two_bytes(content: bytes) -> bool:
     try:
         return read(content).bits == 16
-    except Unreadable:
+    except Undecodable:
         return False
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from image_header import Header, Unreadable, read
+from image_header import Header, Undecodable, read
 from numpy.typing import NDArray
 from prepare import BadRequest
 
@@ -20,7 +20,7 @@ def look(data: bytes) -> Header:
     """The header of an encoded image. Raises BadRequest if it must not be decoded."""
     try:
         header = read(data)
-    except Unreadable as error:
+    except Undecodable as error:
         raise BadRequest(f"image: {error}") from error
     if header.width * header.height > MOST_PIXELS:
         raise BadRequest(f"image: has more than {MOST_PIXELS} pixels")
