@@ -20,7 +20,7 @@ Kind = Literal["pdf", "tiff", "video"]
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm"})
 
-_KINDS: dict[str, Kind] = {"PDF": "pdf", "a video": "video", "TIFF": "tiff"}  # by the names in image_header.py
+KINDS: dict[str, Kind] = {"PDF": "pdf", "a video": "video", "TIFF": "tiff"}  # by the names in image_header.py
 _PDF_SCALE = 2.0  # pixels per point, as in PaddleX 3.7.2
 _PDF_PIXELS = MOST_PIXELS  # a larger page is scaled down, as in PaddleX
 # PDFium allows one thread at a time, even for different documents. The lock is reentrant because the garbage collector may
@@ -43,7 +43,7 @@ def paged(suffix: str, start: bytes) -> Kind | None:
     suffix = suffix.lower()
     if suffix == ".pdf":
         return "pdf"
-    return "video" if suffix in VIDEO_SUFFIXES else _KINDS.get(kind_of(start))
+    return "video" if suffix in VIDEO_SUFFIXES else KINDS.get(kind_of(start))
 
 
 def pages(file: Path, kind: Kind) -> Iterator[Page] | None:

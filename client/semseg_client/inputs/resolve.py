@@ -39,8 +39,8 @@ def sources(given: Input) -> Iterator[Source | Unreadable]:
     """The images of `given`, in order. Each is read, downloaded or rendered only when requested.
 
     A path may be an image, a PDF, a TIFF with several frames, a video or a folder. A folder is searched recursively,
-    sorted by path. Of its files, those with a suffix in SUFFIXES are taken, and others if their first bytes are those of an image
-    that can be read. Hidden files are skipped silently; what else is passed over is logged at the end, as a warning if there are
+    sorted by path. Of its files, those with a suffix in SUFFIXES are taken, and others if their first bytes are those of an image,
+    a PDF or a video that can be read. Hidden files are skipped silently; what else is passed over is logged at the end, as a warning if there are
     images among it. The same goes for a glob pattern. An input without an image yields an Unreadable instead.
 
     Raises:

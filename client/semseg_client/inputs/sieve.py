@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .heif import AVIF, HEIF, INSTALL, installed
 from .image_header import FORMATS, OTHER_IMAGES, START, kind_of
-from .pages import VIDEO_SUFFIXES
+from .pages import KINDS, VIDEO_SUFFIXES
 
 # PaddleX 3.7.2's suffixes and .jpe, which OpenCV also reads.
 IMAGE_SUFFIXES = frozenset(
@@ -22,13 +22,7 @@ _RAW = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf"}
     | {".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
 )
-# Certainly no images: these files are not opened.
-_OTHERS = frozenset(
-    {".7z", ".csv", ".db", ".doc", ".docx", ".dll", ".exe", ".gz", ".htm", ".html", ".ini", ".json", ".jsonl", ".log", ".md"}
-    | {".mp3", ".npy", ".npz", ".onnx", ".pdiparams", ".pdmodel", ".pdparams", ".pptx", ".pth", ".py", ".rar", ".rst", ".sh"}
-    | {".tar", ".toml", ".tsv", ".txt", ".wav", ".xls", ".xlsx", ".xml", ".yaml", ".yml", ".zip"}
-)
-_READABLE = frozenset(FORMATS.split(", "))
+_READABLE = frozenset(FORMATS.split(", ")) | KINDS.keys()
 _CAMERA_RAW, _UNREADABLE = "camera raw", "unreadable"
 # Two letters begin a BMP and a PNM, and many a text.
 _CERTAIN = {
@@ -47,11 +41,11 @@ class Sieve:
         self._others: Counter[str] = Counter()
 
     def takes(self, path: str) -> bool:
-        """Whether this file is an input: by its suffix, or an image by its first bytes."""
+        """Whether this file is an input: by its suffix, or by its first bytes."""
         suffix = Path(path).suffix.lower()
         if suffix in SUFFIXES:
             return True
-        kind = _CAMERA_RAW if suffix in _RAW else "" if suffix in _OTHERS else _kind(path)
+        kind = _CAMERA_RAW if suffix in _RAW else _kind(path)
         if kind in _READABLE or (kind in (HEIF, AVIF) and installed(kind)):
             return True
         if kind in OTHER_IMAGES or kind == _UNREADABLE:
