@@ -273,26 +273,23 @@ def in_folder(folder: Path) -> Path:
     return folder
 
 
-PASSED_OVER = "passed over: 2 GIF, 1 JPEG 2000, 1 SVG, 1 TGA, {} other files (.db, .txt{})\n"
+PASSED_OVER = "passed over: 2 GIF, 1 JPEG 2000, 1 SVG, 1 TGA, 3 other files (.db, .txt, no suffix)\n"
 
 
-@pytest.mark.parametrize(("given", "others"), [("photos", (3, ", no suffix")), ("photos/*", (2, ""))])
-def test_a_folder_gives_every_image_and_tells_what_it_passes_over(
-    service: Service, tmp_path: Path, given: str, others: tuple[int, str]
-) -> None:
+@pytest.mark.parametrize("given", ["photos", "photos/*"])
+def test_a_folder_gives_every_image_and_tells_what_it_passes_over(service: Service, tmp_path: Path, given: str) -> None:
     in_folder(tmp_path / "photos")
-    told = PASSED_OVER.format(*others)
     arguments = (given, "--url", service.grpc, "--model", DEMO, "--json-lines", "--save", "ids")
     done = semseg(tmp_path, "predict", *arguments)
     paths = [json.loads(line)["input_path"] for line in done.stdout.splitlines()]
     assert paths == [f"photos/{name}" for name in ("a.jfif", "b.jpg", "c.pjpeg", "extensionless", "link")]
     assert done.returncode == 0
-    assert done.stderr.endswith(told)
+    assert done.stderr.endswith(PASSED_OVER)
     strict = semseg(tmp_path, "predict", *arguments, "--strict")
     assert strict.returncode == 1
     paddlex = semseg(tmp_path, "--pipeline", "semantic_segmentation", "--input", given, "--url", service.grpc, "--model", DEMO)
     assert paddlex.returncode == 0
-    assert paddlex.stderr.endswith(told)
+    assert paddlex.stderr.endswith(PASSED_OVER)
 
 
 def test_texts_in_a_folder_are_no_matter_to_strict(service: Service, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ _RAW = frozenset(
     | {".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
 )
 _READABLE = frozenset(FORMATS.split(", ")) | KINDS.keys()
-_CAMERA_RAW, _UNREADABLE = "camera raw", "unreadable"
+_CAMERA_RAW, _UNREADABLE, _LINK = "camera raw", "unreadable", "link to a folder"
 # Two letters begin a BMP and a PNM, and many a text.
 _CERTAIN = {
     "BMP": re.compile(rb"BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}", re.DOTALL),
@@ -33,8 +33,8 @@ _MOST_SUFFIXES = 6
 
 
 class Sieve:
-    """Counts the files that `takes` passes over. It is true if there are any; `images` is the number of images among them, and
-    of files that cannot be opened; `str` lists them by kind."""
+    """Counts the files that `takes` passes over, and links to folders. It is true if there are any. `images` is the number of
+    images among them, and of what may be or hold images: files that cannot be opened, and links. `str` lists them by kind."""
 
     def __init__(self) -> None:
         self._images: Counter[str] = Counter()
@@ -54,6 +54,10 @@ class Sieve:
             self._others[suffix or "no suffix"] += 1
         return False
 
+    def links(self, count: int) -> None:
+        """Count links to folders: they are not followed, because they may form loops."""
+        self._images += Counter({_LINK: count})
+
     def add(self, other: Sieve) -> None:
         self._images += other._images
         self._others += other._others
@@ -66,13 +70,18 @@ class Sieve:
         return bool(self._images or self._others)
 
     def __str__(self) -> str:
-        told = [f"{count} {kind}" for kind, count in sorted(self._images.items(), key=lambda each: (-each[1], each[0]))]
+        by_number = sorted(self._images.items(), key=lambda each: (-each[1], each[0]))
+        told = [f"{count} {_named(kind, count)}" for kind, count in by_number]
         if self._others:
             count, suffixes = self._others.total(), sorted(self._others)
             more = ["..."] if len(suffixes) > _MOST_SUFFIXES else []
             told.append(f"{count} other file{'s' * (count > 1)} ({', '.join(suffixes[:_MOST_SUFFIXES] + more)})")
         hint = f"; to read HEIF and AVIF: {INSTALL}" if {HEIF, AVIF} & self._images.keys() else ""
         return ", ".join(told) + hint
+
+
+def _named(kind: str, count: int) -> str:
+    return "links to folders" if kind == _LINK and count > 1 else kind
 
 
 def _kind(path: str) -> str:
