@@ -366,6 +366,8 @@ _TIFF_ALPHA = ((1,), (2,))  # kinds of extra samples
 def _tiff(data: Data, page: int | None = None) -> Header:
     """TIFF 6.0 and BigTIFF. OpenCV reads the first page, partly through libtiff's RGBA interface."""
     tags = _TiffTags(data, page)
+    if page is None:
+        list(tags.pages())  # a file whose end is missing is refused, even if its first page is whole
     width, height = tags.one(256), tags.one(257)
     samples = tags.one(277, 1)
     bits = tags.one(258, 1)
@@ -386,13 +388,17 @@ def _tiff(data: Data, page: int | None = None) -> Header:
     return Header("TIFF", width, height, across * down * (4 + -(-samples * bits // 8)), bits=bits)
 
 
-def tiff_pages(data: Data) -> list[tuple[int, int]]:
-    """The place and the offset of each page of a TIFF, without reduced copies and masks of other pages. Raises Undecodable."""
+def tiff_pages(data: Data) -> Iterator[tuple[int, int]]:
+    """The place and the offset of each page of a TIFF, without reduced copies and masks of other pages.
+
+    Raises Undecodable after the last page that can be found if the file's end is missing, or its pages form a loop.
+    """
     try:
-        found = enumerate(_TiffTags(data).pages)
-        return [(place, at) for place, at in found if not _TiffTags(data, at).one(254, 0) & 5]
+        for place, at in enumerate(_TiffTags(data).pages()):
+            if not _TiffTags(data, at).one(254, 0) & 5:
+                yield place, at
     except (error, OverflowError):
-        raise _broken("TIFF", "its header is cut off") from None
+        raise _broken("TIFF", "its end is missing") from None
 
 
 def _tiff_refusal(tags: _TiffTags) -> str:
@@ -423,27 +429,28 @@ def _tiff_refusal(tags: _TiffTags) -> str:
 
 
 class _TiffTags:
-    """The tags of the directory at `at`, or else of the first one. The file's length bounds the cost of reading them.
-
-    `pages` are the offsets of that directory and of those after it.
-    """
+    """The tags of the directory at `at`, or else of the first one. The file's length bounds the cost of reading them."""
 
     def __init__(self, data: Data, at: int | None = None) -> None:
         self.data = data
         self.order = "<" if data[:2] == b"II" else ">"
         self.big = data[2:4] in (b"+\0", b"\0+")
         self.entries: dict[int, tuple[str, int, int]] = {}
-        if at is not None:
-            self._directory(at)
-            return
-        (at,) = self._unpack("Q", 8) if self.big else self._unpack("I", 4)
-        following = self._directory(at)
-        self.pages = {at: None}  # in order
-        while following and following < len(data):
-            if following in self.pages or len(self.pages) == MOST_PAGES:
+        if at is None:
+            (at,) = self._unpack("Q", 8) if self.big else self._unpack("I", 4)
+        self.at = at
+        self._directory(at)
+
+    def pages(self) -> Iterator[int]:
+        """The offsets of this directory and of those after it."""
+        found: set[int] = set()
+        at = self.at
+        while at:
+            if at in found or len(found) == MOST_PAGES:
                 raise _broken("TIFF", f"its pages form a loop, or there are more than {MOST_PAGES}")
-            self.pages[following] = None
-            following = self._following(following)
+            found.add(at)
+            yield at
+            at = self._following(at)
 
     def __contains__(self, tag: int) -> bool:
         return tag in self.entries
@@ -463,8 +470,7 @@ class _TiffTags:
     def _unpack(self, kinds: str, at: int) -> tuple[int, ...]:
         return unpack_from(self.order + kinds, self.data, at)
 
-    def _directory(self, at: int) -> int:
-        """Read the entries of a directory; returns the offset of the next one."""
+    def _directory(self, at: int) -> None:
         (number,) = self._unpack("Q" if self.big else "H", at)
         if number > MOST_TAGS:
             raise _broken("TIFF", f"it has {number} tags")
@@ -480,15 +486,13 @@ class _TiffTags:
             held += min(length, len(self.data))
         if held > 2 * len(self.data) + 2**16:  # libtiff keeps a copy of each value
             raise _broken("TIFF", "its tags claim more than the file holds")
-        return self._following(at)
 
     def _following(self, at: int) -> int:
-        """The offset of the directory after the one at `at`; 0 if there is none or its offset is cut off."""
-        try:
-            (number,) = self._unpack("Q" if self.big else "H", at)
-            (following,) = self._unpack("Q", at + 8 + 20 * number) if self.big else self._unpack("I", at + 2 + 12 * number)
-        except (error, OverflowError):
-            return 0
+        """The offset of the directory after the one at `at`; 0 if there is none."""
+        (number,) = self._unpack("Q" if self.big else "H", at)
+        (following,) = self._unpack("Q", at + 8 + 20 * number) if self.big else self._unpack("I", at + 2 + 12 * number)
+        if following >= len(self.data):
+            raise _broken("TIFF", f"its next page is at {following}, but the file has only {len(self.data)} bytes")
         return following
 
 

@@ -65,16 +65,19 @@ def pages(file: Path, kind: Kind) -> Iterator[Page] | None:
 
 
 def _tiff(file: Path) -> Iterator[Page] | None:
+    places: list[int] = []
+    headers: list[int | str] = []  # of each page: its bits, or why it cannot be decoded
+    missing: list[Page] = []  # why there are no more pages, if the file should have them
     with file.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as data:
         try:
-            found = tiff_pages(data)
-        except Undecodable:
-            return None  # the server says why
-        headers = [_bits(data, offset) for _, offset in found]
-    places = [place for place, _ in found]
-    if places in ([], [0]):  # the server reads the first page
+            for place, offset in tiff_pages(data):
+                places.append(place)
+                headers.append(_bits(data, offset))
+        except Undecodable as error:
+            missing = [NoImage(f"page {len(places)} {error}")]
+    if not places or (places == [0] and not missing):  # the server reads the first page, or says why not
         return None
-    return map(partial(_tiff_page, file), itertools.count(), places, headers)
+    return itertools.chain(map(partial(_tiff_page, file), itertools.count(), places, headers), missing)
 
 
 def _bits(data: mmap, page: int) -> int | str:

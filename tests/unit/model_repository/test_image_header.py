@@ -308,13 +308,16 @@ def test_every_start_of_a_file_is_read_or_refused(kind: str) -> None:
         assert read_or_refused(data[:end]).partition(":")[0] in ("", "is empty (0 bytes)", "cannot be decoded")
 
 
-def test_a_pages_tag_behind_the_end_is_let_pass() -> None:
-    """As in libtiff, because some writers end their list of directories with garbage."""
-    whole = SEEDS["tiff, little end first"]
+def test_a_tiff_of_whose_pages_one_is_missing_is_refused() -> None:
+    """Its first page may be whole."""
+    whole = SEEDS["tiff, several pages"]
     (first,) = struct.unpack_from("<I", whole, 4)
     (number,) = struct.unpack_from("<H", whole, first)
-    behind = first + 2 + 12 * number
-    assert header.read(whole[:behind] + b"\xff\xff\xff\x7f" + whole[behind + 4 :]).width == seeds.WIDTH
+    (second,) = struct.unpack_from("<I", whole, first + 2 + 12 * number)
+    assert header.read(whole).width == seeds.WIDTH
+    for end in (second, second + 1, second + 30):
+        with pytest.raises(header.Undecodable, match=r"its next page is at \d+, but the file|its header is cut off"):
+            header.read(whole[:end])
 
 
 def test_pixels_that_are_split_into_many_chunks_are_read() -> None:

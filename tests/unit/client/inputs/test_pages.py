@@ -103,6 +103,17 @@ def test_a_damaged_frame_of_a_tiff_costs_itself_alone(tmp_path: Path) -> None:
     assert str(third).startswith("page 2 cannot be decoded: not a whole image, or not a valid TIFF: one of its 1 strips")
 
 
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize(("cut", "lost"), [(2, 0), (30, 1), (130, 1)], ids=["offset", "half a page", "a page"])
+def test_a_tiff_whose_end_is_missing_gives_its_whole_pages_and_says_so(cut: int, lost: int, count: int, tmp_path: Path) -> None:
+    file = written_tiff(tmp_path / "x.tif", *[(GREY, {})] * count)  # each page's directory, 114 bytes, is behind its pixels
+    file.write_bytes(file.read_bytes()[:-cut])
+    *whole, missing = pages(file, "tiff") or ()
+    assert len(whole) == count - lost
+    assert all(isinstance(page, bytes) and np.array_equal(decoded(page)[..., 0], GREY) for page in whole)
+    assert str(missing).startswith(f"page {count - lost} cannot be decoded: not a whole image, or not a valid TIFF: its ")
+
+
 @pytest.mark.parametrize("name", ["x.avi", "x.mp4"])
 def test_the_frames_of_a_video_come_in_order(name: str, tmp_path: Path) -> None:
     shades = [float(decoded(frame).mean()) for frame in all_of(video(tmp_path / name, 12), "video")]
