@@ -360,6 +360,7 @@ _TIFF_COLOURS = {  # per photometric interpretation: its name, and the samples p
     8: ("CIELab", 3),
 }
 _TIFF_RAW = (32803, 34892)  # photometric interpretations: colour filter array, linear raw
+_TIFF_OF_OTHERS = 5  # bits of tag 254: a reduced copy, or a mask, of another page
 _TIFF_ALPHA = ((1,), (2,))  # kinds of extra samples
 
 
@@ -373,6 +374,9 @@ def _tiff(data: Data, page: int | None = None) -> Header:
     bits = tags.one(258, 1)
     if (refusal := _tiff_refusal(tags)) != "":
         raise Undecodable(f"cannot be decoded: {refusal}")
+    if tags.one(254, 0) & _TIFF_OF_OTHERS:
+        told = "the first page of this TIFF is a reduced copy or a mask of another; save the full picture as the first page"
+        raise Undecodable(f"cannot be decoded: {told}")
     tiled = 322 in tags or 323 in tags
     across, down = (tags.one(322), tags.one(323)) if tiled else (width, min(tags.one(278, height), height))
     if not across or not down or (tiled and (across < 16 or down < 16 or across * down > max(MOST_TILE, 2 * width * height))):
@@ -395,7 +399,7 @@ def tiff_pages(data: Data) -> Iterator[tuple[int, int]]:
     """
     try:
         for place, at in enumerate(_TiffTags(data).pages()):
-            if not _TiffTags(data, at).one(254, 0) & 5:
+            if not _TiffTags(data, at).one(254, 0) & _TIFF_OF_OTHERS:
                 yield place, at
     except (error, OverflowError):
         raise _broken("TIFF", "its end is missing") from None

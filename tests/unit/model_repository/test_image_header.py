@@ -174,6 +174,8 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         tiff(tags(t254=(1,), t330=(8,)), bytes(64)),
         "; it seems to be a camera's raw file: develop it",
     ),
+    "tiff, a reduced copy": (tiff(tags(t254=(1,)), bytes(64)), "is a reduced copy or a mask of another; save the full picture"),
+    "tiff, a mask": (tiff(tags(t254=(4,)), bytes(64)), "is a reduced copy or a mask of another"),
     "tiff, empty directory": (b"II*\0\x08\0\0\0\0\0\0\0\0\0", "tag 256 is missing"),
     "tiff, directory outside": (b"II*\0\xff\xff\xff\xff", "cut off"),
     "tiff, too many tags": (b"II*\0\x08\0\0\0\xff\xff" + bytes(2**20), "65535 tags"),
