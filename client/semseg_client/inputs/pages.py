@@ -32,6 +32,10 @@ class NoImage(Exception):
     """The reason why an input, or one of its pages, gave no image."""
 
 
+class UpperBytes(bytes):
+    """A page as a BMP of the upper bytes of its samples, which have two: OpenCV cannot read both (see `same`)."""
+
+
 Page = bytes | NoImage  # an encoded image, or why the page has none
 
 
@@ -104,7 +108,7 @@ def _tiff_page(file: Path, index: int, place: int, bits: int | str) -> Page:
     if deep and same(deep[0], found[0]):
         colours = deep[0][..., :3] if deep[0].ndim == 3 else deep[0]  # without alpha
         return cv2.imencode(".tif", colours, [cv2.IMWRITE_TIFF_COMPRESSION, 1])[1].tobytes()
-    return bmp(found[0])
+    return UpperBytes(bmp(found[0])) if bits == 16 else bmp(found[0])
 
 
 def _video(file: Path) -> Iterator[Page]:

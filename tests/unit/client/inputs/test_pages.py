@@ -287,6 +287,16 @@ def test_pages_of_sixteen_bits_that_opencv_reads_in_two_ways_are_read_as_one_byt
     assert isinstance(alpha, bytes)
     assert np.array_equal(decoded(white)[..., 0], 255 - GREY)
     assert np.array_equal(decoded(alpha)[..., 0], GREY)
+    assert [servable(page) for page in (white, alpha)] == [(white, ""), (alpha, "")]
+    with pytest.raises(NoImage, match=r"^cannot be scaled: save it as grey or RGB"):
+        servable(white, 12)
+
+
+def test_such_pages_that_are_almost_black_or_white_are_hinted_at(tmp_path: Path) -> None:
+    low = GREY.astype(np.uint16) * 16
+    file = written_tiff(tmp_path / "a.tif", (low, {262: 0}), (np.dstack([low] * 2), {338: 1}))
+    hints = [servable(page)[1] for page in pages(file, "tiff") or () if isinstance(page, bytes)]
+    assert [hint.partition(";")[0] for hint in hints] == [f"the network sees it almost {colour}" for colour in ("white", "black")]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
