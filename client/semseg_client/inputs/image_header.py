@@ -44,7 +44,8 @@ class Header:
 
     `memory` is the maximum that a decoder needs on top of its output, in bytes. `animation` is the offset of the chunk name
     `acTL`, which animates a PNG; 0 for a still image. `bits` is 16 if samples have two bytes, else 8 or fewer. `orientation` is
-    EXIF's, 1 to 8, in a WebP; in other kinds, OpenCV reads and applies it.
+    EXIF's, 1 to 8, in a WebP; in other kinds, OpenCV reads and applies it. `largest` is the value of full brightness in a PNM
+    that OpenCV reads too dark, because it takes samples for numbers up to 255 or 65535; otherwise 0.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Header:
     animation: int = 0
     bits: int = 8
     orientation: int = 1
+    largest: int = 0
 
     def turned(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Pixels as stored, [H, W, ...], turned by `orientation`.
@@ -521,7 +523,8 @@ def _pnm(data: Data) -> Header:
     )
     if needed > len(data) - found.end():
         raise _broken("PNM", f"{width}x{height} needs {needed} bytes, but the file has only {len(data) - found.end()}")
-    return Header("PNM", width, height, bits=16 if most > 255 else 8)
+    dim = 255 < most < 65535 or (kind > 4 and most < 255)
+    return Header("PNM", width, height, bits=16 if most > 255 else 8, largest=most if dim else 0)
 
 
 def _sun(data: Data) -> Header:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from .bitmap import bmp
 from .heif import AVIF, HEIF, converted
-from .image_header import START, Undecodable, kind_of, read
+from .image_header import START, Header, Undecodable, kind_of, read
 from .pages import NoImage, UpperBytes
 from .pixels import decoded, same
 
@@ -24,7 +24,7 @@ def servable(content: bytes, bits: int | None = None) -> tuple[bytes, str]:
     their upper byte, as PaddleX does. The hint tells of samples that are almost black that way.
 
     Raises:
-        NoImage: it cannot be converted or scaled, or a sample needs more than `bits` bits.
+        NoImage: it cannot be converted or scaled, needs `bits`, or has a sample of more than `bits` bits.
     """
     kind = kind_of(content[:START])
     if kind in (HEIF, AVIF):
@@ -33,8 +33,11 @@ def servable(content: bytes, bits: int | None = None) -> tuple[bytes, str]:
         return content, ""
     if isinstance(content, UpperBytes):
         return content, _hint_of_upper(decoded(content), bits)
-    if kind not in ("PNG", "TIFF", "PNM") or not _has_two_bytes(content):
+    header = _deep(content) if kind in ("PNG", "TIFF", "PNM") else None
+    if header is None:
         return content, ""
+    if header.largest and bits is None:
+        raise NoImage(_needed(header.largest))
     pixels, eight = decoded(content, all_bits=True), decoded(content)
     if pixels is None or eight is None:
         return content, ""  # the server says why
@@ -48,11 +51,20 @@ def servable(content: bytes, bits: int | None = None) -> tuple[bytes, str]:
     return bmp((pixels >> (bits - 8)).astype("uint8")), ""
 
 
-def _has_two_bytes(content: bytes) -> bool:
+def _deep(content: bytes) -> Header | None:
+    """The header of an image whose samples have two bytes."""
     try:
-        return read(content).bits == 16
+        header = read(content)
     except Undecodable:
-        return False
+        return None
+    return header if header.bits == 16 else None
+
+
+def _needed(largest: int) -> str:
+    """Why the server refuses a PNM with this value of full brightness, and what to do."""
+    told = f"its samples go up to {largest}, not 65535, so the network would see it too dark"
+    bits = largest.bit_length()
+    return f"{told}: " + (f"pass --bits {bits} (in Python, bits={bits})" if bits < MOST_BITS else "scale them to 65535")
 
 
 def _hint(largest: int) -> str:

@@ -24,6 +24,9 @@ def look(data: bytes) -> Header:
         raise BadRequest(f"image: {error}") from error
     if header.width * header.height > MOST_PIXELS:
         raise BadRequest(f"image: has more than {MOST_PIXELS} pixels")
+    if header.largest:
+        told = f"a PNM whose largest value is {header.largest} would be read too dark; scale it to 255 or 65535"
+        raise BadRequest(f"image: cannot be decoded: {told}")
     return header
 
 

@@ -40,6 +40,10 @@ def test_pixels_are_those_of_cv2_imread_in_rgb(kind: str, tmp_path: Path) -> Non
     np.testing.assert_array_equal(decoded(FILES[kind]), expected)
 
 
+def test_a_plain_pnm_is_scaled_to_its_largest_value() -> None:
+    assert decoded(b"P2 3 1 15 15 5 0\n").tolist() == [[[255] * 3, [85] * 3, [0] * 3]]
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_exif_orientation_turns_the_image_whatever_its_kind(kind: str, turn: int) -> None:
@@ -83,6 +87,9 @@ def test_a_truncated_file_is_refused(kind: str, share: float) -> None:
         (b"", "empty"),
         (b"just text", "cannot be decoded"),
         (b"\xff\xd8\xff", "not a whole image"),
+        (b"P5 1 1 15 a", "a PNM whose largest value is 15 would be read too dark; scale it to 255 or 65535"),
+        (b"P6 1 1 4095 abcdef", "a PNM whose largest value is 4095 would be read too dark"),
+        (b"P2 1 1 4095 7", "a PNM whose largest value is 4095 would be read too dark"),
         (b"GIF89a" + bytes(40), "cannot be decoded: it is GIF; send one of JPEG, PNG, BMP, WebP, TIFF, PNM, Sun raster"),
     ],
 )

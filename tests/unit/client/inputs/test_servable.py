@@ -111,6 +111,34 @@ def test_samples_of_sixteen_bits_need_no_hint(data: bytes) -> None:
     assert servable(data) == (data, "")
 
 
+def pnm(kind: int, largest: int, pixels: NDArray[np.integer[Any]]) -> bytes:
+    stored = (
+        " ".join(map(str, pixels.ravel())).encode() if kind < 4 else pixels.astype(">u2" if largest > 255 else "u1").tobytes()
+    )
+    return b"P%d 60 40 %d\n" % (kind, largest) + stored + b"\n"
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("kind", [2, 3, 5, 6])
+def test_a_pnm_that_tells_its_bits_is_scaled_only_if_asked(kind: int, bits: int) -> None:
+    pixels = (EIGHT[..., ::-1] if kind in (3, 6) else EIGHT[..., :1]).astype(np.uint16) << (bits - 8)
+    largest = (1 << bits) - 1
+    data = pnm(kind, largest, pixels)
+    with pytest.raises(
+        NoImage, match=rf"^its samples go up to {largest}, not 65535, .*: pass --bits {bits} \(in Python, bits={bits}\)$"
+    ):
+        servable(data)
+    scaled = decoded(servable(data, bits)[0])
+    np.testing.assert_array_equal(scaled, EIGHT if kind in (3, 6) else np.repeat(EIGHT[..., :1], 3, axis=2))
+
+
+def test_a_pnm_that_no_number_of_bits_fits_is_told_what_to_do() -> None:
+    data = pnm(5, 40_000, EIGHT[..., :1])
+    with pytest.raises(NoImage, match=r"^its samples go up to 40000, .*: scale them to 65535$"):
+        servable(data)
+    assert servable(data, 16) == (data, "")  # the server refuses it
+
+
 @pytest.mark.parametrize("kind", [kind for kind in seeds() if "16" not in kind])
 @pytest.mark.parametrize("bits", [None, 12])
 def test_images_of_eight_bits_are_left_alone(kind: str, bits: int | None) -> None:
