@@ -21,6 +21,7 @@ Kind = Literal["pdf", "tiff", "video"]
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm"})
 
 KINDS: dict[str, Kind] = {"PDF": "pdf", "a video": "video", "TIFF": "tiff"}  # by the names in image_header.py
+_WHOLE_VIDEO = 0.9  # of the frames that it tells: some containers only estimate their number
 _PDF_SCALE = 2.0  # pixels per point, as in PaddleX 3.7.2
 _PDF_PIXELS = MOST_PIXELS  # a larger page is scaled down, as in PaddleX
 # PDFium allows one thread at a time, even for different documents. The lock is reentrant because the garbage collector may
@@ -119,9 +120,18 @@ def _video(file: Path) -> Iterator[Page]:
         got, frame = capture.read()
         if not got:
             raise NoImage("no frame can be read: the video is damaged, or OpenCV lacks its codec; convert it to H.264")
+        rate, told = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)  # no positive number if unknown
+        count, reached = 0, 0.0
         while got:
+            count += 1
+            # The number is often computed from the length, at a constant rate. So the time counts, too.
+            reached = max(count, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 * rate)
             yield bmp(frame)
             got, frame = capture.read()
+        if reached < _WHOLE_VIDEO * told - 1:
+            yield NoImage(
+                f"the video breaks off: {count} of about {told:.0f} frames can be read; get the whole file, or convert it"
+            )
     finally:
         capture.release()
 

@@ -120,6 +120,24 @@ def test_the_frames_of_a_video_come_in_order(name: str, tmp_path: Path) -> None:
     assert shades == pytest.approx([shade * 6 for shade in range(12)], abs=4)  # lossy
 
 
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_a_video_that_breaks_off_says_so_after_its_frames(share: float, tmp_path: Path) -> None:
+    file = video(tmp_path / "x.avi", 40)
+    content = file.read_bytes()
+    file.write_bytes(content[: int(len(content) * share)])
+    *frames, last = pages(file, "video") or ()
+    assert 0 < len(frames) < 36
+    assert all(isinstance(frame, bytes) for frame in frames)
+    told = f"the video breaks off: {len(frames)} of about 40 frames can be read; get the whole file, or convert it"
+    assert str(last) == told
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 25])
+def test_a_whole_video_is_not_said_to_break_off(count: int, tmp_path: Path) -> None:
+    for name in ("x.avi", "x.mp4"):
+        assert len(list(all_of(video(tmp_path / name, count), "video"))) == count
+
+
 def test_a_video_is_not_held_in_memory(tmp_path: Path) -> None:
     file = video(tmp_path / "x.avi", 40)
     tracemalloc.start()
