@@ -34,7 +34,8 @@ def decode(data: bytes, header: Header) -> NDArray[np.uint8]:
     """Pixels, uint8 [H, W, 3] BGR, of an encoded image with this header.
 
     Equal to OpenCV's IMREAD_COLOR: 8 bits, three channels, alpha dropped, rotated according to EXIF. OpenCV before 4.12 leaves
-    WebP as stored (and so does PaddleX); here it is rotated like the others.
+    WebP as stored (and so does PaddleX); here it is rotated like the others. In a TIFF of RGB with unassociated alpha
+    (ExtraSamples 2), libtiff multiplies the colours by alpha.
 
     Raises BadRequest if the bytes are not a whole image.
     """
