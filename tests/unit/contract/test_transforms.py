@@ -66,6 +66,12 @@ def test_a_target_size_replaces_scaling_and_padding_but_not_what_the_network_nee
         Preparation((Resize((512, 512), False, None),), (512, 512)).to((100, 50))
 
 
+def test_a_target_size_is_scaled_in_uint8_if_the_networks_own_steps_scale_in_that() -> None:
+    two = Preparation((Fit((512, 512)), ToFloat(), Padding((512, 512))))
+    assert two.to((100, 50)) == Preparation((Resize((100, 50)), ToFloat()))
+    assert Preparation((ToFloat(), Padding((512, 512)))).to((100, 50)) == Preparation((ToFloat(), Resize((100, 50))))
+
+
 def test_what_would_take_too_much_memory_on_the_way_is_refused() -> None:
     """A thin image fits into the network, but not into memory in between."""
     steps = (PaddingByAspectRatio(1.0), Resize((512, 512), False, None))
