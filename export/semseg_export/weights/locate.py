@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from semseg_contract.paddle_files import ONNX, PARAMETERS, PROGRAMS, TRAINED, network_folder
+from semseg_contract.paddle_files import ONNX, PARAMETERS, PROGRAMS, TRAINED, SeveralNetworks, network_folder
 
 from ..errors import UnpackError, WeightsError
 from ..progress import Step
@@ -92,7 +92,10 @@ def _public(url: str) -> str:
 
 def _network_folder(folder: Path) -> Path:
     """The network's folder: `folder` itself or one inside it. Raises WeightsError."""
-    found = network_folder(folder)
+    try:
+        found = network_folder(folder)
+    except SeveralNetworks as error:
+        raise WeightsError(f"{folder.name} {error.strerror}") from error
     if found is not None:
         return found
     inside = sorted(entry.name for entry in folder.iterdir())

@@ -50,6 +50,13 @@ def test_the_folder_above_is_taken_too(tmp_path: Path) -> None:
     assert locate.find("anything", str(tmp_path / "mine"), tmp_path, Silent()).archive.program.parent == folder
 
 
+def test_several_folders_with_networks_are_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        archive_folder(tmp_path / "mine" / name)
+    with pytest.raises(WeightsError, match="mine holds a network in each of a and b: pass one of these folders"):
+        locate.find("anything", str(tmp_path / "mine"), tmp_path, Silent())
+
+
 @pytest.mark.parametrize(("name", "mode"), [("net_infer.tar", "w"), ("net_infer.tar.gz", "w:gz")])
 def test_an_archive_is_unpacked_into_the_workspace(tmp_path: Path, name: str, mode: str) -> None:
     file = packed(archive_folder(tmp_path / "net_infer"), tmp_path / name, mode)
