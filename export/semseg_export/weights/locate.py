@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from semseg_contract.paddle_files import ONNX, PARAMETERS, PROGRAMS, TRAINED, SeveralNetworks, network_folder
+from semseg_contract.paddle_files import DESCRIPTIONS, ONNX, PARAMETERS, PROGRAMS, TRAINED, SeveralNetworks, network_folder
 
 from ..errors import UnpackError, WeightsError
 from ..progress import Step
 from . import description, download, pdparams, tarball, zoo
 from .archive import Archive, read_archive
 from .download import sha256
+
+BESIDE_TRAINED = (".pdopt", ".pdstates")  # what Paddle saves beside trained weights to go on training
+PYTORCH = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
         return Weights(archive, path.name, sha256(path), description.told(archive.described_by))
     if path.is_file():
         return _weights(path, architecture or model, workspace, step, path.name, sha256(path))
-    raise WeightsError(f"found no file or folder {given}: pass a folder, a .tar archive, a .pdparams file or an http(s) URL")
+    raise WeightsError(f"found no file or folder {given}: pass a folder, a .tar archive, a .pdparams or .onnx file, or an http(s) URL")
 
 
 def _weights(file: Path, architecture: str, workspace: Path, step: Step, source: str, digest: str) -> Weights:
@@ -65,8 +68,12 @@ def _weights(file: Path, architecture: str, workspace: Path, step: Step, source:
         described_by = pdparams.described_by(file.parent)
         archive = pdparams.to_archive(file, architecture, folder)
         return Weights(archive, source, digest, None if described_by is None else description.told(described_by))
-    if file.suffix in (*PROGRAMS, PARAMETERS):
+    if file.suffix in (*PROGRAMS, PARAMETERS) or file.name in DESCRIPTIONS:
         raise WeightsError(f"{file.name} is only one of a network's files: pass its folder, {file.parent}")
+    if file.suffix in BESIDE_TRAINED:
+        raise WeightsError(f"{file.name} holds the state of a training, not weights: pass the {TRAINED} file beside it")
+    if file.suffix in PYTORCH:
+        raise WeightsError(f"{file.name} is of PyTorch's kind: pass a network that was trained or exported with Paddle")
     if zipfile.is_zipfile(file):
         raise UnpackError(f"{file.name} is a zip archive: unpack it and pass its folder, or pass a .tar archive")
     if file.suffix == ONNX:
@@ -98,7 +105,7 @@ def _network_folder(folder: Path) -> Path:
         raise WeightsError(f"{folder.name} {error.strerror}") from error
     if found is not None:
         return found
-    inside = sorted(entry.name for entry in folder.iterdir())
+    inside = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     if "__model__" in inside:
         raise WeightsError(f"{folder.name} holds __model__, the format of Paddle 1: load it with Paddle 2 and export it again")
     trained = [name for name in inside if name.endswith(TRAINED)]
