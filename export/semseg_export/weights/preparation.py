@@ -13,7 +13,7 @@ from ..errors import DescriptionError
 from . import description
 from .dialects import PADDLESEG, PADDLEX, PADDLEX_2, Dialect
 from .normalisation import RAW, Normalisation
-from .settings import Settings, Wrong
+from .settings import Settings
 
 PLAIN, DEPLOYED, TWO = DESCRIPTIONS
 # Of images, to find out whether a preparation gives them all one size: tiny, wide, high, square, odd, large.
@@ -88,10 +88,7 @@ def interpret(listed: list[tuple[str, dict[str, Any]]], dialect: Dialect, file: 
                 f" {', '.join(dialect.readers)}"
             )
         settings = Settings(file, dialect.program, kind, given)
-        try:
-            meaning = dialect.readers[kind](settings)
-        except Wrong as error:
-            raise DescriptionError(f"{file}: {error}") from None
+        meaning = dialect.readers[kind](settings)
         settings.done()
         if isinstance(meaning, Normalisation):
             if normalisation is not None:

@@ -17,7 +17,7 @@ ALIASES = {"CUBIC": "BICUBIC"}  # PaddleSeg's and OpenCV's name
 
 
 class Wrong(ValueError):
-    """A value that is not what the message says."""
+    """A value is not what it must be. The message is what follows "it must be"."""
 
 
 @dataclass
@@ -46,6 +46,10 @@ class Settings:
             raise DescriptionError(f"{self.file} does not set {key} of {self.kind}: add it")
         value: T = self.take(key, read, self.given[key])
         return value
+
+    def refusal(self, reason: str) -> DescriptionError:
+        """The error that `reason`, a sentence about several settings, is to be raised as."""
+        return DescriptionError(f"{self.file}: {reason}")
 
     def done(self) -> None:
         """Raise DescriptionError if there are keys that nobody took."""
