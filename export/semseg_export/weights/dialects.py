@@ -34,6 +34,7 @@ from semseg_contract.transforms import (
 
 from .normalisation import Normalisation
 from .settings import (
+    LEAST,
     Settings,
     Wrong,
     boolean,
@@ -182,7 +183,7 @@ def _two_normalize(settings: Settings) -> Normalisation:
     settings.take("is_scale", boolean, True)  # PaddleX 2.1 reads it and scales all the same
     mean, std = settings.take("mean", colour, MEAN), settings.take("std", nonzero, STD)
     least, most = settings.take("min_val", colour, BLACK), settings.take("max_val", colour, WHITE)
-    if any(low == high for low, high in zip(least, most, strict=True)):
+    if any(abs(high - low) < LEAST for low, high in zip(least, most, strict=True)):
         raise settings.refusal("min_val and max_val of Normalize must differ")
     return Normalisation.of(mean, std, least, most)
 

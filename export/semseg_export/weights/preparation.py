@@ -9,7 +9,7 @@ from typing import Any
 from semseg_contract.paddle_files import DESCRIPTIONS
 from semseg_contract.transforms import Filling, Preparation, Size, Step, ToFloat
 
-from ..errors import DescriptionError
+from ..errors import DescriptionError, printable
 from . import description
 from .dialects import PADDLESEG, PADDLEX, PADDLEX_2, Dialect
 from .normalisation import RAW, Normalisation
@@ -84,7 +84,7 @@ def interpret(listed: list[tuple[str, dict[str, Any]]], dialect: Dialect, file: 
     for kind, given in listed:
         if kind not in dialect.readers:
             raise DescriptionError(
-                f"{file} lists {kind}, which cannot be served: the transforms of {dialect.program} that can are"
+                f"{file} lists {printable(kind)}, which cannot be served: the transforms of {dialect.program} that can are"
                 f" {', '.join(dialect.readers)}"
             )
         settings = Settings(file, dialect.program, kind, given)
