@@ -69,7 +69,7 @@ def read(file: Path) -> Described:
         note = f"{file.name} lists {', '.join(others)}, which PaddleX cannot run: all transforms are read as PaddleSeg means them"
         read_as_seg = interpret(listed, PADDLESEG, file)
         return replace(read_as_seg, notes=(note, *read_as_seg.notes))
-    return _told_of_defaults(listed, interpret(listed, PADDLEX, file), file)
+    return _told_of_paddleseg(listed, interpret(listed, PADDLEX, file), file)
 
 
 def training(entries: Any, file: Path) -> Described:
@@ -113,19 +113,22 @@ def _placed(step: Step, normalisation: Normalisation | None, before: list[Step])
     return [ToFloat(), step] if floats else [step]
 
 
-def _told_of_defaults(listed: list[tuple[str, dict[str, Any]]], read_as: Described, file: Path) -> Described:
-    """Warn about settings of Resize that are missing, because PaddleSeg's exporter means other defaults with the same file."""
-    given = next((given for kind, given in listed if kind == "Resize"), {})
-    missing = [key for key in ("keep_ratio", "size_divisor") if key not in given]
-    if not read_as.steps or not missing:
-        return read_as
-    defaults = {"keep_ratio": ("true", "false"), "size_divisor": ("32", "null")}
-    ours, theirs = (", ".join(f"{key}: {defaults[key][side]}" for key in missing) for side in (0, 1))
-    note = (
-        f"{file.name} leaves out {' and '.join(missing)} of Resize: read as PaddleX does ({ours}). PaddleSeg would read"
-        f" ({theirs}): if it exported this network, write that into the file"
-    )
-    return replace(read_as, notes=(note, *read_as.notes))
+def _told_of_paddleseg(listed: list[tuple[str, dict[str, Any]]], read_as: Described, file: Path) -> Described:
+    """Warn if PaddleSeg, whose exporter for FastDeploy writes such files, too, makes other sizes of images."""
+    try:
+        other = interpret(listed, PADDLESEG, file)
+    except DescriptionError:
+        return read_as  # PaddleSeg cannot read it, so it did not write it
+    for width, height in SOURCES:
+        ours, theirs = (Preparation(each.steps).made_of([(width, height)]) for each in (read_as, other))
+        if ours and theirs and ours != theirs:
+            (columns, rows), (their_columns, their_rows) = ours[0], theirs[0]
+            note = (
+                f"{file.name} is read as PaddleX does, which makes {columns}x{rows} of an image of {width}x{height}. PaddleSeg"
+                f" makes {their_columns}x{their_rows} of it: if it exported this network, rename the file to {DEPLOYED}"
+            )
+            return replace(read_as, notes=(note, *read_as.notes))
+    return read_as
 
 
 def _typed(entries: Any, otherwise: str, file: Path) -> list[tuple[str, dict[str, Any]]]:

@@ -60,6 +60,23 @@ def test_resize_has_paddlexs_meaning_and_defaults(tmp_path: Path, transform: str
 
 
 @pytest.mark.parametrize(
+    ("transform", "told"),
+    [
+        ("{type: Resize}", "makes 32x32 of an image of 32x32. PaddleSeg makes 512x512 of it: if it exported this network, rename"),
+        ("{type: Resize, target_size: [96, 64]}", "makes 64x64 of an image of 32x32. PaddleSeg makes 96x64 of it"),
+        ("{type: Resize, target_size: [96, 64], keep_ratio: false}", ""),
+        ("{type: Resize, target_size: [90, 60], keep_ratio: false}", "makes 96x64 of an image of 32x32. PaddleSeg makes 90x60"),
+        ("{type: Resize, target_size: 96}", ""),  # PaddleSeg takes no such
+    ],
+)
+def test_what_paddleseg_would_make_is_told_where_it_is_another_size(tmp_path: Path, transform: str, told: str) -> None:
+    described(tmp_path, f"[{transform}, {{type: Normalize}}]")
+    notes = "".join(read_archive(tmp_path).notes)
+    assert told in notes
+    assert bool(told) == bool(notes)
+
+
+@pytest.mark.parametrize(
     ("transforms", "complaint"),
     [
         (
