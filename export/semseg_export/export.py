@@ -122,7 +122,7 @@ def _locate(model: str, request: Request, workspace: Path, reporter: Reporter) -
         pixels = (
             f"pixels prepared as in {described}"
             if described
-            else "no inference.yml: pixels prepared as for PaddleX's own networks"
+            else "pixels prepared as for PaddleX's own network, because no file says how"
         )
         step.done = f"{weights.source} (SHA-256 {weights.sha256[:12]}…), {pixels}"
     for note in weights.archive.notes:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from semseg_contract.paddle_files import DESCRIPTIONS, ONNX, PARAMETERS, PROGRAMS, TRAINED, SeveralNetworks, network_folder
+from semseg_contract.paddle_files import (
+    CLASSES,
+    DESCRIPTIONS,
+    ONNX,
+    PARAMETERS,
+    PROGRAMS,
+    TRAINED,
+    SeveralNetworks,
+    network_folder,
+)
 
 from ..errors import UnpackError, WeightsError
 from ..progress import Step
@@ -57,7 +66,9 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
         return Weights(archive, path.name, sha256(path), description.told(archive.described_by))
     if path.is_file():
         return _weights(path, architecture or model, workspace, step, path.name, sha256(path))
-    raise WeightsError(f"found no file or folder {given}: pass a folder, a .tar archive, a .pdparams or .onnx file, or an http(s) URL")
+    raise WeightsError(
+        f"found no file or folder {given}: pass a folder, a .tar archive, a .pdparams or .onnx file, or an http(s) URL"
+    )
 
 
 def _weights(file: Path, architecture: str, workspace: Path, step: Step, source: str, digest: str) -> Weights:
@@ -65,9 +76,7 @@ def _weights(file: Path, architecture: str, workspace: Path, step: Step, source:
     folder = workspace / "archive"
     if file.suffix == TRAINED:
         step.show(f"Building {architecture}")
-        described_by = pdparams.described_by(file.parent)
-        archive = pdparams.to_archive(file, architecture, folder)
-        return Weights(archive, source, digest, None if described_by is None else description.told(described_by))
+        return _trained(file, architecture, folder, source, digest)
     if file.suffix in (*PROGRAMS, PARAMETERS) or file.name in DESCRIPTIONS:
         raise WeightsError(f"{file.name} is only one of a network's files: pass its folder, {file.parent}")
     if file.suffix in BESIDE_TRAINED:
@@ -81,6 +90,18 @@ def _weights(file: Path, architecture: str, workspace: Path, step: Step, source:
     tarball.unpack(file, folder)
     archive = read_archive(_network_folder(folder))
     return Weights(archive, source, digest, description.told(archive.described_by))
+
+
+def _trained(file: Path, architecture: str, folder: Path, source: str, digest: str) -> Weights:
+    local = source == file.name  # there is nothing of the user's beside a download
+    described_by = pdparams.description_of(file) if local else None
+    archive = pdparams.to_archive(file, described_by, architecture, folder)
+    if described_by is None and source != zoo.network(architecture).checkpoint:
+        archive = replace(archive, notes=(*archive.notes, pdparams.undescribed(source, architecture)))
+    classes = file.with_name(CLASSES)
+    if local and classes.is_file():
+        archive = replace(archive, classes=classes)
+    return Weights(archive, source, digest, None if described_by is None else description.told(described_by))
 
 
 def cache_folder() -> Path:

@@ -77,6 +77,11 @@ def training(entries: Any, file: Path) -> Described:
     return interpret(_typed(entries, f"{file} has no list of transforms under val_dataset", file), PADDLESEG, file)
 
 
+def paddlex(entries: Any, file: Path) -> Described:
+    """What PaddleX means by transforms of its own. Raises DescriptionError."""
+    return interpret(_typed(entries, f"{file} has no list of transforms", file), PADDLEX, file)
+
+
 def interpret(listed: list[tuple[str, dict[str, Any]]], dialect: Dialect, file: Path) -> Described:
     """The meaning of a list of transforms, each a type and its settings. Raises DescriptionError."""
     steps: list[Step] = [ToFloat()] if dialect.floats else []

@@ -58,7 +58,9 @@ class Settings:
         """Raise DescriptionError if there are keys that nobody took."""
         unknown = sorted(map(str, self.given.keys() - self._taken))
         if unknown:
-            raise DescriptionError(f"{self.file} sets {printable(', '.join(unknown))} of {self.kind}: {self.source} has no such option")
+            raise DescriptionError(
+                f"{self.file} sets {printable(', '.join(unknown))} of {self.kind}: {self.source} has no such option"
+            )
 
 
 def boolean(value: Any) -> bool:

@@ -62,7 +62,10 @@ def test_resize_has_paddlexs_meaning_and_defaults(tmp_path: Path, transform: str
 @pytest.mark.parametrize(
     ("transform", "told"),
     [
-        ("{type: Resize}", "makes 32x32 of an image of 32x32. PaddleSeg makes 512x512 of it: if it exported this network, rename"),
+        (
+            "{type: Resize}",
+            "makes 32x32 of an image of 32x32. PaddleSeg makes 512x512 of it: if it exported this network, rename",
+        ),
         ("{type: Resize, target_size: [96, 64]}", "makes 64x64 of an image of 32x32. PaddleSeg makes 96x64 of it"),
         ("{type: Resize, target_size: [96, 64], keep_ratio: false}", ""),
         ("{type: Resize, target_size: [90, 60], keep_ratio: false}", "makes 96x64 of an image of 32x32. PaddleSeg makes 90x60"),
