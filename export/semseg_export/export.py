@@ -144,6 +144,7 @@ def _convert(model: str, request: Request, weights: Weights, workspace: Path, re
         trained_as = model if request.weights or not request.architecture else request.architecture
         given = request.classes or archive.classes
         names = classes.class_names(trained_as, count, given, archive.labels)
+        notes += classes.misfit(count, given, archive.labels, archive.described_by.name)
         kind, told = "float32" if floats else "uint8", classes.told(given, names)
         step.done = f"{kind} pixels to uint8 ids, {count} classes{told}, {len(served.model.graph.node)} nodes"
     data_set = None if request.weights else zoo.data_set(model)
