@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from onnx import ModelProto
+from rich.markup import escape
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from semseg_contract.limits import MEGAPIXEL
@@ -82,10 +83,10 @@ class _Network:
 def export(request: Request, options: ExportOptions, reporter: Reporter) -> Installed:
     """Convert the network, compare it with Paddle, and install it for Triton. Raises ExportError, OSError."""
     model = plain_name(request.model)
-    if model != request.model:
-        reporter.note(f'"(slice)" is not part of the name: exporting {model}')
     name = _served_name(model, request, options.precision)
     repository.check_name(name)
+    if model != request.model:
+        reporter.note(f'"(slice)" is not part of the name: exporting {escape(model)}')
     calibration = None if options.calibration is None else for_calibration(options.calibration)
     images = None if options.images is None else for_comparison(options.images)
     with TemporaryDirectory(prefix="semseg-export-") as folder:

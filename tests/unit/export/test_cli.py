@@ -115,6 +115,7 @@ def test_a_stopped_export_leaves_nothing(pir_folder: Path, tmp_path: Path, under
         (["PP-LiteSeg"], "PaddleX has no network 'PP-LiteSeg'; did you mean PP-LiteSeg-"),
         (["PP-LiteSeg-Demo"], "pass WEIGHTS=demo/PP-LiteSeg-Demo"),
         (["preprocess"], "is not a valid model name"),
+        (["[/](slice)"], "'[/]' is not a valid model name"),
         (["PP-LiteSeg-T", "--weights", "nowhere"], "found no file or folder nowhere"),
         (["PP-LiteSeg-T", "--weights", ""], "cannot store https://paddle-model-ecology"),
         (["fast", "--architecture", "PP-LiteSeg-T"], "cannot store https://paddle-model-ecology"),
