@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -153,7 +154,7 @@ def _export(request: Request, options: ExportOptions) -> Installed:
     serve = (
         f"make serve MODEL={installed.name}"
         if in_project
-        else f"semseg serve --repository {options.repository} --model {installed.name}"
+        else f"semseg serve --model-repository {shlex.quote(str(options.repository))} --model {installed.name}"
     )
     reporter.note(f"Installed [bold]{installed.name}[/], version {installed.version}. Next: [bold]{escape(serve)}[/]")
     return installed

@@ -33,17 +33,18 @@ def export(*arguments: object, command: tuple[object, ...] = (COMMAND,), **chang
 @pytest.mark.parametrize("file_format", ["pir", "legacy"])
 def test_a_network_of_either_format_is_installed(file_format: str, networks: Path, tmp_path: Path) -> None:
     command = (COMMAND,) if file_format == "pir" else QUICK
-    done = export("PP-LiteSeg-T", "--weights", networks / file_format, "--repository", tmp_path / "models", command=command)
+    models = tmp_path / "my models"
+    done = export("PP-LiteSeg-T", "--weights", networks / file_format, "--repository", models, command=command)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     steps = ["Weights", "Conversion", "Graph", "Memory", "Comparison", "Installation"]
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")] == steps
-    assert f"Next: semseg serve --repository {tmp_path}/models --model PP-LiteSeg-T" in done.stdout.replace("\n", " ")
+    assert f"Next: semseg serve --model-repository '{models}' --model PP-LiteSeg-T" in done.stdout.replace("\n", " ")
     ensemble = triton.ModelConfig()
-    text_format.Parse((tmp_path / "models" / "PP-LiteSeg-T" / "config.pbtxt").read_text(), ensemble)
+    text_format.Parse((models / "PP-LiteSeg-T" / "config.pbtxt").read_text(), ensemble)
     assert float(ensemble.parameters["agreement"].string_value) >= 0.9999
     assert '"traffic light"' in ensemble.parameters["class_names"].string_value
-    session = onnxruntime.InferenceSession(tmp_path / "models" / "PP-LiteSeg-T_network" / "1" / "model_cpu.onnx")
+    session = onnxruntime.InferenceSession(models / "PP-LiteSeg-T_network" / "1" / "model_cpu.onnx")
     inputs = {"pixels": smooth_pixels(0, (2, 65, 97)), "lane": np.zeros((2, 1), np.int8)}
     assert session.run(["ids"], inputs)[0].shape == (2, 65, 97)
     comparison = json.loads(ensemble.parameters["comparison"].string_value)
