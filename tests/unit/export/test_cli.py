@@ -14,6 +14,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
+from semseg_contract.official import OFFICIAL
 from semseg_export.synthetic_images import smooth_pixels
 from semseg_export.weights import zoo
 from tests.support import DEMO_WEIGHTS, EXPORT, ROOT
@@ -71,8 +72,8 @@ def test_all_goes_on_after_a_failure_and_ends_with_a_table(pir_folder: Path, ser
     assert done.returncode == 1
     assert sorted(entry.name for entry in models.iterdir()) == ["SeaFormer_base", "SeaFormer_base_network"]
     table = done.stdout[done.stdout.index("agreement") :]
-    rows = [line.split() for line in table.splitlines() if line.partition(" ")[0] in zoo.MODELS]
-    assert [row[0] for row in rows] == list(zoo.MODELS)
+    rows = [line.split() for line in table.splitlines() if line.partition(" ")[0] in OFFICIAL]
+    assert [row[0] for row in rows] == list(OFFICIAL)
     assert next(row for row in rows if row[0] == "SeaFormer_base")[1] == "1"
     assert "SeaFormer_base has 150 classes, but this network has 19" in " ".join(done.stdout.split())
     assert " ".join(table.split()).count("404 Not Found") == 19  # in a narrow column it may be on two lines
