@@ -61,7 +61,7 @@ def network_config(
     config.input.add(name=LANE, data_type=triton.TYPE_INT8, dims=[-1])
     config.output.add(name=IDS, data_type=triton.TYPE_UINT8, dims=[height, width])
     config.version_policy.CopyFrom(only(version))
-    placement.apply(config, files)
+    placement.apply(config, files, preparation)
     return config
 
 
