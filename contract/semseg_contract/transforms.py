@@ -250,8 +250,11 @@ class Preparation:
     def read(cls, text: str) -> Preparation:
         """The inverse of `write`. Raises ValueError, TypeError or KeyError for anything else."""
         told = json.loads(text)
-        fixed = told["fixed"]
-        return cls(tuple(map(_step, told["steps"])), fixed and (fixed[0], fixed[1]), told["divisor"])
+        fixed = None
+        if told["fixed"] is not None:
+            width, height = told["fixed"]
+            fixed = (width, height)
+        return cls(tuple(map(_step, told["steps"])), fixed, told["divisor"])
 
 
 PLAIN = Preparation()

@@ -50,6 +50,12 @@ def test_a_preparation_is_read_as_it_was_written() -> None:
         assert Preparation.read(preparation.write()) == preparation
 
 
+@pytest.mark.parametrize("fixed", ["[1]", "[]", "[1, 2, 3]", "1"])
+def test_a_fixed_size_that_is_no_pair_is_refused(fixed: str) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Preparation.read(f'{{"steps": [], "fixed": {fixed}, "divisor": 1}}')
+
+
 def test_the_way_back_undoes_each_step_that_changed_the_size() -> None:
     steps = (ResizeByLong(500), LimitLong(max_long=800), Padding((512, 512)), Resize((256, 256), False, None))
     assert Preparation(steps).way_back(1000, 600) == [512, 512, -300, -500, 600, 1000]
