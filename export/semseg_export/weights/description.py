@@ -1,4 +1,4 @@
-"""Reads untrusted YAML files: inference.yml, or a training configuration."""
+"""Reads untrusted YAML files that say how pixels are prepared: an exporter's, or a training configuration."""
 
 from __future__ import annotations
 
