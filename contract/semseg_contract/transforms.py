@@ -203,7 +203,10 @@ class Preparation:
             raise Unfit(f"this model scales every image to {self.fixed[0]}x{self.fixed[1]}, the only size it takes; leave it out")
         own = next((step for step in self.steps if isinstance(step, Resize)), None)
         resize = Resize(target_size) if own is None else replace(own, target_size=target_size)
-        return replace(self, steps=(*(step for step in self.steps if isinstance(step, ToFloat)), resize))
+        floats = tuple(step for step in self.steps if isinstance(step, ToFloat))
+        first = next((step for step in self.steps if isinstance(step, ToFloat | Scaling)), resize)
+        # PaddleX 2 scales in uint8 and only pads in float32.
+        return replace(self, steps=(resize, *floats) if isinstance(first, Scaling) else (*floats, resize))
 
     def sizes(self, width: int, height: int) -> list[Size]:
         """The image's size after each of `all_steps`. Raises Unfit, also if a step makes more than LARGEST pixels of it."""
@@ -252,9 +255,11 @@ class Preparation:
     def read(cls, text: str) -> Preparation:
         """The inverse of `write`. Raises ValueError, TypeError or KeyError for anything else."""
         told = json.loads(text)
-        fixed = told["fixed"]
-        steps = tuple(map(_step, told["steps"]))
-        return cls(steps, fixed and (fixed[0], fixed[1]), told["divisor"], told.get("least", 1))
+        fixed = None
+        if told["fixed"] is not None:
+            width, height = told["fixed"]
+            fixed = (width, height)
+        return cls(tuple(map(_step, told["steps"])), fixed, told["divisor"], told.get("least", 1))
 
 
 PLAIN = Preparation()

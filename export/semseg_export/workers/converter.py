@@ -1,4 +1,4 @@
-"""Converts a Paddle program to ONNX, with dynamic batch, height and width.
+"""Converts a Paddle program to ONNX: what the program leaves open of batch, height and width stays open.
 
     python -m semseg_export.workers.converter PROGRAM PARAMETERS WORKSPACE
 
