@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +22,7 @@ BASE = "_base_"  # PaddleSeg's key for the configuration that a file is based on
 INHERITED = "_inherited_"  # its key that, if false, keeps a section from being merged
 DUMPED = "config.yaml"  # the training configuration that PaddleX 3 writes two folders above its weights
 EXPORTED = "inference"  # the folder beside its weights into which PaddleX 3 exports the network
-REFUSAL = "refusal.txt"
+NETWORK, REFUSAL = "network.json", "refusal.txt"
 PLAIN = DESCRIPTIONS[0]
 
 
@@ -36,6 +37,10 @@ def to_archive(file: Path, described_by: Path | None, architecture: str, folder:
         raise WeightsError("trained weights need the architectures of PaddleSeg: pip install --no-deps paddleseg==2.8.0")
     folder.mkdir(parents=True, exist_ok=True)
     described = read(described_by, network)
+    training = _training(file.parent) or _dumped(file)
+    settings = None if training is None else _inheriting(training).get("model")
+    if settings is not None:
+        (folder / NETWORK).write_text(json.dumps(settings), encoding="utf-8")
     size = network.size_for(described.steps)
     try:
         run_module(
@@ -88,13 +93,7 @@ def description_of(file: Path) -> Path | None:
     folder EXPORTED beside them, or DUMPED, two folders above. Raises DescriptionError if there are several beside them.
     """
     folder = file.parent
-    dumped = folder.resolve().parent / DUMPED
-    return (
-        _description(folder)
-        or _training(folder)
-        or _description(folder / EXPORTED)
-        or (dumped if dumped.is_file() and _trains(dumped) else None)
-    )
+    return _description(folder) or _training(folder) or _description(folder / EXPORTED) or _dumped(file)
 
 
 def undescribed(source: str, architecture: str) -> str:
@@ -105,6 +104,12 @@ def undescribed(source: str, architecture: str) -> str:
         " the network was trained with others, its label maps will be wrong: put the file that says how beside the weights"
         " on this machine, and export again"
     )
+
+
+def _dumped(file: Path) -> Path | None:
+    """The training configuration that PaddleX 3 wrote, two folders above the weights in `file`."""
+    dumped = file.parent.resolve().parent / DUMPED
+    return dumped if dumped.is_file() and _trains(dumped) else None
 
 
 def _description(folder: Path) -> Path | None:

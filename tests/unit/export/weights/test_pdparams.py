@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
 import pytest
 import yaml
+from paddleseg.models import SegFormer
+from paddleseg.models.backbones import MixVisionTransformer_B0
 
-from semseg_contract.transforms import Resize, ToFloat
+from semseg_contract.transforms import Preparation, Resize, ToFloat
 from semseg_export.errors import DescriptionError, WeightsError
 from semseg_export.weights import checkpoint, download, locate, pdparams, zoo
 from semseg_export.weights.architectures import architecture
@@ -55,6 +59,65 @@ def test_an_archive_answers_as_the_trained_network(file: Path, tmp_path: Path) -
     clear = margin[:, -1] - margin[:, -2] > 1e-4
     assert clear.mean() > 0.9
     assert (ids == logits.argmax(axis=1))[clear].all()
+
+
+def test_a_training_configuration_means_paddlesegs_transforms(file: Path, tmp_path: Path) -> None:
+    """PaddleSeg's Resize keeps no ratio, rounds to no multiple, and computes in float32."""
+    weights = Path(shutil.copy(file, tmp_path))
+    transforms = [{"type": "Resize", "target_size": [512, 512]}, IMAGENET]
+    write(tmp_path, {"roads.yml": {"val_dataset": {"transforms": transforms}}})
+    steps = locate.find("roads", str(weights), tmp_path / "work", Silent(), NAME).archive.steps
+    assert steps == (ToFloat(), Resize((512, 512), False, None))
+    assert Preparation(steps).size(1024, 512) == (512, 512)
+
+
+SEGFORMER: dict[str, Any] = {
+    "type": "SegFormer",
+    "backbone": {"type": "MixVisionTransformer_B0", "pretrained": "https://nowhere/weights.pdparams"},
+    "embedding_dim": 256,
+    "num_classes": 19,
+}
+
+
+@pytest.fixture(scope="module")
+def segformer(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, paddle.nn.Layer]:
+    """Weights of five classes, and a network with the same weights that upsamples with aligned corners."""
+    paddle.seed(0)
+    aligned = SegFormer(5, MixVisionTransformer_B0(), 256, align_corners=True)
+    aligned.eval()
+    saved = tmp_path_factory.mktemp("segformer") / "model.pdparams"
+    paddle.save(aligned.state_dict(), str(saved))
+    return saved, aligned
+
+
+def test_the_network_is_built_as_its_training_configuration_says(segformer: tuple[Path, paddle.nn.Layer], tmp_path: Path) -> None:
+    file, aligned = segformer
+    weights = Path(shutil.copy(file, tmp_path))
+    settings = {**SEGFORMER, "align_corners": True}
+    write(tmp_path, {"roads.yml": {"val_dataset": {"transforms": [HALF]}, "model": settings}})
+    archive = locate.find("roads", str(weights), tmp_path / "work", Silent(), "SegFormer-B0").archive
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
+    with paddle.no_grad():
+        logits = aligned(paddle.to_tensor(archive.normalisation.apply(pixels)))[0].numpy()
+    ids, _ = reference.predictor(archive, tmp_path)(pixels)
+    paddle.disable_static()
+    assert np.mean(ids == logits.argmax(axis=1)) > 0.999  # of PaddleX's own network, 0.8
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"type": "BiSeNetV2"}, "describes the network BiSeNetV2, but these are to be the weights of SegFormer: name the right"),
+        ({**SEGFORMER, "heads": 3}, "PaddleSeg cannot build the network of the training configuration: .*'heads'"),
+    ],
+)
+def test_a_configuration_of_another_network_is_refused(
+    segformer: tuple[Path, paddle.nn.Layer], tmp_path: Path, settings: dict[str, Any], told: str
+) -> None:
+    weights = Path(shutil.copy(segformer[0], tmp_path))
+    write(tmp_path, {"roads.yml": {"val_dataset": {"transforms": [HALF]}, "model": settings}})
+    with pytest.raises(WeightsError, match=told):
+        locate.find("roads", str(weights), tmp_path / "work", Silent(), "SegFormer-B0")
 
 
 def test_weights_that_do_not_fit_are_refused_by_their_names(file: Path, tmp_path: Path) -> None:
@@ -143,6 +206,15 @@ DUMPED = {"val_dataset": {"transforms": [IMAGENET], "mode": "val"}, "iters": 100
                 "roads.yml": {"_base_": "cityscapes.yml", "batch_size": 4, "val_dataset": {"num_classes": 5}},
                 "cityscapes.yml": {"_base_": "./all.yml", "val_dataset": {"transforms": [IMAGENET]}},
                 "all.yml": {"val_dataset": {"transforms": [], "mode": "val"}},
+            },
+            "roads.yml",
+            [IMAGENET],
+        ),
+        (
+            {
+                "roads.yml": {"_base_": ["a.yml", "b.yml"]},
+                "a.yml": {"val_dataset": {"transforms": [IMAGENET]}},
+                "b.yml": {"val_dataset": {"transforms": []}},
             },
             "roads.yml",
             [IMAGENET],
