@@ -100,9 +100,9 @@ def measured(name: str, archive: Archive, folder: Path) -> tuple[Result, Session
     served = served_graph(convert.to_onnx(archive, folder), archive.normalisation)
     seconds = time.perf_counter() - start
     assert served.scores.classes == len(zoo.network(name).data_set.classes)
-    preparation, notes = sizes.fitted(served, archive)
+    served, preparation, notes = sizes.fitted(served, archive)
     assert preparation.fixed == zoo.network(name).size_for(archive.steps)
-    assert (preparation.divisor, notes) == (1, ())
+    assert (preparation.divisor, preparation.least, notes) == (1, 1, ())
     agreements = parity.measure(served, archive, preparation, folder)
     content = served.model.SerializeToString()
     result = Result(name, agreements, len(content) / 1e6, seconds, memory.measure(content, folder, preparation))
