@@ -1,4 +1,4 @@
-"""Networks with preparations of their own, served: one size only, multiples, PaddleSeg's transforms in float32, one channel."""
+"""Networks with preparations of their own, served: PaddleX's Resize, one size only, multiples, PaddleSeg's transforms."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from semseg_contract.record import ModelRecord
 from semseg_contract.transforms import Preparation
 from tests.support import ROOT, Service, bare_repository, encoded, export, in_export_environment, street
 
-NAMES = ("sigmoid1", "fixed", "strict", "padded")
+CLASSES = ["lane", "kerb", "grass", "gravel", "other"]
+# The network's input size for a 1001x667 image, as PaddleX 3.7.2 computes it.
+RESIZED = {"ratio": (512, 352), "stretched": (512, 256)}
+NAMES = ("sigmoid1", "fixed", "strict", "padded", *RESIZED)
 SIZES = ((97, 65), (129, 251), (640, 333))
 
 
@@ -31,6 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("preparations")
     in_export_environment("-m", "tests.exports", folder, *NAMES)
     repository = bare_repository(folder / "model_repository")
+    for name in RESIZED:
+        (folder / name / "classes.txt").write_text("\n".join(CLASSES))
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda name: export(repository, name, folder / name), NAMES))
     return folder
@@ -78,6 +83,25 @@ def test_the_label_map_is_paddles_at_the_images_own_size(folder: Path, client: C
         drawn = cv2.imdecode(np.frombuffer(found.picture, np.uint8), cv2.IMREAD_COLOR)
         assert drawn.shape[:2] == (height, width)
     assert len(np.unique(wanted)) >= 2
+
+
+@pytest.mark.parametrize("name", RESIZED)
+def test_the_label_map_is_what_paddle_gives_after_paddlexs_resize(
+    folder: Path, client: Client, name: str, tmp_path: Path
+) -> None:
+    image = street(1001, 667)
+    rgb = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    np.save(tmp_path / "resized.npy", cv2.resize(rgb, RESIZED[name], interpolation=cv2.INTER_LINEAR))
+    in_export_environment(
+        "-m", "semseg_export.workers.reference", folder / name, tmp_path / "resized.npy", "--out", tmp_path / "ids"
+    )
+    ids = np.load(tmp_path / "ids" / "resized.npy")
+    wanted = cv2.resize(ids, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    found = client.segment(image, name)
+    assert found.class_names == tuple(CLASSES)
+    assert len(np.unique(wanted)) > 2
+    assert np.mean(found.label_map == wanted) >= 0.9999
+    assert (client.segment(image, name, target_size=256).label_map != found.label_map).any()
 
 
 def test_a_request_cannot_change_the_only_size_that_a_network_takes(served: Service) -> None:
