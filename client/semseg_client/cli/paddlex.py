@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
 def _predict(given: argparse.Namespace) -> None:
     path = None if given.save_path is None else Path(given.save_path)
     batch.check_packages()
-    output = None if path is None else output_of(path)
+    output = None if path is None else output_of(given.save_path, "--save_path")
     sieve = Sieve()
     with batch.ended_in_a_line(resumable=path is not None and output is None), ExitStack() as held:
         images: Iterable[Item] = list(items(given.input, sieve))
