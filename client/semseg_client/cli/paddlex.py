@@ -138,7 +138,7 @@ def _predict(given: argparse.Namespace) -> None:
             destination = OneFile(path, output)
         elif path is not None:
             made = Made.by(pipeline.model, size, PADDLEX, bits=given.bits)
-            destination = held.enter_context(OutputFolder(path, made))
+            destination = held.enter_context(OutputFolder(path, made, inputs=images))
         batch.run(pipeline, images, destination, reports.PaddleX(), size, sieve=sieve, bits=given.bits)
 
 

@@ -176,7 +176,8 @@ def predict(
             destination = OneFile(Path(save_path), one_file, compact=compact)
         else:
             made = Made.by(opened.model, size, outputs, compact=compact, bits=bits)
-            destination = held.enter_context(OutputFolder(Path(save_path), made, resume=resume))
+            known = given if isinstance(given, list) else []
+            destination = held.enter_context(OutputFolder(Path(save_path), made, resume=resume, inputs=known))
         report = reports.JsonLines() if json_lines else reports.Silent() if to_stdout else reports.Lines()
         picture = Output.PICTURE in outputs
         batch.run(opened, given, destination, report, size, sieve=sieve, picture=picture, bits=bits, strict=strict)
