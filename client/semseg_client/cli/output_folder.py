@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UnwritableOutput
 from ..inputs.resolve import Item, Source, Unreadable, images
+from ..inputs.sieve import RECORD
 from ..pipeline.unique_names import UniqueNames
 from ..results.outputs import Output
 from .journal import Counted, Entry, Journal, Made
@@ -42,7 +43,6 @@ from .staging import staging
 if TYPE_CHECKING:
     from ..results.result import Result
 
-_HIDDEN = ".semseg"
 _OF_ONE_IMAGE = {errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL, errno.EILSEQ}  # other images may still be saved
 
 
@@ -70,9 +70,9 @@ class OutputFolder:
         self._under_way: dict[str, tuple[_Key, str]] = {}
         with ExitStack() as held:
             try:
-                (path / _HIDDEN).mkdir(parents=True, exist_ok=True)
-                self._staging = held.enter_context(staging(path / _HIDDEN))
-                self._journal = held.enter_context(Journal(path / _HIDDEN / "done.jsonl"))
+                (path / RECORD).mkdir(parents=True, exist_ok=True)
+                self._staging = held.enter_context(staging(path / RECORD))
+                self._journal = held.enter_context(Journal(path / RECORD / "done.jsonl"))
                 known = self._journal.read() if resume else []
             except OSError as error:
                 raise self._unwritable(error) from None

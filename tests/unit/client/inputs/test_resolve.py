@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from semseg_client.errors import InvalidInput, SemsegError
-from semseg_client.inputs.resolve import SUFFIXES, Source, Unreadable, sources
+from semseg_client.inputs.resolve import SUFFIXES, Sieve, Source, Unreadable, items, sources
 from tests.support import STREET
 from tests.website import CONTENT, Website
 
@@ -259,6 +259,17 @@ def test_a_generator_is_not_drawn_from_before_it_is_asked_for(site: Website) -> 
     next(found)
     next(found)
     assert len(site.asked) == 2
+
+
+def test_a_folder_of_our_results_is_an_input_only_if_it_is_named(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    (output / ".semseg").mkdir(parents=True)
+    for file in (tmp_path / "a.jpg", output / "a_res.jpg"):
+        file.write_bytes(CONTENT)
+    sieve = Sieve()
+    assert list(items(tmp_path, sieve)) == [str(tmp_path / "a.jpg")]
+    assert (str(sieve), sieve.images) == (f"the results in {output}", 0)
+    assert list(items(output)) == [str(output / "a_res.jpg")]
 
 
 def test_images_are_let_go(tmp_path: Path) -> None:
