@@ -64,14 +64,17 @@ def add_shared_models(repository: Path) -> None:
     Raises:
         OSError: the repository cannot be written.
     """
-    missing = [name for name in SHARED if not is_there(repository, name)]
-    if not missing:
+    if not _lacking(repository):
         return
     repository.mkdir(parents=True, exist_ok=True)
     with staging(repository) as prepared:
-        for name in missing:
+        for name in _lacking(repository):  # another process may have added them meanwhile
             copied = shutil.copytree(_SHARED_MODELS / name, prepared / name, ignore=shutil.ignore_patterns("__pycache__"))
             copied.rename(repository / name)
+
+
+def _lacking(repository: Path) -> list[str]:
+    return [name for name in SHARED if not is_there(repository, name)]
 
 
 def configuration(repository: Path, name: str) -> ModelConfig:

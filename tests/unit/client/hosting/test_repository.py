@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from semseg_client import ServingError
-from semseg_client.hosting.repository import check_exported, exported_models
+from semseg_client.hosting.repository import add_shared_models, check_exported, exported_models
+from semseg_contract.lock import staging
 
 ENSEMBLE = 'platform: "ensemble" parameters { key: "class_names" value { string_value: "[]" } } a_field_of_a_newer_triton: 1'
 
@@ -48,10 +51,30 @@ def test_a_missing_model_is_told_with_what_may_have_been_meant(
     repository = tmp_path / "models"
     repository.mkdir()
     add(repository, "roads", ENSEMBLE)
+    add(repository, "roads_network", 'backend: "onnxruntime"')
     (tmp_path / "mine").mkdir()
     check_exported(repository, "roads")
     with pytest.raises(ServingError, match=told):
         check_exported(repository, name)
+
+
+def test_shared_models_that_another_process_has_just_added_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+
+    @contextmanager
+    def slow(repository: Path) -> Iterator[Path]:
+        """Another process comes first."""
+        monkeypatch.undo()
+        add_shared_models(repository)
+        with staging(repository) as folder:
+            yield folder
+
+    monkeypatch.setattr("semseg_client.hosting.repository.staging", slow)
+    add_shared_models(models)
+    assert {entry.name for entry in models.iterdir()} == {"preprocess", "postprocess", "draw"}
 
 
 def test_a_damaged_config_is_named(tmp_path: Path) -> None:
