@@ -91,10 +91,17 @@ def load(pipeline: str | os.PathLike[str]) -> PipelineConfig:
 
 
 def name_or_folder(model: str | os.PathLike[str]) -> str | Path:
-    """Interpret a model argument: a path, or a string with a slash in it, is a folder of weights."""
-    if isinstance(model, str) and "/" not in model:
-        return plain_name(model)
-    return Path(model)
+    """Interpret a model argument: a path, or a string with a slash in it, is a folder of weights.
+
+    Raises:
+        ConfigurationError: the name is empty.
+    """
+    if not isinstance(model, str) or "/" in model:
+        return Path(model)
+    name = plain_name(model)
+    if not name:
+        raise ConfigurationError("the name of the model is empty: pass a name such as PP-LiteSeg-T, or ./FOLDER of weights")
+    return name
 
 
 def name_at(url: str, model: str | Path | NameOrFolder) -> str:

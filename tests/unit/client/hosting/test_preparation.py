@@ -11,6 +11,7 @@ from semseg_client import Device, DeviceError, ServingError
 from semseg_client.hosting.preparation import prepared
 from semseg_client.hosting.weights_folder import name_of
 from semseg_client.types import NameOrFolder
+from tests.unit.client.hosting.test_repository import ENSEMBLE, add
 
 Calls = Callable[..., list[list[str]]]
 
@@ -71,8 +72,8 @@ def test_an_exported_model_comes_before_a_folder_of_its_name(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: Calls, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "models" / name).mkdir(parents=True)
-    (tmp_path / "models" / name / "config.pbtxt").touch()
+    (tmp_path / "models").mkdir()
+    add(tmp_path / "models", name, ENSEMBLE)
     (tmp_path / name).mkdir()
     assert prepared(NameOrFolder(name, Path(name)), Path("models")) == name
     assert capsys.readouterr().err == ""

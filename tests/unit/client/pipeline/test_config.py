@@ -15,7 +15,7 @@ from semseg_client import SemsegError
 from semseg_client.device import Device
 from semseg_client.errors import ConfigurationError, ServingError
 from semseg_client.gateway import Settings
-from semseg_client.pipeline.config import PipelineConfig, Serving, default_text, load, name_at
+from semseg_client.pipeline.config import PipelineConfig, Serving, default_text, load, name_at, name_or_folder
 from semseg_client.types import NameOrFolder
 
 B2 = """\
@@ -575,3 +575,9 @@ def test_a_configuration_needs_neither_the_gateway_nor_onnx_runtime(module: str,
     again = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, again)
     spec.loader.exec_module(again)
+
+
+@pytest.mark.parametrize("given", ["", " ", "(slice)"])
+def test_an_empty_name_of_a_model_is_refused(given: str) -> None:
+    with pytest.raises(ConfigurationError, match="the name of the model is empty"):
+        name_or_folder(given)
