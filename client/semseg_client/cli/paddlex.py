@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from ..device import Device
 from ..errors import ConfigurationError
 from ..inputs.resolve import Item, Sieve, items
 from ..inputs.servable import FEWEST_BITS, MOST_BITS
-from ..pipeline.config import PIPELINE, load, name_at, name_or_folder
+from ..pipeline.config import PIPELINE, load
 from ..pipeline.pipeline import create_pipeline
 from ..results.outputs import PADDLEX
 from . import reports
@@ -143,14 +144,12 @@ def _predict(given: argparse.Namespace) -> None:
 
 
 def _serve(given: argparse.Namespace) -> None:
-    from ..device import Device
-    from ..hosting.preparation import prepared
-
     config = load(given.pipeline)
-    repository = Path(given.model_repository or config.repository or "model_repository")
-    device = config.device if given.device is None else Device.parse(given.device)
     url = given.url or config.url or os.environ.get("SEMSEG_URL")
-    wanted = config.model if given.model is None else name_or_folder(given.model)
-    settings = read_settings({"host": given.host, "port": given.port, "url": url}, config.serving.given())
-    model = prepared(wanted, repository, config.architecture, device) if url is None else name_at(url, wanted)
-    start(settings.model_copy(update={"model": model}), [model], repository)
+    start(
+        read_settings({"host": given.host, "port": given.port, "url": url}, config.serving.given()),
+        [config.model if given.model is None else given.model],
+        Path(given.model_repository or config.repository or "model_repository"),
+        architecture=config.architecture,
+        device=config.device if given.device is None else Device.parse(given.device),
+    )
