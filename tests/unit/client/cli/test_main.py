@@ -126,6 +126,29 @@ def test_a_service_that_is_open_to_others_says_so(settings: dict[str, str], said
     assert all(addresses.rest in line and "--api-keys-file" in line for line in found)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "made"),
+    [
+        (["PP-LiteSeg-T"], True),
+        (["all", "--device", "gpu"], True),
+        (["roads", "--weights=folder"], True),
+        (["roads", "--weights", "folder", "--help"], False),
+        (["PP-LiteSg-T"], False),
+        ([], False),
+    ],
+)
+def test_an_export_makes_a_repository_only_if_it_may_install_a_model(
+    arguments: list[str], made: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("semseg_client.cli.export.find_exporter", lambda: Path("/bin/true"))
+    ran: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, command: ran.append(command))
+    assert run(app, ["export", *arguments]).exit_code == 0
+    assert ran == [["/bin/true", *arguments, "--repository", "model_repository"]]
+    assert Path("model_repository").exists() == made
+
+
 SERVE = (["serve"], ["--serve", "--pipeline", "semantic_segmentation"])
 
 
