@@ -33,7 +33,7 @@ semseg predict photos --url localhost:8001      [dim]the same, on a running serv
 
 semseg export PP-LiteSeg-T                      [dim]export official weights to the model repository[/]
 
-semseg setup-export                             [dim]install the exporter, if it is not[/]
+semseg setup-export                             [dim]install the exporter, for packages that pip installed[/]
 
 semseg key alice >> keys.yaml                   [dim]create an API key, for serve --api-keys-file keys.yaml[/]
 

@@ -42,7 +42,8 @@ def find_exporter() -> Path:
 def _candidates() -> Iterator[Path]:
     yield Path(sys.prefix, "export", "bin", _NAME)
     yield Path(sys.executable).with_name(_NAME)
-    yield exporter_environment.place() / "bin" / _NAME
+    with suppress(ServingError):  # there is no home folder
+        yield exporter_environment.place() / "bin" / _NAME
     for folder in os.get_exec_path():
         yield Path(folder, _NAME)
 

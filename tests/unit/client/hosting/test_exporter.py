@@ -57,6 +57,16 @@ def test_how_to_install_one_is_told() -> None:
         find_exporter()
 
 
+def test_without_a_home_folder_the_path_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    on_path = command(tmp_path / "path")
+    assert find_exporter() == on_path
+
+
 def test_a_wait_for_another_export_is_told_and_can_be_given_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with locked(tmp_path), ThreadPoolExecutor() as pool:
         ended = threading.Event()
