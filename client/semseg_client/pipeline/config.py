@@ -23,6 +23,7 @@ from ..device import Device
 from ..errors import ConfigurationError, DeviceError, ServingError
 from ..triton.protocol import TargetSize
 from ..types import NameOrFolder
+from ..url_prefix import PREFIX, is_prefix
 
 PIPELINE = "semantic_segmentation"
 
@@ -246,6 +247,13 @@ def _address(node: yaml.Node) -> str:
     return found[0]
 
 
+def _prefix(node: yaml.Node) -> str:
+    path = text(node)
+    if not is_prefix(path):
+        raise Wrong(PREFIX)
+    return path
+
+
 def _module_name(node: yaml.Node) -> str:
     if text(node) != PIPELINE:
         raise Wrong(PIPELINE)
@@ -271,7 +279,7 @@ _EVERYWHERE: Section = {
         "port": Setting("Serving.port", whole(0, 65535)),
         "timeout": Setting("Serving.timeout", seconds),
         "max_body_bytes": Setting("Serving.max_body_bytes", whole(1)),
-        "root_path": Setting("Serving.root_path", text),
+        "root_path": Setting("Serving.root_path", _prefix),
         "visualize": Ignored("each request chooses whether to return the picture", here="true"),
         "return_urls": Ignored("the response itself contains the picture"),
         "extra": Ignored("it is for PaddleX's own service"),

@@ -415,6 +415,11 @@ SHAPE = "layout, but this file has"
         (f"{NEW}repository: 5\n", f"line 10: repository is 5, but {TEXT}"),
         (f"{NEW}Serving: on\n", "line 10: Serving is on, but must be keys with values"),
         (f"{NEW}Serving:\n  port: 65536\n", "line 11: port is 65536, but must be a whole number from 0 to 65535"),
+        (
+            f"{NEW}Serving:\n  root_path: seg/\n",
+            "line 11: root_path is 'seg/', but must be a path like /seg or /vision/seg: begin with a slash, end without one, and"
+            " use only letters, digits and ._~:@!$+,;=-",
+        ),
         (f"{NEW}Serving:\n  max_body_bytes: 64MB\n", "line 11: max_body_bytes is '64MB', but must be a whole number from 1 up"),
         (
             f"{NEW}model: A\n",
