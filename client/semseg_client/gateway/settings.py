@@ -96,13 +96,16 @@ class Settings(Budgets):
                 ip_network(each)  # its ValueError says what is wrong, such as host bits set in 10.0.0.1/8
             elif re.search(r":\d+$", each) and each.count(":") == 1:
                 raise ValueError(f"{each}: leave out the port; a listed host covers all its ports")
+            elif "*" in each.removeprefix("*.") and each != "*":  # *example.com would also allow evilexample.com
+                raise ValueError(f"{each}: write *.example.com for the hosts under a name, or * for every public host")
         return value
 
     @field_validator("allowed_hosts")
     @classmethod
     def _names(cls, value: Hosts) -> Hosts:
         for each in value:
-            if host_name(each.replace("*", "x")) is None or re.search(r"^[^\[]*:|\]:", each):
+            name = "x" if each == "*" else each.removeprefix("*.")
+            if host_name(name) is None or re.search(r"^[^\[]*:|\]:", name):
                 raise ValueError(f"{each}: list a name, *.example.com, an IPv4 address or [IPv6 address], without a port")
         return value
 
