@@ -200,10 +200,10 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
 
 
 def _only_model(url: str | None, repository: Path) -> str | None:
-    """The model if there is exactly one. None, which leaves the choice to the pipeline, if there is none or if it has the choice.
+    """The only model. None, if there is none, or if the pipeline's own model is among several: the pipeline then uses its own.
 
     Raises:
-        ServingError: there are several, without the pipeline's.
+        ServingError: there are several, and the pipeline's is not among them.
     """
     if url is None:
         models = exported_models(repository)
