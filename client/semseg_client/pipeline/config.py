@@ -55,9 +55,9 @@ class PipelineConfig:
     `model` is the name of a served or exported model or of a network of PaddleX's, without "(slice)"; or a folder of the user's
     own weights; or both, and `prepared` chooses. For a folder, `architecture` is PaddleX's name for the network, if known.
     `batch_size` counts images. `target_size` is in pixels; None means the network's own Resize, or the image as it is. `device`
-    None means a GPU if Triton sees one, else the CPU. `url` is the gRPC address of a running tritonserver; if None, one is started
-    on `repository` (None: the default one). `timeout` is in seconds. `jobs` is the number of images in flight; None means enough
-    for `batch_size`. `notes` lists, one line each, settings without effect.
+    None means a GPU if Triton sees one, else the CPU. `url` is the gRPC address of a running tritonserver; if None, one is
+    started on `repository` (None: the default one). `timeout` is in seconds. `jobs` is the number of images in flight; None means
+    enough for `batch_size`. `notes` lists, one line each, settings without effect.
     """
 
     model: str | Path | NameOrFolder
