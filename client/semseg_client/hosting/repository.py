@@ -61,7 +61,7 @@ def _missing(repository: Path, model: str) -> str:
     meant = similar(model, dict.fromkeys([*exported, *OFFICIAL]))
     if model.strip(".") and Path(model).is_dir():
         meant.append(f"./{model} for the weights in that folder")
-    there = f"{repository} has {', '.join(exported) or 'none'}; PaddleX's networks are {', '.join(OFFICIAL)}."
+    there = f"{repository} has {', '.join(exported) or 'no model'}; PaddleX's networks are {', '.join(OFFICIAL)}."
     hint = f"did you mean {', or '.join(meant)}?" if meant else there
     return (
         f"{model!r} is neither a model in {repository} nor a network of PaddleX's; {hint}"
