@@ -19,12 +19,12 @@ RETRYING = (
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the environments. Each new one has an exporter, and a Python that sleeps."""
+    """The folder of the environments. Each new one has an exporter, and a "Python" that copies its input."""
 
     def fill(made: Path, _: object) -> None:
         (made / "bin").mkdir()
         (made / "bin" / "semseg-export").symlink_to("/bin/true")
-        (made / "bin" / "python").symlink_to("/bin/sleep")
+        (made / "bin" / "python").symlink_to("/bin/cat")
 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr(exporter_environment, "_fill", fill)
@@ -49,7 +49,12 @@ def test_it_is_made_once_and_anew_on_request_or_if_it_is_broken(data: Path) -> N
 def test_an_environment_in_which_an_export_runs_is_removed_later(data: Path) -> None:
     set_up(None, str)
     old = place().resolve()
-    with subprocess.Popen([place().resolve() / "bin" / "python", "60"]) as process:
+    with subprocess.Popen([old / "bin" / "python"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"running\n")
+        process.stdin.flush()
+        process.stdout.readline()  # until then, the kernel may not show its command line
         set_up(None, str, renew=True)
         assert old.is_dir()
         process.kill()
