@@ -23,17 +23,22 @@ ANY = (None, 3, None, None)
 
 
 class Tiny(nn.Layer):
-    """Logits at the image's size. If `strict`, it joins layers whose sizes differ unless both sides are multiples of four."""
+    """Logits at the image's size. If `strict`, it joins layers whose sizes differ unless both sides are multiples of four.
 
-    def __init__(self, classes: int, channels: int, strict: bool) -> None:
+    `quirk`, if any, is one of QUIRKS, and sees the image first.
+    """
+
+    def __init__(self, classes: int, channels: int, strict: bool, quirk: Callable[[Any], Any]) -> None:
         super().__init__()
+        self.quirk = quirk
         self.first = nn.Conv2D(channels, 8, 3, stride=2, padding=1)
         self.second = nn.Conv2D(8, 16, 3, stride=2, padding=1)
         self.third = nn.Conv2D(16, 8, 1)
         self.head = nn.Conv2D(16 if strict else 8, classes, 1)
         self.strict = strict
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, image: Any) -> Any:
+        x = self.quirk(image)
         half = functional.relu(self.first(x))
         quarter = functional.relu(self.third(functional.relu(self.second(half))))
         if self.strict:
@@ -49,6 +54,8 @@ class Export:
     classes: int = 5
     channels: int = 3
     strict: bool = False
+    quirk: str = "none"
+    input_name: str = "x"
     shape: tuple[int | None, ...] = ANY
     stem: str = "inference"
     description: str | None = "inference.yml"
@@ -79,13 +86,35 @@ OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "threshold": lambda logits: (functional.sigmoid(logits) > 0.5).astype("int32").squeeze(1),
     "float threshold": lambda logits: (functional.sigmoid(logits) > 0.5).astype("float32"),
     "at least": lambda logits: logits.squeeze(1) >= 0.25,
+    "float less": lambda logits: paddle.less_than(paddle.full([1], -0.1), logits).astype("float32"),
     "less": lambda logits: paddle.less_than(paddle.full([1], 0.25), logits).astype("int32"),
     "both": lambda logits: (paddle.argmax(logits, axis=1, dtype="int32"), functional.softmax(logits, axis=1)),
     "scores first": lambda logits: (functional.softmax(logits, axis=1), paddle.argmax(logits, axis=1, dtype="int32")),
     "auxiliary": lambda logits: (paddle.argmax(logits, axis=1, dtype="int32"), paddle.argmin(logits, axis=1, dtype="int32")),
     "scores and ids": lambda logits: (logits, *(paddle.argmax(each, axis=1, dtype="int32") for each in (logits, -logits))),
     "PaddleX 2": lambda logits: _paddlex_2(paddle.transpose(functional.softmax(logits, axis=1), [0, 2, 3, 1])),
+    "smooth sigmoid": lambda logits: functional.interpolate(functional.sigmoid(logits), paddle.shape(logits)[2:], mode="bicubic"),
+    "log sigmoid": functional.log_sigmoid,
+    "float of bool": lambda logits: paddle.argmax(logits, axis=1).astype("bool").astype("float32"),
+    "scores and mask": lambda logits: (logits, (logits.max(axis=1) > 0.1).astype("int32")),
+    "two heads": lambda logits: (logits, -logits),
+    "ids and logits": lambda logits: (paddle.argmax(logits, axis=1, dtype="int32"), logits),
+    "threshold and scores": lambda logits: ((functional.sigmoid(logits) > 0.5).astype("int32"), functional.sigmoid(logits)),
+    "enlarged sigmoid": lambda logits: functional.interpolate(functional.sigmoid(logits), scale_factor=1.0, mode="bilinear"),
+    "ids above 0": lambda logits: (paddle.argmax(logits, axis=1) > 0).astype("int32"),
     "quarter": lambda logits: functional.interpolate(logits, scale_factor=0.25, mode="bilinear"),
+}
+
+
+# What an image goes through first.
+QUIRKS: dict[str, Callable[[Any], Any]] = {
+    "none": lambda image: image,
+    "channels last": lambda image: paddle.transpose(image, [0, 3, 1, 2]),
+    "one image": lambda image: image.reshape([1, 3, *paddle.shape(image)[2:]]),
+    "224 pixels": lambda image: image + paddle.linspace(0, 1, 224),
+    "a branch": lambda image: paddle.static.nn.cond(paddle.shape(image)[2] > 100, lambda: image * 2, lambda: image + 0),
+    "the batch": lambda image: image + image.mean(axis=0, keepdim=True),
+    "40 pixels and more": lambda image: image + image[:, :, 39:40, 39:40],
 }
 
 
@@ -156,6 +185,23 @@ EXPORTS = {
     "batch1": Export(shape=(1, 3, None, None)),
     "batch4": Export(shape=(4, 3, None, None)),
     "grey": Export(channels=1, shape=(None, 1, None, None)),
+    "channels-last": Export(quirk="channels last", shape=(None, None, None, 3)),
+    "two-heads": Export("two heads"),
+    "ids-and-logits": Export("ids and logits"),
+    "threshold-and-scores1": Export("threshold and scores", 1),
+    "float-less1": Export("float less", 1),
+    "multilabel-enlarged": Export("enlarged sigmoid", 4),
+    "ids-above-0": Export("ids above 0"),
+    "one-image": Export(quirk="one image"),
+    "its-resize-only": Export(quirk="224 pixels", transforms=resize(target_size=[224, 160], keep_ratio=False, size_divisor=None)),
+    "mixed": Export(quirk="the batch"),
+    "smooth-sigmoid1": Export("smooth sigmoid", 1),
+    "log-sigmoid1": Export("log sigmoid", 1),
+    "float-of-bool": Export("float of bool"),
+    "scores-and-mask": Export("scores and mask"),
+    "named-pixels": Export(input_name="pixels"),
+    "branched": Export(quirk="a branch"),
+    "40-and-more": Export(quirk="40 pixels and more"),
     "infrared": Export(channels=4, shape=(None, 4, None, None)),
     "strict": Export(strict=True),
     "strict-resize": Export(strict=True, transforms=resize(target_size=[160, 160], keep_ratio=True, size_divisor=32)),
@@ -173,13 +219,13 @@ EXPORTS = {
 def save(folder: Path, export: Export) -> None:
     """Write the network's files to `folder`."""
     paddle.seed(7)
-    tiny = Tiny(export.classes, export.channels, export.strict)
+    tiny = Tiny(export.classes, export.channels, export.strict, QUIRKS[export.quirk])
     with paddle.no_grad():
         tiny.head.bias[0] += export.bias
     network = Network(tiny, OPERATIONS[export.operation])
     network.eval()
     folder.mkdir(parents=True, exist_ok=True)
-    spec = [paddle.static.InputSpec(list(export.shape), "float32", "x")]
+    spec = [paddle.static.InputSpec(list(export.shape), "float32", export.input_name)]
     paddle.jit.save(paddle.jit.to_static(network, input_spec=spec, full_graph=True), str(folder / export.stem))
     if export.description:
         (folder / export.description).write_text(yaml.safe_dump(export.content()))

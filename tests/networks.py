@@ -22,6 +22,7 @@ from paddle.base.layer_helper import LayerHelper
 from paddleseg.models import PPLiteSeg
 from paddleseg.models.backbones.stdcnet import STDCNet
 
+from semseg_contract.official import OFFICIAL
 from semseg_export.synthetic_images import Shape, smooth_pixels
 from semseg_export.weights import zoo
 from semseg_export.weights.architectures import architecture
@@ -211,7 +212,7 @@ def _numbers(make: Callable[..., Any], *arguments: Any) -> list[Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write a network with random weights, ready for inference.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--network", choices=zoo.MODELS, help="one of the twenty; without it, a PP-LiteSeg of --width")
+    parser.add_argument("--network", choices=OFFICIAL, help="one of the twenty; without it, a PP-LiteSeg of --width")
     parser.add_argument("--width", choices=["T", "narrow"], default="narrow")
     parser.add_argument("--format", choices=["pir", "legacy"], default="pir")
     parser.add_argument("--classes", type=int)

@@ -21,7 +21,7 @@ def network_of(model: str) -> str:
 
 
 def preprocess_of(model: str) -> str:
-    """The entry that prepares images for a model with a Resize of its own."""
+    """The entry that prepares images for a model with a preparation of its own."""
     return f"{model}{_OWN_PREPROCESS}"
 
 

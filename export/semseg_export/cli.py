@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from semseg_contract.official import OFFICIAL
 
 from .errors import ExportError
 from .install.placement import Accelerator, Device, Placement
@@ -153,7 +156,7 @@ def _export(request: Request, options: ExportOptions) -> Installed:
     serve = (
         f"make serve MODEL={installed.name}"
         if in_project
-        else f"semseg serve --repository {options.repository} --model {installed.name}"
+        else f"semseg serve --model-repository {shlex.quote(str(options.repository))} --model {installed.name}"
     )
     reporter.note(f"Installed [bold]{installed.name}[/], version {installed.version}. Next: [bold]{escape(serve)}[/]")
     return installed
@@ -167,14 +170,12 @@ def _complain(error: ExportError | OSError) -> None:
 
 def _export_all(options: ExportOptions) -> None:
     """Export all of PaddleX's networks. If some fail, still export the rest, then exit with 1."""
-    from .weights.zoo import MODELS
-
     results = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading in ("model", "version", "agreement"):
         results.add_column(heading, no_wrap=True)
     results.add_column("error")
     failures = 0
-    for model in MODELS:
+    for model in OFFICIAL:
         console.print(f"\n[bold]{model}[/]", highlight=False)
         try:
             installed = _export(Request(model), options)
@@ -185,7 +186,7 @@ def _export_all(options: ExportOptions) -> None:
             failures += 1
     show(results)
     if failures:
-        complaints.print(f"{failures} of {len(MODELS)} models failed", highlight=False)
+        complaints.print(f"{failures} of {len(OFFICIAL)} models failed", highlight=False)
         raise typer.Exit(1)
 
 

@@ -3,7 +3,7 @@
 ExportError
   WeightsError         not found, unreachable, not an inference archive, or changed since the first download
     UnpackError        neither an archive nor trained weights, or unsafe to read
-  DescriptionError     inference.yml is missing, or requires something that cannot be served
+  DescriptionError     no file says how pixels are prepared, or one requires something that cannot be served
   ConversionError      Paddle2ONNX or Paddle failed on the network
   GraphError           the converted network does not label pixels
   ImagesError          a folder holds no images, or an unreadable one

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from onnx import ModelProto
+from rich.markup import escape
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from semseg_contract.limits import MEGAPIXEL
@@ -82,10 +83,10 @@ class _Network:
 def export(request: Request, options: ExportOptions, reporter: Reporter) -> Installed:
     """Convert the network, compare it with Paddle, and install it for Triton. Raises ExportError, OSError."""
     model = plain_name(request.model)
-    if model != request.model:
-        reporter.note(f'"(slice)" is not part of the name: exporting {model}')
     name = _served_name(model, request, options.precision)
     repository.check_name(name)
+    if model != request.model:
+        reporter.note(f'"(slice)" is not part of the name: exporting {escape(model)}')
     calibration = None if options.calibration is None else for_calibration(options.calibration)
     images = None if options.images is None else for_comparison(options.images)
     with TemporaryDirectory(prefix="semseg-export-") as folder:
@@ -122,7 +123,7 @@ def _locate(model: str, request: Request, workspace: Path, reporter: Reporter) -
         pixels = (
             f"pixels prepared as in {described}"
             if described
-            else "no inference.yml: pixels prepared as for PaddleX's own networks"
+            else "pixels prepared as for PaddleX's own network, because no file says how"
         )
         step.done = f"{weights.source} (SHA-256 {weights.sha256[:12]}…), {pixels}"
     for note in weights.archive.notes:
@@ -138,12 +139,14 @@ def _convert(model: str, request: Request, weights: Weights, workspace: Path, re
         step.done = f"{archive.program.name} {how}, {len(converted.graph.node)} nodes"
     with reporter.step("Graph") as step:
         floats = ToFloat() in archive.steps
-        served = graph.served_graph(converted, archive.normalisation, floats=floats, threshold=request.threshold)
-        preparation, notes = sizes.fitted(served, archive)
+        probe = sizes.probe(archive)
+        served = graph.served_graph(converted, archive.normalisation, floats=floats, threshold=request.threshold, probe=probe)
+        served, preparation, notes = sizes.fitted(served, archive)
         count = served.scores.classes
         trained_as = model if request.weights or not request.architecture else request.architecture
         given = request.classes or archive.classes
         names = classes.class_names(trained_as, count, given, archive.labels)
+        notes += classes.misfit(count, given, archive.labels, archive.described_by.name)
         kind, told = "float32" if floats else "uint8", classes.told(given, names)
         step.done = f"{kind} pixels to uint8 ids, {count} classes{told}, {len(served.model.graph.node)} nodes"
     data_set = None if request.weights else zoo.data_set(model)

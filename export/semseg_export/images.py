@@ -18,7 +18,7 @@ from semseg_contract.transforms import PLAIN, Preparation, Unfit
 
 from .errors import ImagesError
 
-Pixels = npt.NDArray[Any]
+Pixels = npt.NDArray[Any]  # uint8, or float32 if the preparation computes in that
 Prepare = Callable[[Pixels], Pixels]  # [H, W, 3]
 
 SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
@@ -35,7 +35,7 @@ class Images:
     files: tuple[Path, ...]
 
     def read(self, prepare: Prepare) -> Iterator[Pixels]:
-        """Pixels uint8 [1, H, W, 3] RGB. Raises ImagesError at the first unreadable file."""
+        """Prepared pixels [1, H, W, 3] RGB, uint8 or float32. Raises ImagesError at the first unreadable file."""
         for file in self.files:
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:

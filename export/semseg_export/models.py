@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from semseg_contract.names import CONFIG, model_of, network_of
+from semseg_contract.official import OFFICIAL
 
 from .errors import RepositoryError
 from .install.configuration import read
@@ -63,7 +64,7 @@ def table(repository: Path, present: dict[str, Exported]) -> Table:
         figures = [f"{network.miou:.2f}", network.protocol, megabytes]
         rows.add_row(network.name, network.data_set.name, *figures, *_state(present.get(network.name)))
     for model, state in present.items():
-        if model not in zoo.MODELS:
+        if model not in OFFICIAL:
             data_set = zoo.data_set(model)
             rows.add_row(model, data_set.name if data_set else "own data", "", "", "", *_state(state))
     return rows

@@ -153,6 +153,9 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "zstd.tif": (plain_tiff(t259=50000), "with Zstandard compression is not supported; save it uncompressed, or with LZW"),
     "lerc.tif": (plain_tiff(t259=34887), "with LERC compression is not supported"),
     "jpeg2000.tif": (plain_tiff(t259=34712), "with JPEG 2000 compression is not supported"),
+    "max4095.pgm": (b"P5 1 1 4095 ab", "a PNM whose largest value is 4095 would be read too dark; scale it to 255 or 65535"),
+    "reduced.tif": (plain_tiff(t254=1), "the first page of this TIFF is a reduced copy or a mask"),
+    "cut.tif": (several("TIFF")[:-25_000], "not a whole image"),
     "half.jpg": (JPEG[: len(JPEG) // 2], "not a whole image"),
     "half.png": (PNG[: len(PNG) // 2], "not a whole image"),
     "crc.png": (PNG[:60] + bytes([PNG[60] ^ 255]) + PNG[61:], "not a whole image"),
@@ -273,26 +276,23 @@ def in_folder(folder: Path) -> Path:
     return folder
 
 
-PASSED_OVER = "passed over: 2 GIF, 1 JPEG 2000, 1 SVG, 1 TGA, {} other files (.db, .txt{})\n"
+PASSED_OVER = "passed over: 2 GIF, 1 JPEG 2000, 1 SVG, 1 TGA, 3 other files (.db, .txt, no suffix)\n"
 
 
-@pytest.mark.parametrize(("given", "others"), [("photos", (3, ", no suffix")), ("photos/*", (2, ""))])
-def test_a_folder_gives_every_image_and_tells_what_it_passes_over(
-    service: Service, tmp_path: Path, given: str, others: tuple[int, str]
-) -> None:
+@pytest.mark.parametrize("given", ["photos", "photos/*"])
+def test_a_folder_gives_every_image_and_tells_what_it_passes_over(service: Service, tmp_path: Path, given: str) -> None:
     in_folder(tmp_path / "photos")
-    told = PASSED_OVER.format(*others)
     arguments = (given, "--url", service.grpc, "--model", DEMO, "--json-lines", "--save", "ids")
     done = semseg(tmp_path, "predict", *arguments)
     paths = [json.loads(line)["input_path"] for line in done.stdout.splitlines()]
     assert paths == [f"photos/{name}" for name in ("a.jfif", "b.jpg", "c.pjpeg", "extensionless", "link")]
     assert done.returncode == 0
-    assert done.stderr.endswith(told)
+    assert done.stderr.endswith(PASSED_OVER)
     strict = semseg(tmp_path, "predict", *arguments, "--strict")
     assert strict.returncode == 1
     paddlex = semseg(tmp_path, "--pipeline", "semantic_segmentation", "--input", given, "--url", service.grpc, "--model", DEMO)
     assert paddlex.returncode == 0
-    assert paddlex.stderr.endswith(told)
+    assert paddlex.stderr.endswith(PASSED_OVER)
 
 
 def test_texts_in_a_folder_are_no_matter_to_strict(service: Service, tmp_path: Path) -> None:

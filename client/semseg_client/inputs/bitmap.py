@@ -15,7 +15,11 @@ def bmp(pixels: npt.NDArray[Any]) -> bytes:
     """A BMP file of uint8 pixels: grey [H, W] or [H, W, 1], BGR [H, W, 3], or BGRA [H, W, 4]; alpha is dropped.
 
     This matches OpenCV's IMREAD_COLOR, which drops alpha and turns grey into three equal channels.
+
+    Raises ValueError for other types than uint8: their numbers would wrap around.
     """
+    if pixels.dtype != np.uint8:
+        raise ValueError(f"pixels must be uint8, not {pixels.dtype}")
     if pixels.ndim == 2:
         pixels = pixels[..., np.newaxis]
     height, width, channels = pixels.shape

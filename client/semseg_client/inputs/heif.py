@@ -38,7 +38,9 @@ def converted(content: bytes, kind: str) -> bytes:
         raise NoImage(f"is {kind}; to read it: {INSTALL}")
     try:
         return bmp(_heif(content) if kind == HEIF else _avif(content))
-    except (OSError, ValueError, RuntimeError, SyntaxError, EOFError) as error:  # what Pillow and pillow-heif raise
+    except NoImage:
+        raise
+    except Exception as error:  # Pillow and pillow-heif raise anything, such as an IndexError, on damaged files
         told = " ".join(str(error).split()) or type(error).__name__
         raise NoImage(f"cannot be decoded as {kind}: {told}") from error
 
@@ -48,7 +50,9 @@ def _heif(content: bytes) -> npt.NDArray[Any]:
 
     picture = pillow_heif.open_heif(io.BytesIO(content), bgr_mode=True)  # decoded when its pixels are asked for
     _check_size(*picture.size)
-    return np.asarray(picture)
+    pixels = np.asarray(picture)
+    # Grey of 10 or 12 bits comes scaled to 16, colours of them come scaled to 8.
+    return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
 
 
 def _avif(content: bytes) -> npt.NDArray[Any]:

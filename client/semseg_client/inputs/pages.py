@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .bitmap import bmp
-from .image_header import Unreadable, read, tiff_pages
+from .image_header import Undecodable, kind_of, read, tiff_pages
 from .pixels import MOST_PIXELS, same
 
 Kind = Literal["pdf", "tiff", "video"]
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm"})
-HEAD = 64  # first bytes of a file, enough to tell its kind
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
-# ISO media except still images (AVIF, HEIF, Canon's raw); AVI; Matroska and WebM.
-_VIDEO = re.compile(rb".{4}ftyp(?!avi|hei|hev|mif|msf|crx)|RIFF.{4}AVI |\x1aE\xdf\xa3", re.DOTALL)
+KINDS: dict[str, Kind] = {"PDF": "pdf", "a video": "video", "TIFF": "tiff"}  # by the names in image_header.py
+_WHOLE_VIDEO = 0.9  # of the frames that it tells: some containers only estimate their number
 _PDF_SCALE = 2.0  # pixels per point, as in PaddleX 3.7.2
 _PDF_PIXELS = MOST_PIXELS  # a larger page is scaled down, as in PaddleX
 # PDFium allows one thread at a time, even for different documents. The lock is reentrant because the garbage collector may
@@ -35,20 +33,22 @@ class NoImage(Exception):
     """The reason why an input, or one of its pages, gave no image."""
 
 
+class UpperBytes(bytes):
+    """A page as a BMP of the upper bytes of its samples, which have two: OpenCV cannot read both (see `same`)."""
+
+
 Page = bytes | NoImage  # an encoded image, or why the page has none
 
 
-def kind_of(suffix: str, head: bytes) -> Kind | None:
-    """The kind of a file with several images, judged by its suffix or its first bytes; None for a single image.
+def paged(suffix: str, start: bytes) -> Kind | None:
+    """The kind of a file with several images, judged by its suffix or its first START bytes; None for a single image.
 
     The suffix is tried first, so that a damaged file is still reported by its kind. A file from a URL may have no suffix.
     """
     suffix = suffix.lower()
-    if suffix == ".pdf" or head.startswith(b"%PDF-"):
+    if suffix == ".pdf":
         return "pdf"
-    if suffix in VIDEO_SUFFIXES or _VIDEO.match(head):
-        return "video"
-    return "tiff" if head.startswith(_TIFF) else None
+    return "video" if suffix in VIDEO_SUFFIXES else KINDS.get(kind_of(start))
 
 
 def pages(file: Path, kind: Kind) -> Iterator[Page] | None:
@@ -70,23 +70,26 @@ def pages(file: Path, kind: Kind) -> Iterator[Page] | None:
 
 
 def _tiff(file: Path) -> Iterator[Page] | None:
+    places: list[int] = []
+    headers: list[int | str] = []  # of each page: its bits, or why it cannot be decoded
+    missing: list[Page] = []  # why there are no more pages, if the file should have them
     with file.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as data:
         try:
-            found = tiff_pages(data)
-        except Unreadable:
-            return None  # the server says why
-        headers = [_bits(data, offset) for _, offset in found]
-    places = [place for place, _ in found]
-    if places in ([], [0]):  # the server reads the first page
+            for place, offset in tiff_pages(data):
+                places.append(place)
+                headers.append(_bits(data, offset))
+        except Undecodable as error:
+            missing = [NoImage(f"page {len(places)} {error}")]
+    if not places or (places == [0] and not missing):  # the server reads the first page, or says why not
         return None
-    return map(partial(_tiff_page, file), itertools.count(), places, headers)
+    return itertools.chain(map(partial(_tiff_page, file), itertools.count(), places, headers), missing)
 
 
 def _bits(data: mmap, page: int) -> int | str:
     """The bits per sample of a TIFF's page, or why it cannot be decoded."""
     try:
         return read(data, page).bits
-    except Unreadable as error:
+    except Undecodable as error:
         return str(error)
 
 
@@ -106,7 +109,7 @@ def _tiff_page(file: Path, index: int, place: int, bits: int | str) -> Page:
     if deep and same(deep[0], found[0]):
         colours = deep[0][..., :3] if deep[0].ndim == 3 else deep[0]  # without alpha
         return cv2.imencode(".tif", colours, [cv2.IMWRITE_TIFF_COMPRESSION, 1])[1].tobytes()
-    return bmp(found[0])
+    return UpperBytes(bmp(found[0])) if bits == 16 else bmp(found[0])
 
 
 def _video(file: Path) -> Iterator[Page]:
@@ -117,9 +120,18 @@ def _video(file: Path) -> Iterator[Page]:
         got, frame = capture.read()
         if not got:
             raise NoImage("no frame can be read: the video is damaged, or OpenCV lacks its codec; convert it to H.264")
+        rate, told = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)  # no positive number if unknown
+        count, reached = 0, 0.0
         while got:
+            count += 1
+            # The number is often computed from the length, at a constant rate. So the time counts, too.
+            reached = max(count, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 * rate)
             yield bmp(frame)
             got, frame = capture.read()
+        if reached < _WHOLE_VIDEO * told - 1:
+            yield NoImage(
+                f"the video breaks off: {count} of about {told:.0f} frames can be read; get the whole file, or convert it"
+            )
     finally:
         capture.release()
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .image_header import Unreadable, read
+from .image_header import Undecodable, read
 
 MOST_PIXELS = 178_956_970  # the server's limit, as in PaddleX
 
@@ -21,7 +21,7 @@ def decoded(content: bytes, *, all_bits: bool = False) -> npt.NDArray[Any] | Non
 
     try:
         header = read(content)
-    except Unreadable:
+    except Undecodable:
         return None
     if header.width * header.height > MOST_PIXELS:
         return None

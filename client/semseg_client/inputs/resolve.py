@@ -39,9 +39,10 @@ def sources(given: Input) -> Iterator[Source | Unreadable]:
     """The images of `given`, in order. Each is read, downloaded or rendered only when requested.
 
     A path may be an image, a PDF, a TIFF with several frames, a video or a folder. A folder is searched recursively,
-    sorted by path. Of its files, those with a suffix in SUFFIXES are taken, and others if their first bytes are those of an image
-    that can be read. Hidden files are skipped silently; what else is passed over is logged at the end, as a warning if there are
-    images among it. The same goes for a glob pattern. An input without an image yields an Unreadable instead.
+    sorted by path. Of its files, those with a suffix in SUFFIXES are taken, and others if their first bytes are those of an
+    image, a PDF or a video that can be read. Hidden files are skipped silently; what else is passed over is logged at the end,
+    as a warning if there are images among it, or links to folders. The same goes for a glob pattern. An input without an image
+    yields an Unreadable instead.
 
     Raises:
         InvalidInput: `given`, or something in its lists and dicts, is of an unsupported type. Raised before anything is
@@ -163,7 +164,7 @@ def _named(given: str, sieve: Sieve) -> Iterator[str | Unreadable]:
 
 
 def _folder(given: str, sieve: Sieve) -> Iterator[str | Unreadable]:
-    """The files in a folder. Links to folders are not followed: they may form loops. A folder of our results in it is no input.
+    """The files in a folder. Links to folders are not followed, but counted. A folder of our results in it is passed over.
 
     An empty folder yields an Unreadable instead of an error, since it may be one of many inputs.
     """
@@ -176,6 +177,7 @@ def _folder(given: str, sieve: Sieve) -> Iterator[str | Unreadable]:
             folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]
+        here.links(sum(Path(parent, name).is_symlink() for name in folders))
         files = [str(Path(parent, name)) for name in names if not name.startswith(".")]
         found += filter(here.takes, files)
     sieve.add(here)
@@ -189,7 +191,10 @@ def _folder(given: str, sieve: Sieve) -> Iterator[str | Unreadable]:
 def _matching(pattern: str, sieve: Sieve) -> Iterator[str | Unreadable]:
     """The matching files that a folder would give: nobody named them individually."""
     here = Sieve()
-    found = sorted(path for path in set(_globbed(pattern)) if Path(path).is_file() and here.takes(path))
+    links: set[str] = set()
+    matches = set(_globbed(pattern, links))
+    found = sorted(path for path in matches if not os.path.isdir(path) and here.takes(path))  # noqa: PTH112 - never raises
+    here.links(len(links))
     sieve.add(here)
     if not found:
         reason = "no such file, and as a glob pattern it matches no image, PDF or video"
@@ -201,8 +206,9 @@ def _passed_over(sieve: Sieve) -> str:
     return f" (passed over: {sieve})" if sieve else ""
 
 
-def _globbed(pattern: str) -> Iterator[str]:
-    """Like glob, but `**` does not follow links to folders: two that form loops could make the search endless.
+def _globbed(pattern: str, links: set[str]) -> Iterator[str]:
+    """Like glob, but `**` does not follow links to folders: two that form loops could make the search endless. It adds
+    them to `links` instead.
 
     Path.glob does not work here: it rejects absolute patterns and returns hidden files.
     """
@@ -214,5 +220,6 @@ def _globbed(pattern: str) -> Iterator[str]:
     for top in glob.iglob(before) if before else [""]:  # noqa: PTH207
         for parent, folders, _ in os.walk(top or "."):
             folders[:] = [name for name in folders if not name.startswith(".")]
+            links |= {str(path) for path in (Path(parent, name) for name in folders) if path.is_symlink()}
             inside = os.path.join(parent, "")  # noqa: PTH118 - ends in a slash
-            yield from _globbed(glob.escape(inside if top else inside.removeprefix("./")) + after)
+            yield from _globbed(glob.escape(inside if top else inside.removeprefix("./")) + after, links)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .heif import AVIF, HEIF, INSTALL, installed
 from .image_header import FORMATS, OTHER_IMAGES, START, kind_of
-from .pages import VIDEO_SUFFIXES
+from .pages import KINDS, VIDEO_SUFFIXES
 
 # PaddleX 3.7.2's suffixes and .jpe, which OpenCV also reads.
 IMAGE_SUFFIXES = frozenset(
@@ -22,14 +22,8 @@ _RAW = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf"}
     | {".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
 )
-# Certainly no images: these files are not opened.
-_OTHERS = frozenset(
-    {".7z", ".csv", ".db", ".doc", ".docx", ".dll", ".exe", ".gz", ".htm", ".html", ".ini", ".json", ".jsonl", ".log", ".md"}
-    | {".mp3", ".npy", ".npz", ".onnx", ".pdiparams", ".pdmodel", ".pdparams", ".pptx", ".pth", ".py", ".rar", ".rst", ".sh"}
-    | {".tar", ".toml", ".tsv", ".txt", ".wav", ".xls", ".xlsx", ".xml", ".yaml", ".yml", ".zip"}
-)
-_READABLE = frozenset(FORMATS.split(", "))
-_CAMERA_RAW, _UNREADABLE = "camera raw", "unreadable"
+_READABLE = frozenset(FORMATS.split(", ")) | KINDS.keys()
+_CAMERA_RAW, _UNREADABLE, _LINK = "camera raw", "unreadable", "link to a folder"
 # Two letters begin a BMP and a PNM, and many a text.
 _CERTAIN = {
     "BMP": re.compile(rb"BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}", re.DOTALL),
@@ -40,8 +34,11 @@ RECORD = ".semseg"  # the hidden folder in a folder of our results
 
 
 class Sieve:
-    """Counts the files that `takes` passes over. It is true if there are any; `images` is the number of images among them, and
-    of files that cannot be opened; `str` lists them by kind."""
+    """Counts the files that `takes` passes over, links to folders, and folders of our results. It is true if there are any.
+
+    `images` is the number of images among them, and of what may be or hold images: files that cannot be opened, and links. `str`
+    lists them by kind.
+    """
 
     def __init__(self) -> None:
         self._images: Counter[str] = Counter()
@@ -49,11 +46,11 @@ class Sieve:
         self._results: list[str] = []
 
     def takes(self, path: str) -> bool:
-        """Whether this file is an input: by its suffix, or an image by its first bytes."""
+        """Whether this file is an input: by its suffix, or by its first bytes."""
         suffix = Path(path).suffix.lower()
         if suffix in SUFFIXES:
             return True
-        kind = _CAMERA_RAW if suffix in _RAW else "" if suffix in _OTHERS else _kind(path)
+        kind = _CAMERA_RAW if suffix in _RAW else _kind(path)
         if kind in _READABLE or (kind in (HEIF, AVIF) and installed(kind)):
             return True
         if kind in OTHER_IMAGES or kind == _UNREADABLE:
@@ -65,6 +62,10 @@ class Sieve:
     def results(self, folder: str) -> None:
         """Pass over a folder of our own results."""
         self._results.append(folder)
+
+    def links(self, count: int) -> None:
+        """Count links to folders: they are not followed, because they may form loops."""
+        self._images += Counter({_LINK: count})
 
     def add(self, other: Sieve) -> None:
         self._images += other._images
@@ -79,7 +80,8 @@ class Sieve:
         return bool(self._images or self._others or self._results)
 
     def __str__(self) -> str:
-        told = [f"{count} {kind}" for kind, count in sorted(self._images.items(), key=lambda each: (-each[1], each[0]))]
+        by_number = sorted(self._images.items(), key=lambda each: (-each[1], each[0]))
+        told = [f"{count} {_named(kind, count)}" for kind, count in by_number]
         if self._others:
             count, suffixes = self._others.total(), sorted(self._others)
             more = ["..."] if len(suffixes) > _MOST_SUFFIXES else []
@@ -87,6 +89,10 @@ class Sieve:
         told += [f"the results in {folder}" for folder in self._results]
         hint = f"; to read HEIF and AVIF: {INSTALL}" if {HEIF, AVIF} & self._images.keys() else ""
         return ", ".join(told) + hint
+
+
+def _named(kind: str, count: int) -> str:
+    return "links to folders" if kind == _LINK and count > 1 else kind
 
 
 def _kind(path: str) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .download import download, file_name
-from .pages import HEAD, Kind, NoImage, kind_of, pages
+from .image_header import START
+from .pages import Kind, NoImage, paged, pages
 
 _PACKAGES = {"cv2": "opencv-python-headless"}  # where the package's name differs from the module's
 _MOST_BYTES = 2**31 - 2**20  # gRPC's limit, minus room for the rest of the request
@@ -112,9 +113,9 @@ def _file(origin: _Origin, file: Path) -> Iterator[Source | Unreadable]:
     if not stat.S_ISREG(found.st_mode):
         raise NoImage("is neither a file nor a folder")  # a read from a pipe or a device might never end
     with file.open("rb") as stream:
-        head = stream.read(HEAD)
-    kind = kind_of(file.suffix, head)
-    if kind is not None and head:
+        start = stream.read(START)
+    kind = paged(file.suffix, start)
+    if kind is not None and start:
         yield from _pages(origin, file, kind)
     elif found.st_size > _MOST_BYTES:
         raise NoImage("is larger than the 2 GB that a request may hold")
@@ -130,7 +131,7 @@ def _url(url: str) -> Iterator[Source | Unreadable]:
 def _content(origin: _Origin, content: bytes) -> Iterator[Source | Unreadable]:
     if not content:
         raise NoImage("is empty (0 bytes)")
-    kind = kind_of(origin.suffix, content[:HEAD])
+    kind = paged(origin.suffix, content[:START])
     if kind is None:
         yield origin.image(content)
         return

@@ -32,6 +32,7 @@ CANDIDATE: tuple[Shape, ...] = ((1, 128, 256),)
 TINY: Size = (32, 32)
 LEAST = 2  # images, even if all have the same shape
 CANDIDATES = 8  # random images from which those with most classes are chosen
+ALMOST = 0.99  # the least share of equal pixels that rounding may explain
 NEAR = 0.01  # times the logits' spread; rounding cannot swap classes whose logits in Paddle differ by more
 
 
@@ -39,8 +40,9 @@ NEAR = 0.01  # times the logits' spread; rounding cannot swap classes whose logi
 class Agreement:
     """How well one batch's ids agree. `differing` counts the pixels whose class differs, `classes` the classes that Paddle found.
 
-    If Paddle's logits are available: `logits` is the largest absolute difference, `spread` Paddle's largest minus its smallest
-    logit, and `margin` the largest gap, in Paddle's logits, between Paddle's class of a pixel and the exported network's.
+    If Paddle's logits are available: `logits` is the largest absolute difference, `spread` the widest range that Paddle's logits
+    of one class have in an image, and `margin` the largest gap, in Paddle's logits, between Paddle's class of a pixel and the
+    exported network's.
     """
 
     batch: int
@@ -87,10 +89,10 @@ def measure(
     del pixels
     answers = workspace / "answers"
     program = archive.reference
-    threshold = [] if served.scores.threshold is None else ["--threshold", str(served.scores.threshold)]
+    threshold = [] if served.scores.threshold is None else [f"--threshold={served.scores.threshold}"]
     run_module(
         "semseg_export.workers.reference",
-        [program, *files, "--out", answers, "--logits", *threshold],
+        [program, *files, "--out", answers, "--logits", str(len(shapes)), *threshold],
         f"running {program.name} with {archive.runner}",
     )
     # One session at a time, because each keeps the memory of its largest image.
@@ -158,7 +160,8 @@ def _compare(ids: npt.NDArray[np.uint8], logits: Session, pixels: npt.NDArray[np
     if wanted.shape != found.shape:
         return counted
     largest = max(float(abs(a - b).max()) for a, b in zip(_planes(found), _planes(wanted), strict=True))
-    spread = max(float(plane.max()) for plane in _planes(wanted)) - min(float(plane.min()) for plane in _planes(wanted))
+    # Of single channels, because an offset between channels tells nothing of how well the network was computed.
+    spread = max(float(plane.max() - plane.min()) for plane in _planes(wanted))
     return replace(counted, logits=largest, spread=spread, margin=largest_margin(wanted, ids, different))
 
 
@@ -191,9 +194,14 @@ def require(agreements: list[Agreement], threshold: float, program: str = PADDLE
     """Raises DisagreementError if a batch's share of equal pixels is below `threshold`, if a differing pixel is no near-tie, or
     if the comparison proves nothing."""
     if lowest(agreements) < threshold:
+        advice = (
+            "If that is good enough for you, lower --agreement"
+            if lowest(agreements) >= ALMOST
+            else "So it computes something else, by a mistake of the converter or of this export: please report it"
+        )
         raise DisagreementError(
             f"the exported network agrees with {program} on only {lowest(agreements):.4%} of the pixels, less than"
-            f" {threshold:.4%}: nothing was installed. If that is good enough for you, lower --agreement"
+            f" {threshold:.4%}: nothing was installed. {advice}"
         )
     for a in agreements:
         if a.logits is not None and not math.isfinite(a.logits):
@@ -203,7 +211,7 @@ def require(agreements: list[Agreement], threshold: float, program: str = PADDLE
         if not a.rounding:
             raise DisagreementError(
                 f"a pixel of a {a.width}x{a.height} image got a class whose logit in {program} is {a.margin:.3g} below the"
-                f" highest, where the logits span {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
+                f" highest, where those of one class span {a.spread:.3g}: rounding cannot explain that, so nothing was installed"
             )
     if uniform(agreements):
         _require_equal_logits(agreements, program)
@@ -215,7 +223,9 @@ def uniform(agreements: list[Agreement]) -> bool:
 
 
 def _require_equal_logits(agreements: list[Agreement], program: str) -> None:
-    for a in agreements:
+    """There are none of the user's images, which may be large and many."""
+    known = [a for a in agreements if a.logits is not None]
+    for a in known or agreements[:1]:
         if a.logits is None or a.spread is None or a.logits > NEAR * a.spread:
             how = "there are no logits to compare" if a.logits is None else f"the logits differ by up to {a.logits:.3g}"
             raise DisagreementError(

@@ -2,82 +2,134 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 from onnx import ModelProto
 
-from semseg_contract.transforms import LARGEST, Preparation, Resize, ToFloat
+from semseg_contract.transforms import Preparation, Resize, Size, ToFloat, Unfit
 
 from ..conversion.graph import Served
+from ..conversion.scores import PROBE
 from ..errors import GraphError
 from ..runtime import Session
-from ..synthetic_images import smooth_pixels
+from ..synthetic_images import Shape, smooth_pixels
 from ..weights.archive import Archive
 from ..weights.preparation import made
 
 DIVISORS = (1, 2, 4, 8, 16, 32, 64, 128)
 LEAST = 96  # pixels; a small image, to be quick, but not tiny
 TINY = 32  # pixels; each side of the image with which health is checked
+ALIKE = 0.999  # of the pixels; rounding may change a few
+PAIR = 2**20  # pixels of each of two images that are tried as a batch
 
 
-def fitted(served: Served, archive: Archive) -> tuple[Preparation, tuple[str, ...]]:
+def probe(archive: Archive) -> Size:
+    """The size of an image, small if possible, that the network sees in serving. Raises GraphError."""
+    try:
+        Preparation(archive.steps).size(TINY, TINY)
+    except Unfit as error:
+        name = archive.described_by.name
+        raise GraphError(f"{name} must take an image of {TINY}x{TINY}, with which health is checked: {error}") from error
+    return min(made(archive.steps), key=lambda size: size[0] * size[1]) if _scales(archive) else PROBE
+
+
+def fitted(served: Served, archive: Archive) -> tuple[Served, Preparation, tuple[str, ...]]:
     """The archive's preparation, completed so that it makes only sizes that the network takes, and what the user should know.
 
-    Raises GraphError if that is not possible.
+    The network is for single images if it fails on two. Raises GraphError if it cannot be served at all.
     """
-    name = archive.described_by.name
-    if not made(archive.steps):
-        raise GraphError(f"{name} makes more than {LARGEST} pixels of images, or takes none of 32x32: correct its transforms")
-    if served.fixed is None:
-        number = divisor(served.model)
-        preparation = Preparation(archive.steps, None, number)
-        if all(width % number == height % number == 0 for width, height in made(archive.steps)):
-            return preparation, ()
-        return preparation, (
+    preparation, notes = _completed(served, archive)
+    width, height = preparation.size(TINY, TINY)
+    if served.max_batch_size > 1 and width * height <= PAIR:
+        trouble = _of_two(Session(served.model), height, width)
+        if trouble:
+            served, notes = replace(served, max_batch_size=1), (*notes, f"{trouble}, so it gets one at a time")
+    return served, preparation, notes
+
+
+def _of_two(session: Session, height: int, width: int) -> str | None:
+    """What is wrong with a batch of two images; None if nothing is."""
+    pixels = smooth_pixels(0, (2, height, width))
+    if _failure(session, (2, height, width)):
+        return "the network fails on two images at once"
+    together, alone = session.run(pixels), [session.run(pixels[index : index + 1]) for index in range(2)]
+    if np.mean(together == np.concatenate(alone)) < ALIKE:
+        return "the network's answer for an image depends on the others in the batch"
+    return None
+
+
+def _completed(served: Served, archive: Archive) -> tuple[Preparation, tuple[str, ...]]:
+    name, steps = archive.described_by.name, archive.steps
+    sizes = made(steps)
+    if served.fixed is not None:
+        return _of_one_size(served.fixed, archive)
+    try:
+        number, least = divisor(served.model)
+    except GraphError:
+        if not _scales(archive) or len(set(sizes)) > 1 or _failure(Session(served.model), (1, sizes[0][1], sizes[0][0])):
+            raise
+        return Preparation(steps, sizes[0]), ()
+    preparation, notes = Preparation(steps, None, number, least), []
+    if any(width % number or height % number for width, height in sizes):
+        notes.append(
             f"the network takes only sides that are multiples of {number}: others are padded with grey on the right and at the"
-            f" bottom. To have them scaled instead, add a Resize with size_divisor: {number} to {name}",
+            f" bottom. To have them scaled instead, add a Resize with size_divisor: {number} to {name}"
         )
-    width, height = served.fixed
-    if not [step for step in archive.steps if step != ToFloat()]:
-        stretched = Preparation((*archive.steps, Resize(served.fixed, keep_ratio=False, size_divisor=None)), served.fixed)
+    if any(min(size) < least for size in sizes):
+        notes.append(f"the network takes only sides of {least} pixels and more: smaller images are padded with grey to that")
+    return preparation, tuple(notes)
+
+
+def _of_one_size(fixed: Size, archive: Archive) -> tuple[Preparation, tuple[str, ...]]:
+    """For a network that takes images of one size only."""
+    name, (width, height) = archive.described_by.name, fixed
+    if not _scales(archive):
+        stretched = Preparation((*archive.steps, Resize(fixed, keep_ratio=False, size_divisor=None)), fixed)
         return stretched, (
             f"the network takes only {width}x{height}, and {name} has no Resize: all images are stretched to that",
         )
-    wrong = [size for size in made(archive.steps) if size != served.fixed]
+    wrong = [size for size in made(archive.steps) if size != fixed]
     if wrong:
         raise GraphError(
             f"the network takes only {width}x{height}, but {name} makes other sizes, such as {wrong[0][0]}x{wrong[0][1]}: correct"
             f" its transforms (a Resize with target_size: [{width}, {height}] and keep_ratio: false stretches all images to that)"
         )
-    return Preparation(archive.steps, served.fixed), ()
+    return Preparation(archive.steps, fixed), ()
 
 
-def divisor(served: ModelProto) -> int:
-    """The smallest number of which both sides of an image must be multiples: with them, the served graph gives ids of that size.
+def _scales(archive: Archive) -> bool:
+    return any(step != ToFloat() for step in archive.steps)
 
-    Raises GraphError if it fails at multiples of all DIVISORS.
+
+def divisor(served: ModelProto) -> tuple[int, int]:
+    """The smallest number of which both sides of an image must be multiples, and the fewest pixels of a side (1 if TINY will do).
+
+    With them, the served graph gives ids of the image's size. Raises GraphError if it fails at multiples of all DIVISORS.
     """
     session = Session(served)
     failures = []
     for number in DIVISORS:
-        failure = _failure(session, number)
+        side = -(-LEAST // number) * number
+        if side // number % 2 == 0:
+            side += number  # an odd multiple
+        failure = _failure(session, (1, side, side + 2 * number))
         if failure is None:
-            return number
+            smaller = range(-(-TINY // number) * number, side, number)
+            least = next((each for each in smaller if _failure(session, (1, each, each)) is None), side)
+            return number, 1 if least == smaller.start else least
         failures.append(failure)
     raise GraphError(
         f"the network failed at every size that was tried, even with sides that are multiples of {DIVISORS[-1]}: {failures[-1]}"
     )
 
 
-def _failure(session: Session, number: int) -> str | None:
-    """Why the graph fails at odd multiples of a number; None if it does not."""
-    side = -(-LEAST // number) * number
-    if side // number % 2 == 0:
-        side += number
-    tiny = -(-TINY // number) * number
-    for height, width in ((side, side + 2 * number), (tiny, tiny)):
-        try:
-            ids = session.run(smooth_pixels(0, (1, height, width)))
-        except GraphError as error:
-            return str(error)
-        if ids.shape != (1, height, width):
-            return f"for {width}x{height} pixels it gives {ids.shape[2]}x{ids.shape[1]} ids"
+def _failure(session: Session, shape: Shape) -> str | None:
+    """Why the graph fails at images of this shape; None if it does not."""
+    try:
+        ids = session.run(smooth_pixels(0, shape))
+    except GraphError as error:
+        return str(error)
+    if ids.shape != shape:
+        return f"for {shape[2]}x{shape[1]} pixels it gives {ids.shape[2]}x{ids.shape[1]} ids"
     return None

@@ -20,7 +20,7 @@ def fold(model: ModelProto) -> int:
     entry = model.graph.input[0]
     varying, decided = {entry.name}, []
     for node in model.graph.node:
-        if not varying.isdisjoint(_read(node)):
+        if not varying.isdisjoint(reads(node)):
             varying.update(node.output)
         elif node.op_type == "If":
             decided.append(node)
@@ -40,9 +40,9 @@ def fold(model: ModelProto) -> int:
     return len(decided)
 
 
-def _read(node: NodeProto) -> Iterator[str]:
+def reads(node: NodeProto) -> Iterator[str]:
     """The tensors that `node` reads, in its branches too."""
     yield from node.input
     for attribute in node.attribute:
         for inner in attribute.g.node:
-            yield from _read(inner)
+            yield from reads(inner)

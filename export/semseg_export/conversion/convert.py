@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
+import onnx.compose
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, NodeProto, version_converter
+from onnx import ModelProto, NodeProto, helper, version_converter
 
 from semseg_contract.paddle_files import ONNX
+from semseg_contract.tensors import IDS, LANE, PIXELS
 
 from ..errors import ConversionError, printable
 from ..paddle_process import run_module
@@ -16,7 +19,10 @@ from ..weights.archive import Archive
 from . import branches, pools
 
 OPSET = 17
+OURS = {PIXELS, LANE, IDS}  # tensors that the export adds
 LEAST_OPSET = 13  # the nodes that the export adds are written as of then
+HALF_PIXEL_OPSET = 11  # before it, a Resize had only one rule for positions
+LEAST_IR_VERSION = 4  # before it, constants had to be inputs, too
 IR_VERSION = 10  # the newest that the ONNX Runtime in the Triton of 2024 reads
 
 
@@ -32,11 +38,16 @@ def to_onnx(archive: Archive, workspace: Path) -> ModelProto:
     written = workspace / "network.onnx"
     if not written.is_file():
         raise ConversionError(f"{doing} wrote no ONNX file")
-    model = onnx.load(written)
+    model = _ours(onnx.load(written))
     pools.restore(model)
-    branches.fold(model)
     _check(model, archive)
+    branches.fold(model)
     return model
+
+
+def _ours(model: ModelProto) -> ModelProto:
+    """The model, whose tensors have other names than those that the export adds."""
+    return onnx.compose.add_prefix(model, "network/") if OURS.intersection(_names(model)) else model
 
 
 def _loaded(archive: Archive) -> ModelProto:
@@ -48,7 +59,13 @@ def _loaded(archive: Archive) -> ModelProto:
         raise ConversionError(
             f"{file.name} is no complete ONNX file ({printable(str(error))}): convert the network again"
         ) from error
+    model.ir_version = min(max(model.ir_version, LEAST_IR_VERSION), IR_VERSION)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
     _check(model, archive)
+    model = _ours(model)
     branches.fold(model)
     version = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if version < LEAST_OPSET:
@@ -58,8 +75,23 @@ def _loaded(archive: Archive) -> ModelProto:
             raise ConversionError(
                 f"{file.name} has opset {version}, which cannot be raised to {OPSET} ({printable(str(error))}): convert it again"
             ) from error
-    model.ir_version = min(model.ir_version, IR_VERSION)
+        if version < HALF_PIXEL_OPSET:
+            _keep_positions(model)
     return model
+
+
+def _keep_positions(model: ModelProto) -> None:
+    """Resizes as they were before opset 11. The version converter gives them the newer default instead."""
+    for node in model.graph.node:
+        if node.op_type == "Resize" and not any(each.name == "coordinate_transformation_mode" for each in node.attribute):
+            node.attribute.append(helper.make_attribute("coordinate_transformation_mode", "asymmetric"))
+            node.attribute.append(helper.make_attribute("nearest_mode", "floor"))
+
+
+def _names(model: ModelProto) -> Iterator[str]:
+    """The names of all tensors."""
+    for node in model.graph.node:
+        yield from (*node.input, *node.output)
 
 
 def _check(model: ModelProto, archive: Archive) -> None:
@@ -72,6 +104,8 @@ def _check(model: ModelProto, archive: Archive) -> None:
             ) from error
         reason = f"perhaps because {archive.parameters.name} is cut off or belongs to another network"
         raise ConversionError(f"Paddle2ONNX wrote an invalid graph, {reason}", str(error)) from error
+    if not model.graph.input:
+        raise ConversionError(f"{archive.program.name} takes no image: convert the network again")
     for node in model.graph.node:
         check_node(node)
 

@@ -16,7 +16,9 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from semseg_contract.tensors import IDS
 
+from ..errors import GraphError
 from ..runtime import Session
+from .branches import reads
 from .graph import DECISION
 from .scores import PROBE, makers
 from .sparse_argmax import FACTORS, SIZES, SMALL
@@ -93,8 +95,11 @@ def _factor(served: ModelProto, resize: NodeProto, given: int) -> int | None:
     probe.CopyFrom(served)
     del probe.graph.output[:]
     probe.graph.output.append(helper.make_tensor_value_info(resize.input[0], TensorProto.FLOAT, None))
-    rows, columns = (dim.dim_value or PROBE for dim in served.graph.input[0].type.tensor_type.shape.dim[1:3])
-    _, classes, height, width = Session(probe).run(np.zeros((1, rows, columns, 3), np.uint8)).shape
+    rows, columns = (dim.dim_value or PROBE[0] for dim in served.graph.input[0].type.tensor_type.shape.dim[1:3])
+    try:
+        _, classes, height, width = Session(probe).run(np.zeros((1, rows, columns, 3), np.uint8)).shape
+    except GraphError:  # it takes no image of that size
+        return None
     fits = classes > 1 and (height * (columns // width), columns % width) == (rows, 0) and columns // width in FACTORS
     return columns // width if fits else None
 
@@ -115,4 +120,4 @@ def _is_linear(node: NodeProto) -> bool:
 
 
 def _readers(model: ModelProto, name: str) -> int:
-    return sum(name in node.input for node in model.graph.node)
+    return sum(name in reads(node) for node in model.graph.node)

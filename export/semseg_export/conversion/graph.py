@@ -18,9 +18,10 @@ from semseg_contract.limits import MAX_BATCH_SIZE
 from semseg_contract.tensors import IDS, LANE, PIXELS
 from semseg_contract.transforms import Size
 
-from ..errors import GraphError
+from ..errors import GraphError, printable
 from ..weights.normalisation import Normalisation
 from . import scores
+from .branches import reads
 from .scores import Scores, makers
 
 DECISION = "decide/class"  # name of the int64 tensor of class ids, and of the ArgMax that computes it
@@ -39,16 +40,21 @@ class Served:
 
 
 def served_graph(
-    network: ModelProto, normalisation: Normalisation, *, floats: bool = False, threshold: float | None = None
+    network: ModelProto,
+    normalisation: Normalisation,
+    *,
+    floats: bool = False,
+    threshold: float | None = None,
+    probe: Size = scores.PROBE,
 ) -> Served:
     """The graph to serve.
 
     `network` takes float32 [N, 3, H, W] and gives class ids or scores (scores.py). With `floats`, the served graph takes float32
-    pixels. `threshold` is for a network of one channel: higher scores are foreground, class 1. Raises GraphError for any other
-    network, and for more classes than fit in uint8.
+    pixels. `threshold` is for a network of one channel: higher scores are foreground, class 1. `probe` is the size of a small
+    image that it takes. Raises GraphError for any other network, and for more classes than fit in uint8.
     """
     entry, batch, fixed = _entry(network)
-    found = scores.find(network, threshold)
+    found = scores.find(network, threshold, fixed or probe)
     if found.classes > 256:
         raise GraphError(f"the network has {found.classes} classes, more than the 256 that fit in uint8")
     columns, rows = fixed or ("width", "height")
@@ -79,11 +85,12 @@ def _entry(network: ModelProto) -> tuple[str, int | None, Size | None]:
     if kind != TensorProto.FLOAT:
         name = TensorProto.DataType.Name(kind).lower()
         raise GraphError(f"the network takes {name} images: only networks that take float32 are served")
+    if width == 3 != channels:
+        raise GraphError(f"the network takes images of {dims}, the channels last: export it again with the channels first")
     if channels not in (3, None):
-        last = " If its channels come last, export it again with the channels first." if width == 3 else ""
         raise GraphError(
             f"the network takes images of {channels} channels ({dims}): only networks of three channels, red, green and blue, are"
-            f" served.{last}"
+            " served"
         )
     if batch not in (1, None):
         raise GraphError(f"the network takes exactly {batch} images at once: export it again for one, or for any number")
@@ -124,7 +131,7 @@ def needed(network: ModelProto, tensor: str) -> list[NodeProto]:
         name = wanted.pop()
         if name in made_by and name not in seen:
             seen.update(made_by[name].output)
-            wanted += made_by[name].input
+            wanted += reads(made_by[name])
     return [node for node in network.graph.node if seen.intersection(node.output)]
 
 
@@ -158,7 +165,10 @@ def _limits(found: Scores) -> list[TensorProto]:
 
 
 def _slimmed(model: ModelProto) -> ModelProto:
-    slim: ModelProto = onnxslim.slim(model)
+    try:
+        slim: ModelProto = onnxslim.slim(model)
+    except Exception as error:  # it raises whatever its own code stumbles over
+        raise GraphError(f"onnxslim cannot simplify the network ({type(error).__name__}: {printable(str(error))})") from error
     slim.graph.input[0].CopyFrom(model.graph.input[0])
     slim.graph.output[0].CopyFrom(model.graph.output[0])
     _leave_out_empty(slim)

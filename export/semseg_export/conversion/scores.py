@@ -13,12 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from semseg_contract.transforms import Size
+
 from ..errors import GraphError
 from ..runtime import Session
 
-PROBE = 128  # pixels; height and width of the test image that reveals the scores' shape, if the network takes any
+PROBE: Size = (128, 128)  # of a small test image that reveals the scores' shape, for a network that takes any
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 PASSING = ("Cast", "Identity", "Squeeze")  # what may follow the decision
+KEEPING = (*PASSING, "Clip", "Pad", "Reshape", "Resize", "Slice", "Transpose", "Unsqueeze")  # what may follow a sigmoid
 TO_LAST = [0, 2, 3, 1]  # NCHW to NHWC
 AGAIN = "export it again with --output_op none"
 
@@ -45,15 +48,16 @@ class Found:
     squashed: str = ""  # the operator that gave the scores their range, if any: Sigmoid or Softmax
 
 
-def find(network: ModelProto, threshold: float | None = None) -> Scores:
-    """The scores of a network. `threshold` replaces the usual one of a network with a single channel.
+def find(network: ModelProto, threshold: float | None = None, probe: Size = PROBE) -> Scores:
+    """The scores of a network. `threshold` replaces the usual one of a network with a single channel; `probe` is the size of a
+    small image that it takes.
 
     Raises GraphError for a network that does not give each pixel one class.
     """
-    output, notes = _output(network)
-    found = _searched(network, output)
-    values = _probed(network, found.tensor)
-    classes, flat = _channels(network, values.shape), values.ndim == 3
+    taken, notes = output(network)
+    found = _searched(network, taken)
+    values = _probed(network, found.tensor, probe)
+    classes, flat = _channels(probe, values.shape), values.ndim == 3
     if found.threshold is not None:
         if classes > 1:
             raise _multilabel(classes)
@@ -61,7 +65,7 @@ def find(network: ModelProto, threshold: float | None = None) -> Scores:
             raise GraphError(f"the network has its own threshold, {found.threshold:g}: leave THRESHOLD= (--threshold) out")
         return Scores(found.tensor, 2, found.threshold, flat, notes)
     if classes > 1:
-        if found.squashed == "Sigmoid" and not found.argmax:
+        if not found.argmax and (found.squashed == "Sigmoid" or _independent(values)):
             raise _multilabel(classes)
         if threshold is not None:
             raise GraphError(f"the network has {classes} classes: THRESHOLD= (--threshold) is for networks of one channel")
@@ -73,7 +77,7 @@ def find(network: ModelProto, threshold: float | None = None) -> Scores:
 
 def deciding(network: ModelProto) -> str:
     """The name of the scores, without a look at what they are. Raises GraphError."""
-    return _searched(network, _output(network)[0]).tensor
+    return _searched(network, output(network)[0]).tensor
 
 
 def _foreground(found: Found, values: npt.NDArray[np.float32], threshold: float | None) -> float:
@@ -82,16 +86,26 @@ def _foreground(found: Found, values: npt.NDArray[np.float32], threshold: float 
         raise GraphError(f"the network has one channel, and an argmax over one channel always gives class 0: {AGAIN}")
     if found.squashed == "Softmax":
         raise GraphError(f"the network has one channel, and a softmax over one channel always gives 1: {AGAIN}")
+    if found.squashed == "Sigmoid" and threshold is not None and not 0 < threshold < 1:
+        raise GraphError(
+            f"the network's scores come from a sigmoid: THRESHOLD= (--threshold) must be between 0 and 1, not {threshold:g}"
+        )
     if threshold is not None:
         return threshold
     if found.squashed == "Sigmoid":
         return 0.5
-    if values.min() >= 0:
+    if values.min() >= 0 or values.max() <= 0:
+        sign = "negative" if values.min() >= 0 else "positive"
         raise GraphError(
-            "the network has one channel, whose scores are never negative but come from no sigmoid: say with THRESHOLD="
+            f"the network has one channel, whose scores are never {sign} but come from no sigmoid: say with THRESHOLD="
             " (--threshold) above which score a pixel is foreground"
         )
     return 0.0
+
+
+def _independent(values: npt.NDArray[np.float32]) -> bool:
+    """Whether the channels look like probabilities that are not shares of a whole."""
+    return bool(values.min() >= 0 and values.max() <= 1 and not np.allclose(values.sum(axis=1), 1, atol=1e-3))
 
 
 def _multilabel(classes: int) -> GraphError:
@@ -101,15 +115,21 @@ def _multilabel(classes: int) -> GraphError:
     )
 
 
-def _output(network: ModelProto) -> tuple[ValueInfoProto, tuple[str, ...]]:
-    """The output with class ids or scores: the only one, or the only one of integers, or else the first, which PaddleX and
-    PaddleSeg take, too: networks that were trained with auxiliary heads are exported with these behind it."""
+def output(network: ModelProto) -> tuple[ValueInfoProto, tuple[str, ...]]:
+    """The output with class ids or scores, and notes for the user.
+
+    It is the only one, or the only one of integers from an argmax, or else the first, which PaddleX and PaddleSeg take, too:
+    networks that were trained with auxiliary heads are exported with these behind it. Raises GraphError.
+    """
     outputs = list(network.graph.output)
+    if not outputs:
+        raise GraphError("the network returns nothing: convert it again")
     if len(outputs) == 1:
         return outputs[0], ()
-    integers = [output for output in outputs if output.type.tensor_type.elem_type not in FLOATS]
-    taken = integers[0] if len(integers) == 1 else outputs[0]
-    if len(integers) > 1 and taken not in integers:
+    made_by = makers(network)
+    ids = [each for each in outputs if each.type.tensor_type.elem_type not in FLOATS and _argmax(made_by, each.name)]
+    taken = ids[0] if len(ids) == 1 else outputs[0]
+    if len(ids) > 1 and taken not in ids:
         raise GraphError(
             f"the network returns {_named(outputs)}: nobody can tell which has the class ids. Export it with one of them"
         )
@@ -126,18 +146,35 @@ def _kind(output: ValueInfoProto) -> str:
 
 def _searched(network: ModelProto, output: ValueInfoProto) -> Found:
     made_by = makers(network)
-    node = made_by.get(output.name)
-    while node is not None and node.op_type in PASSING:
-        node = made_by.get(node.input[0])
-    if node is not None and node.op_type == "ArgMax":  # ids may come as floats
-        return _of_argmax(made_by, node)
+    argmax = _argmax(made_by, output.name)
+    if argmax is not None:  # ids may come as floats
+        return _of_argmax(made_by, argmax)
+    node = _before(made_by, output.name, PASSING)
     compared = _compared(network, made_by, node)
     if compared is not None:
         return compared
     if output.type.tensor_type.elem_type in FLOATS:
         return _unsquashed(made_by, output.name)
-    kind = node.op_type if node is not None else "nothing"
+    kind = "nothing" if node is None else "a cast to bool" if node.op_type == "ArgMax" else node.op_type
     raise GraphError(f"the network's class ids come from {kind}, not from an ArgMax over channels or a threshold: {AGAIN}")
+
+
+def _before(made_by: dict[str, NodeProto], tensor: str, passing: tuple[str, ...]) -> NodeProto | None:
+    """The node that computes a tensor, before those that only pass it on."""
+    node = made_by.get(tensor)
+    while node is not None and node.op_type in passing:
+        node = made_by.get(node.input[0])
+    return node
+
+
+def _argmax(made_by: dict[str, NodeProto], tensor: str) -> NodeProto | None:
+    """The ArgMax behind a tensor of ids; None if there is none, or if a cast to bool merges the classes."""
+    node = made_by.get(tensor)
+    while node is not None and node.op_type in PASSING:
+        if node.op_type == "Cast" and node.attribute[0].i == TensorProto.BOOL:
+            return None
+        node = made_by.get(node.input[0])
+    return node if node is not None and node.op_type == "ArgMax" else None
 
 
 def _of_argmax(made_by: dict[str, NodeProto], node: NodeProto) -> Found:
@@ -161,9 +198,7 @@ def _unsquashed(made_by: dict[str, NodeProto], tensor: str, *, sigmoid: bool = T
         axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), -1)
         if axis in (1, -3):
             return Found(node.input[0], squashed="Softmax")
-    inner = node
-    while inner is not None and inner.op_type in PASSING:
-        inner = made_by.get(inner.input[0])
+    inner = _before(made_by, tensor, KEEPING)
     if sigmoid and inner is not None and inner.op_type in ("Sigmoid", "HardSigmoid"):
         return Found(tensor, squashed="Sigmoid")
     return Found(tensor)
@@ -203,19 +238,26 @@ def _order(node: NodeProto) -> list[int]:
     return next((list(attribute.ints) for attribute in node.attribute if attribute.name == "perm"), [])
 
 
-def _probed(network: ModelProto, tensor: str) -> npt.NDArray[np.float32]:
-    """The tensor for one small random image. The network is run because shape inference loses the number of channels."""
+def _probed(network: ModelProto, tensor: str, size: Size) -> npt.NDArray[np.float32]:
+    """The tensor for one random image. The network is run because shape inference loses the number of channels."""
     probe = ModelProto()
     probe.CopyFrom(network)
     del probe.graph.output[:]
-    probe.graph.output.append(helper.make_tensor_value_info(tensor, TensorProto.FLOAT, None))
-    height, width = probe_size(network)
+    probe.graph.output.append(helper.make_empty_tensor_value_info(tensor))
     random = np.random.default_rng(0)
-    return Session(probe).run(random.normal(0, 1, (1, 3, height, width)).astype(np.float32))
+    found = Session(probe).run(random.normal(0, 1, (1, 3, *reversed(size))).astype(np.float32))
+    if found.dtype.kind != "f":
+        raise GraphError(f"the network's class ids come from {found.dtype} numbers that are no scores: {AGAIN}")
+    if found.dtype != np.float32:
+        raise GraphError(
+            f"the network's scores are {found.dtype}, not float32: convert it in float32, and for fp16 pass PRECISION=fp16"
+            " (--precision)"
+        )
+    return found
 
 
-def _channels(network: ModelProto, shape: tuple[int, ...]) -> int:
-    height, width = probe_size(network)
+def _channels(probe: Size, shape: tuple[int, ...]) -> int:
+    width, height = probe
     if shape == (1, height, width):
         return 1
     if len(shape) != 4 or shape[2:] != (height, width):
@@ -223,14 +265,6 @@ def _channels(network: ModelProto, shape: tuple[int, ...]) -> int:
             f"the network's scores for a {width}x{height} image have shape {list(shape)}, not one per class and pixel"
         )
     return shape[1]
-
-
-def probe_size(network: ModelProto) -> tuple[int, int]:
-    """The height and width of a small image for a network that takes [N, 3, H, W]."""
-    constants = {tensor.name for tensor in network.graph.initializer}
-    entry = next(value for value in network.graph.input if value.name not in constants)
-    height, width = (dim.dim_value for dim in entry.type.tensor_type.shape.dim[2:4])
-    return height if height > 0 else PROBE, width if width > 0 else PROBE
 
 
 def makers(network: ModelProto) -> dict[str, NodeProto]:

@@ -14,7 +14,7 @@ from semseg_contract.record import ModelRecord
 from semseg_contract.tensors import IDS, IMAGE, LABEL_MAP, LANE, PICTURE, PIXELS, SOURCE_SIZE, limited_pixels
 from semseg_contract.transforms import Preparation
 
-from ..errors import RepositoryError
+from ..errors import RepositoryError, printable
 from .placement import Placement
 
 STAYS = Placement()
@@ -61,7 +61,7 @@ def network_config(
     config.input.add(name=LANE, data_type=triton.TYPE_INT8, dims=[-1])
     config.output.add(name=IDS, data_type=triton.TYPE_UINT8, dims=[height, width])
     config.version_policy.CopyFrom(only(version))
-    placement.apply(config, files)
+    placement.apply(config, files, preparation)
     return config
 
 
@@ -107,8 +107,15 @@ def _shared(repository: Path) -> Path:
 
 
 def _preparation(ensemble: triton.ModelConfig) -> Preparation:
+    """Raises RepositoryError."""
     told = ensemble.parameters[PREPARATION].string_value if PREPARATION in ensemble.parameters else ""
-    return Preparation.read(told) if told else Preparation()
+    try:
+        return Preparation.read(told) if told else Preparation()
+    except (ValueError, TypeError, KeyError) as error:
+        raise RepositoryError(
+            f"{ensemble.name}: the parameter {PREPARATION} of this version cannot be read ({printable(repr(error))}): export the"
+            " model again"
+        ) from error
 
 
 def _pixel_type(preparation: Preparation) -> int:

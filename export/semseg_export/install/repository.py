@@ -1,8 +1,8 @@
 """Installs models into the repository, and chooses the served version. docs/contract.md describes the layout.
 
 Version n of a model is in the folders `<MODEL>_network/n`, `<MODEL>/n` (a copy of the ensemble's configuration) and, if the
-model has a Resize, `<MODEL>_preprocess/n`. Only the config.pbtxt files say which version is served: replacing them switches
-to a new version or back to an older one.
+model has a preparation of its own, `<MODEL>_preprocess/n`. Only the config.pbtxt files say which version is served: replacing
+them switches to a new version or back to an older one.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def prune(repository: Path, model: str) -> tuple[int, ...]:
                 folder = repository / name / str(version)
                 if folder.exists():
                     folder.rename(staging / f"{name}-{version}")
-        # Only the served version is left. If it has no Resize, this entry is now empty.
+        # Only the served version is left. If it has no preparation of its own, this entry is now empty.
         leftover = repository / preprocess_of(model)
         if leftover.exists() and not _numbers(leftover):
             leftover.rename(staging / leftover.name)

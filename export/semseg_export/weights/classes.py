@@ -25,6 +25,16 @@ def class_names(model: str, count: int, file: Path | None, labels: tuple[str, ..
     return [f"class {index}" for index in range(count)]
 
 
+def misfit(count: int, file: Path | None, labels: tuple[str, ...] | None, described_by: str) -> tuple[str, ...]:
+    """A note if the network's own `labels`, from the file `described_by`, are not used because their number is wrong."""
+    if file is not None or labels is None or len(labels) == count:
+        return ()
+    return (
+        f"{described_by} names {len(labels)} classes, but the network has {count}: its names are not used. Name the classes in a"
+        " file with CLASSES= (--classes), one per line",
+    )
+
+
 def told(file: Path | None, names: list[str]) -> str:
     """What to tell of names that were read from `file`: its encoding if that is not UTF-8, and the names, to see them right."""
     encoding = UTF_8 if file is None else decoded(file.read_bytes())[1]

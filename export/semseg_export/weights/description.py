@@ -1,4 +1,4 @@
-"""Reads untrusted YAML files: inference.yml, or a training configuration."""
+"""Reads untrusted YAML files that say how pixels are prepared: an exporter's, or a training configuration."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..errors import DescriptionError, printable
 LARGEST = 1 << 20  # bytes; official files have a few hundred
 # 16 aliases make a file at most 350 times larger; nine levels of nine aliases would make it 400 million times larger.
 ALIASES = 16
+DIGITS = 64  # of an integer; official files have up to five. Python takes long to read and to write longer ones.
 
 
 class _Loader(yaml.SafeLoader):
@@ -30,13 +31,24 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_constructor("tag:yaml.org,2002:python/tuple", _Loader.construct_sequence)  # type: ignore[type-var]
 
 
+def _integer(loader: _Loader, node: Any) -> int:
+    if len(node.value) > DIGITS:
+        raise yaml.YAMLError(f"it has an integer of more than {DIGITS} digits")
+    return loader.construct_yaml_int(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+# Python's own errors in reading a value that is not of the type that its tag names, as in !!int ''.
+MISTAGGED = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
+
+
 def read(file: Path) -> Any:
     """The file's content: dictionaries, lists, numbers and text. Raises DescriptionError."""
     try:
         if file.stat().st_size > LARGEST:
             raise yaml.YAMLError(f"it is larger than {LARGEST >> 20} MiB")
         return yaml.load(decoded(file.read_bytes())[0], _Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, *MISTAGGED) as error:
         raise DescriptionError(f"{file} is not valid YAML: {printable(str(error))}") from error
 
 

@@ -34,6 +34,7 @@ from semseg_contract.transforms import (
 
 from .normalisation import Normalisation
 from .settings import (
+    LEAST,
     Settings,
     Wrong,
     boolean,
@@ -122,7 +123,7 @@ def _seg_by_short(settings: Settings) -> ResizeByShort:
 def _seg_range(settings: Settings) -> ResizeByLong:
     least, most = settings.take("min_value", pixels, 400), settings.take("max_value", pixels, 600)
     if least != most:
-        raise Wrong(
+        raise settings.refusal(
             f"min_value {least} and max_value {most} leave the size to chance, so the same image would get different answers:"
             " set both to the size that you want"
         )
@@ -132,7 +133,7 @@ def _seg_range(settings: Settings) -> ResizeByLong:
 def _seg_limit(settings: Settings) -> LimitLong:
     limit = LimitLong(settings.take("max_long", pixels_or_none, None), settings.take("min_long", pixels_or_none, None))
     if limit.max_long and limit.min_long and limit.min_long > limit.max_long:
-        raise Wrong(f"min_long {limit.min_long} is larger than max_long {limit.max_long}: exchange them")
+        raise settings.refusal(f"min_long {limit.min_long} is larger than max_long {limit.max_long}: exchange them")
     return limit
 
 
@@ -157,7 +158,7 @@ def _two_resize(settings: Settings) -> Resize | Fit:
 
 def _two_by_short(settings: Settings) -> ResizeByShort:
     if settings.take("max_size", _anything, -1) != -1:
-        raise Wrong("max_size of ResizeByShort is not supported: leave it out")
+        raise settings.refusal("max_size of ResizeByShort is not supported: leave it out")
     size, interp = settings.take("short_size", pixels, 256), settings.take("interp", interpolation, "LINEAR")
     return ResizeByShort(size, interp=interp)
 
@@ -169,7 +170,7 @@ def _two_by_long(settings: Settings) -> ResizeByLong:
 def _two_padding(settings: Settings) -> Padding | PaddingToMultiple:
     _label_value(settings)
     if settings.take("pad_mode", _anything, 0) != 0 or settings.take("offsets", _anything, None) is not None:
-        raise Wrong("Padding anywhere but on the right and at the bottom is not supported: pad_mode must be 0")
+        raise settings.refusal("Padding anywhere but on the right and at the bottom is not supported: pad_mode must be 0")
     filling = settings.take("im_padding_value", colour, MIDDLE)
     divisor = settings.take("size_divisor", pixels, 32)
     if settings.given.get("target_size") is None:
@@ -182,8 +183,8 @@ def _two_normalize(settings: Settings) -> Normalisation:
     settings.take("is_scale", boolean, True)  # PaddleX 2.1 reads it and scales all the same
     mean, std = settings.take("mean", colour, MEAN), settings.take("std", nonzero, STD)
     least, most = settings.take("min_val", colour, BLACK), settings.take("max_val", colour, WHITE)
-    if any(low == high for low, high in zip(least, most, strict=True)):
-        raise Wrong("min_val and max_val of Normalize must differ")
+    if any(abs(high - low) < LEAST for low, high in zip(least, most, strict=True)):
+        raise settings.refusal("min_val and max_val of Normalize must differ")
     return Normalisation.of(mean, std, least, most)
 
 

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from semseg_contract.paddle_files import ONNX, PARAMETERS, PROGRAMS, TRAINED, network_folder
+from semseg_contract.paddle_files import (
+    CLASSES,
+    DESCRIPTIONS,
+    ONNX,
+    PARAMETERS,
+    PROGRAMS,
+    TRAINED,
+    SeveralNetworks,
+    network_folder,
+)
 
 from ..errors import UnpackError, WeightsError
 from ..progress import Step
 from . import description, download, pdparams, tarball, zoo
 from .archive import Archive, read_archive
 from .download import sha256
+
+BESIDE_TRAINED = (".pdopt", ".pdstates")  # what Paddle saves beside trained weights to go on training
+PYTORCH = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,9 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
         return Weights(archive, path.name, sha256(path), description.told(archive.described_by))
     if path.is_file():
         return _weights(path, architecture or model, workspace, step, path.name, sha256(path))
-    raise WeightsError(f"found no file or folder {given}: pass a folder, a .tar archive, a .pdparams file or an http(s) URL")
+    raise WeightsError(
+        f"found no file or folder {given}: pass a folder, a .tar archive, a .pdparams or .onnx file, or an http(s) URL"
+    )
 
 
 def _weights(file: Path, architecture: str, workspace: Path, step: Step, source: str, digest: str) -> Weights:
@@ -62,11 +76,13 @@ def _weights(file: Path, architecture: str, workspace: Path, step: Step, source:
     folder = workspace / "archive"
     if file.suffix == TRAINED:
         step.show(f"Building {architecture}")
-        described_by = pdparams.described_by(file.parent)
-        archive = pdparams.to_archive(file, architecture, folder)
-        return Weights(archive, source, digest, None if described_by is None else description.told(described_by))
-    if file.suffix in (*PROGRAMS, PARAMETERS):
+        return _trained(file, architecture, folder, source, digest)
+    if file.suffix in (*PROGRAMS, PARAMETERS) or file.name in DESCRIPTIONS:
         raise WeightsError(f"{file.name} is only one of a network's files: pass its folder, {file.parent}")
+    if file.suffix in BESIDE_TRAINED:
+        raise WeightsError(f"{file.name} holds the state of a training, not weights: pass the {TRAINED} file beside it")
+    if file.suffix in PYTORCH:
+        raise WeightsError(f"{file.name} is of PyTorch's kind: pass a network that was trained or exported with Paddle")
     if zipfile.is_zipfile(file):
         raise UnpackError(f"{file.name} is a zip archive: unpack it and pass its folder, or pass a .tar archive")
     if file.suffix == ONNX:
@@ -74,6 +90,18 @@ def _weights(file: Path, architecture: str, workspace: Path, step: Step, source:
     tarball.unpack(file, folder)
     archive = read_archive(_network_folder(folder))
     return Weights(archive, source, digest, description.told(archive.described_by))
+
+
+def _trained(file: Path, architecture: str, folder: Path, source: str, digest: str) -> Weights:
+    local = source == file.name  # there is nothing of the user's beside a download
+    described_by = pdparams.description_of(file) if local else None
+    archive = pdparams.to_archive(file, described_by, architecture, folder)
+    if described_by is None and source != zoo.network(architecture).checkpoint:
+        archive = replace(archive, notes=(*archive.notes, pdparams.undescribed(source, architecture)))
+    classes = file.with_name(CLASSES)
+    if local and classes.is_file():
+        archive = replace(archive, classes=classes)
+    return Weights(archive, source, digest, None if described_by is None else description.told(described_by))
 
 
 def cache_folder() -> Path:
@@ -92,10 +120,13 @@ def _public(url: str) -> str:
 
 def _network_folder(folder: Path) -> Path:
     """The network's folder: `folder` itself or one inside it. Raises WeightsError."""
-    found = network_folder(folder)
+    try:
+        found = network_folder(folder)
+    except SeveralNetworks as error:
+        raise WeightsError(f"{folder.name} {error.strerror}") from error
     if found is not None:
         return found
-    inside = sorted(entry.name for entry in folder.iterdir())
+    inside = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     if "__model__" in inside:
         raise WeightsError(f"{folder.name} holds __model__, the format of Paddle 1: load it with Paddle 2 and export it again")
     trained = [name for name in inside if name.endswith(TRAINED)]

@@ -29,6 +29,12 @@ class Normalisation:
         beta = [-(low * factor + m) / s for low, factor, m, s in zip(least, scale, mean, std, strict=True)]
         return cls((alpha[0], alpha[1], alpha[2]), (beta[0], beta[1], beta[2]))
 
+    @property
+    def transform(self) -> dict[str, Any]:
+        """As PaddleX's Normalize, which may differ in the last bit of a float64."""
+        mean = [-b / a / 255 for a, b in zip(self.alpha, self.beta, strict=True)]
+        return {"type": "Normalize", "mean": mean, "std": [1 / (255 * a) for a in self.alpha]}
+
     def pixel(self, normalised: Colour) -> Colour:
         """The pixel that becomes `normalised`."""
         red, green, blue = ((value - b) / a for value, a, b in zip(normalised, self.alpha, self.beta, strict=True))

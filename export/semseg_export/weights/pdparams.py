@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,25 +15,33 @@ from semseg_contract.paddle_files import DESCRIPTIONS
 from ..errors import ConversionError, DescriptionError, UnpackError, WeightsError
 from ..paddle_process import run_module
 from . import description, preparation, zoo
-from .archive import Archive, read_archive
+from .archive import Archive
+from .preparation import Described
 
 BASE = "_base_"  # PaddleSeg's key for the configuration that a file is based on
-REFUSAL = "refusal.txt"
-PLAIN, DEPLOYED, _ = DESCRIPTIONS
+INHERITED = "_inherited_"  # its key that, if false, keeps a section from being merged
+DUMPED = "config.yaml"  # the training configuration that PaddleX 3 writes two folders above its weights
+EXPORTED = "inference"  # the folder beside its weights into which PaddleX 3 exports the network
+NETWORK, REFUSAL = "network.json", "refusal.txt"
+PLAIN = DESCRIPTIONS[0]
 
 
-def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
+def to_archive(file: Path, described_by: Path | None, architecture: str, folder: Path) -> Archive:
     """The inference archive of the weights in `file`, written to `folder`.
 
-    The files beside `file` say how pixels are prepared. Raises WeightsError, DescriptionError, ConversionError.
+    Pixels are prepared as `described_by` says, or, without that file, as for PaddleX's own network. Raises WeightsError,
+    DescriptionError, ConversionError.
     """
     network = zoo.network(architecture)
     if find_spec("paddleseg") is None:
         raise WeightsError("trained weights need the architectures of PaddleSeg: pip install --no-deps paddleseg==2.8.0")
     folder.mkdir(parents=True, exist_ok=True)
-    name, content = described(file.parent, network)
-    (folder / name).write_text(yaml.safe_dump(content), encoding="utf-8")
-    size = network.size_for(preparation.read(folder / name).steps)
+    described = read(described_by, network)
+    training = _training(file.parent) or _dumped(file)
+    settings = None if training is None else _inheriting(training).get("model")
+    if settings is not None:
+        (folder / NETWORK).write_text(json.dumps(settings), encoding="utf-8")
+    size = network.size_for(described.steps)
     try:
         run_module(
             "semseg_export.workers.network_builder",
@@ -44,43 +53,74 @@ def to_archive(file: Path, architecture: str, folder: Path) -> Archive:
             kind, _, told = (folder / REFUSAL).read_text(encoding="utf-8").partition("\n")
             raise (UnpackError if kind == UnpackError.__name__ else WeightsError)(told) from error
         raise
-    return read_archive(folder)
+    # For the process that runs Paddle on prepared pixels: it only normalises them.
+    only = {"Deploy": {"transforms": [described.normalisation.transform]}}
+    (folder / PLAIN).write_text(yaml.safe_dump(only), encoding="utf-8")
+    program = folder / "inference.json"
+    return Archive(
+        program=program,
+        reference=program,
+        described_by=described_by or file.with_name(PLAIN),
+        normalisation=described.normalisation,
+        steps=described.steps,
+        labels=described.labels,
+        notes=described.notes,
+    )
 
 
-def described(folder: Path, network: zoo.Network) -> tuple[str, Any]:
-    """How pixels are prepared: the name and content of a description with the meaning of the file that `described_by` finds.
+def read(described_by: Path | None, network: zoo.Network) -> Described:
+    """How pixels are prepared: as a file says, or, if there is none, as for PaddleX's own `network`. Raises DescriptionError.
 
-    A training configuration means what PaddleSeg, which reads it, means by its transforms; so does a deploy.yaml. Without a file,
-    pixels are prepared as for PaddleX's own `network`. Raises DescriptionError.
+    A training configuration means what PaddleSeg, which reads it, means by its transforms.
     """
-    file = described_by(folder)
-    if file is None:
-        return PLAIN, {"Deploy": {"transforms": network.transforms}}
-    if file.name in DESCRIPTIONS:
-        preparation.read(file)  # its errors name the user's file
-        return file.name, description.read(file)
+    if described_by is None:
+        return preparation.paddlex(network.transforms, Path(network.name))
+    if described_by.name in DESCRIPTIONS:
+        return preparation.read(described_by)
     try:
-        transforms = _inheriting(file)["val_dataset"]["transforms"]
+        transforms = _inheriting(described_by)["val_dataset"]["transforms"]
     except (KeyError, TypeError) as error:
         raise DescriptionError(
-            f"{file} has no transforms under val_dataset, which say how to prepare pixels: add them"
+            f"{described_by} has no transforms under val_dataset, which say how to prepare pixels: add them"
         ) from error
-    preparation.training(transforms, file)
-    return DEPLOYED, {"Deploy": {"transforms": transforms}}
+    return preparation.training(transforms, described_by)
 
 
-def described_by(folder: Path) -> Path | None:
-    """The file in `folder` that says how pixels are prepared: one of DESCRIPTIONS, or else a training configuration.
+def description_of(file: Path) -> Path | None:
+    """The file that says how pixels are prepared for the weights in `file`, if there is one.
 
-    Raises DescriptionError if there are several configurations.
+    It is beside them: one of DESCRIPTIONS, or else a training configuration. Otherwise it is where PaddleX 3 keeps it: in the
+    folder EXPORTED beside them, or DUMPED, two folders above. Raises DescriptionError if there are several beside them.
     """
-    if any((folder / name).is_file() for name in DESCRIPTIONS):
-        return preparation.find(folder)
-    files = sorted(file for file in folder.iterdir() if file.suffix in (".yml", ".yaml"))
-    mentions = re.compile(f"val_dataset|{BASE}".encode())
-    mentioning = [file for file in files if mentions.search(file.read_bytes().replace(b"\0", b""))]  # UTF-16 has null bytes
-    found = {file: content for file in mentioning if {"val_dataset", BASE} & (content := _mapping(file)).keys()}
-    bases = {base for file, content in found.items() for base in _bases(file, content) if base != file.resolve()}
+    folder = file.parent
+    return _description(folder) or _training(folder) or _description(folder / EXPORTED) or _dumped(file)
+
+
+def undescribed(source: str, architecture: str) -> str:
+    """What to tell of weights from `source` for which no such file was found."""
+    return (
+        f"found no {', '.join(DESCRIPTIONS)} or training YAML beside {source}, nor what PaddleX's training writes"
+        f" ({EXPORTED}/{PLAIN}, or {DUMPED} two folders above): pixels are prepared as for PaddleX's own {architecture}. If"
+        " the network was trained with others, its label maps will be wrong: put the file that says how beside the weights"
+        " on this machine, and export again"
+    )
+
+
+def _dumped(file: Path) -> Path | None:
+    """The training configuration that PaddleX 3 wrote, two folders above the weights in `file`."""
+    dumped = file.parent.resolve().parent / DUMPED
+    return dumped if dumped.is_file() and _trains(dumped) else None
+
+
+def _description(folder: Path) -> Path | None:
+    return preparation.find(folder) if any((folder / name).is_file() for name in DESCRIPTIONS) else None
+
+
+def _training(folder: Path) -> Path | None:
+    """The training configuration in `folder`, not those that it is based on. Raises DescriptionError if there are several."""
+    files = sorted(file for file in folder.iterdir() if file.suffix in (".yml", ".yaml") and not file.name.startswith("."))
+    found = [file for file in files if _trains(file)]
+    bases = {base for file in found for base in _bases(file, _mapping(file)) if base != file.resolve()}
     trainings = [file for file in found if file.resolve() not in bases]
     if len(trainings) > 1:
         names = " and ".join(file.name for file in trainings)
@@ -88,10 +128,15 @@ def described_by(folder: Path) -> Path | None:
     return trainings[0] if trainings else None
 
 
+def _trains(file: Path) -> bool:
+    """Whether a YAML file is a training configuration. It is not parsed unless it mentions what one has."""
+    mentioned = re.search(f"val_dataset|{BASE}".encode(), file.read_bytes().replace(b"\0", b""))  # UTF-16 has null bytes
+    return mentioned is not None and not {"val_dataset", BASE}.isdisjoint(_mapping(file))
+
+
 def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
     """A training configuration merged over its base, as PaddleSeg merges them."""
-    content = _mapping(file)
-    merged: dict[str, Any] = {}
+    content = merged = _mapping(file)
     for base in _bases(file, content):
         if base in (*heirs, file.resolve()):
             raise DescriptionError(f"{file} inherits from itself: correct its {BASE} entry")
@@ -99,21 +144,24 @@ def _inheriting(file: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
             raise DescriptionError(
                 f"{file} is based on {base}, which does not exist: create it, or put the network's {PLAIN} beside its weights"
             )
-        merged = _merged(merged, _inheriting(base, (*heirs, file.resolve())))
-    return _merged(merged, content)
+        merged = _merged(_inheriting(base, (*heirs, file.resolve())), merged)
+    return merged
 
 
 def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Merge sections key by key, unless they say `_inherited_: False`. Replace everything else."""
+    """Merge sections key by key, unless they say `_inherited_: false`. Replace everything else."""
     merged = dict(base)
     for key, value in own.items():
-        both = isinstance(value, dict) and isinstance(base.get(key), dict) and value.get("_inherited_", True)
-        merged[key] = _merged(base[key], value) if both else value
+        alone = isinstance(value, dict) and not value.get(INHERITED, True)
+        if alone:
+            merged[key] = {name: each for name, each in value.items() if name != INHERITED}
+        else:
+            merged[key] = _merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
     return merged
 
 
 def _bases(file: Path, content: dict[str, Any]) -> list[Path]:
-    """The files that `file` is based on; later ones override earlier ones."""
+    """The files that `file` is based on; earlier ones override later ones, as in PaddleSeg."""
     named = content.get(BASE) or []
     return [(file.parent / str(name)).resolve() for name in (named if isinstance(named, list) else [named])]
 

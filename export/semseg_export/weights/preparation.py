@@ -9,11 +9,11 @@ from typing import Any
 from semseg_contract.paddle_files import DESCRIPTIONS
 from semseg_contract.transforms import Filling, Preparation, Size, Step, ToFloat
 
-from ..errors import DescriptionError
+from ..errors import DescriptionError, printable
 from . import description
 from .dialects import PADDLESEG, PADDLEX, PADDLEX_2, Dialect
 from .normalisation import RAW, Normalisation
-from .settings import Settings, Wrong
+from .settings import Settings
 
 PLAIN, DEPLOYED, TWO = DESCRIPTIONS
 # Of images, to find out whether a preparation gives them all one size: tiny, wide, high, square, odd, large.
@@ -69,12 +69,17 @@ def read(file: Path) -> Described:
         note = f"{file.name} lists {', '.join(others)}, which PaddleX cannot run: all transforms are read as PaddleSeg means them"
         read_as_seg = interpret(listed, PADDLESEG, file)
         return replace(read_as_seg, notes=(note, *read_as_seg.notes))
-    return _told_of_defaults(listed, interpret(listed, PADDLEX, file), file)
+    return _told_of_paddleseg(listed, interpret(listed, PADDLEX, file), file)
 
 
 def training(entries: Any, file: Path) -> Described:
     """What the transforms of a PaddleSeg training configuration say. Raises DescriptionError."""
     return interpret(_typed(entries, f"{file} has no list of transforms under val_dataset", file), PADDLESEG, file)
+
+
+def paddlex(entries: Any, file: Path) -> Described:
+    """What PaddleX means by transforms of its own. Raises DescriptionError."""
+    return interpret(_typed(entries, f"{file} has no list of transforms", file), PADDLEX, file)
 
 
 def interpret(listed: list[tuple[str, dict[str, Any]]], dialect: Dialect, file: Path) -> Described:
@@ -84,14 +89,11 @@ def interpret(listed: list[tuple[str, dict[str, Any]]], dialect: Dialect, file: 
     for kind, given in listed:
         if kind not in dialect.readers:
             raise DescriptionError(
-                f"{file} lists {kind}, which cannot be served: the transforms of {dialect.program} that can are"
+                f"{file} lists {printable(kind)}, which cannot be served: the transforms of {dialect.program} that can are"
                 f" {', '.join(dialect.readers)}"
             )
         settings = Settings(file, dialect.program, kind, given)
-        try:
-            meaning = dialect.readers[kind](settings)
-        except Wrong as error:
-            raise DescriptionError(f"{file}: {error}") from None
+        meaning = dialect.readers[kind](settings)
         settings.done()
         if isinstance(meaning, Normalisation):
             if normalisation is not None:
@@ -116,19 +118,22 @@ def _placed(step: Step, normalisation: Normalisation | None, before: list[Step])
     return [ToFloat(), step] if floats else [step]
 
 
-def _told_of_defaults(listed: list[tuple[str, dict[str, Any]]], read_as: Described, file: Path) -> Described:
-    """Warn about settings of Resize that are missing, because PaddleSeg's exporter means other defaults with the same file."""
-    given = next((given for kind, given in listed if kind == "Resize"), {})
-    missing = [key for key in ("keep_ratio", "size_divisor") if key not in given]
-    if not read_as.steps or not missing:
-        return read_as
-    defaults = {"keep_ratio": ("true", "false"), "size_divisor": ("32", "null")}
-    ours, theirs = (", ".join(f"{key}: {defaults[key][side]}" for key in missing) for side in (0, 1))
-    note = (
-        f"{file.name} leaves out {' and '.join(missing)} of Resize: read as PaddleX does ({ours}). PaddleSeg would read"
-        f" ({theirs}): if it exported this network, write that into the file"
-    )
-    return replace(read_as, notes=(note, *read_as.notes))
+def _told_of_paddleseg(listed: list[tuple[str, dict[str, Any]]], read_as: Described, file: Path) -> Described:
+    """Warn if PaddleSeg, whose exporter for FastDeploy writes such files, too, makes other sizes of images."""
+    try:
+        other = interpret(listed, PADDLESEG, file)
+    except DescriptionError:
+        return read_as  # PaddleSeg cannot read it, so it did not write it
+    for width, height in SOURCES:
+        ours, theirs = (Preparation(each.steps).made_of([(width, height)]) for each in (read_as, other))
+        if ours and theirs and ours != theirs:
+            (columns, rows), (their_columns, their_rows) = ours[0], theirs[0]
+            note = (
+                f"{file.name} is read as PaddleX does, which makes {columns}x{rows} of an image of {width}x{height}. PaddleSeg"
+                f" makes {their_columns}x{their_rows} of it: if it exported this network, rename the file to {DEPLOYED}"
+            )
+            return replace(read_as, notes=(note, *read_as.notes))
+    return read_as
 
 
 def _typed(entries: Any, otherwise: str, file: Path) -> list[tuple[str, dict[str, Any]]]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from semseg_contract.transforms import INTERPOLATIONS, Colour, Size
+from semseg_contract.transforms import INTERPOLATIONS, LARGEST, Colour, Size
 
-from ..errors import DescriptionError
+from ..errors import DescriptionError, printable
 
 T = TypeVar("T")
 ALIASES = {"CUBIC": "BICUBIC"}  # PaddleSeg's and OpenCV's name
+# What lies beyond is a mistake, and would overflow.
+MOST = 1e12  # of any number
+LEAST = 1e-6  # of one that something is divided by
 
 
 class Wrong(ValueError):
-    """A value that is not what the message says."""
+    """A value is not what it must be. The message is what follows "it must be"."""
 
 
 @dataclass
@@ -38,7 +40,8 @@ class Settings:
         try:
             return read(self.given[key])
         except Wrong as error:
-            raise DescriptionError(f"{self.file} sets {key} of {self.kind} to {self.given[key]}: it must be {error}") from None
+            told = printable(str(self.given[key]))
+            raise DescriptionError(f"{self.file} sets {key} of {self.kind} to {told}: it must be {error}") from None
 
     def require(self, key: str, read: Callable[[Any], T]) -> T:
         """Like `take`, but the key must be there."""
@@ -47,11 +50,17 @@ class Settings:
         value: T = self.take(key, read, self.given[key])
         return value
 
+    def refusal(self, reason: str) -> DescriptionError:
+        """The error that `reason`, a sentence about several settings, is to be raised as."""
+        return DescriptionError(f"{self.file}: {reason}")
+
     def done(self) -> None:
         """Raise DescriptionError if there are keys that nobody took."""
-        unknown = sorted(self.given.keys() - self._taken)
+        unknown = sorted(map(str, self.given.keys() - self._taken))
         if unknown:
-            raise DescriptionError(f"{self.file} sets {', '.join(unknown)} of {self.kind}: {self.source} has no such option")
+            raise DescriptionError(
+                f"{self.file} sets {printable(', '.join(unknown))} of {self.kind}: {self.source} has no such option"
+            )
 
 
 def boolean(value: Any) -> bool:
@@ -61,8 +70,8 @@ def boolean(value: Any) -> bool:
 
 
 def pixels(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise Wrong("a positive integer")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+        raise Wrong(f"a positive integer of at most {LARGEST}")
     return value
 
 
@@ -74,14 +83,14 @@ def pixels_or_none(value: Any) -> int | None:
 
 
 def number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Wrong("a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
+        raise Wrong(f"a number of at most {MOST:.0f}")
     return float(value)
 
 
 def positive(value: Any) -> float:
-    if number(value) <= 0:
-        raise Wrong("a positive number")
+    if number(value) < LEAST:
+        raise Wrong(f"a positive number of at least {LEAST:f}")
     return float(value)
 
 
@@ -112,6 +121,6 @@ def colour(value: Any) -> Colour:
 
 
 def nonzero(value: Any) -> Colour:
-    if 0 in colour(value):
-        raise Wrong("other than zero")
+    if min(map(abs, colour(value))) < LEAST:
+        raise Wrong(f"other than zero, by at least {LEAST:f}")
     return colour(value)

@@ -5,12 +5,12 @@ PaddleX's tutorial lists eighteen; its version 3.7.2 also has MaskFormer_tiny an
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from semseg_contract.datasets import ADE20K, CITYSCAPES, DataSet
+from semseg_contract.official import OFFICIAL, similar
 from semseg_contract.transforms import Size, Step
 
 from ..errors import WeightsError
@@ -97,7 +97,6 @@ NETWORKS = (
     Network("MaskFormer_tiny", "MaskFormer", ADE20K, 46.69, STRETCHED, None),
     Network("MaskFormer_small", "MaskFormer", ADE20K, 49.70, STRETCHED, None),
 )
-MODELS = tuple(network.name for network in NETWORKS)
 
 
 def network(model: str) -> Network:
@@ -105,10 +104,11 @@ def network(model: str) -> Network:
     for entry in NETWORKS:
         if entry.name == model:
             return entry
-    near = difflib.get_close_matches(model, MODELS, n=3, cutoff=0.5) or list(MODELS)
+    near = similar(model, OFFICIAL)
+    others = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(OFFICIAL)}."
     raise WeightsError(
-        f"PaddleX has no network {model!r}; did you mean {', '.join(near)}?"
-        " To export your own weights, pass a folder, .tar or URL with WEIGHTS= (--weights), or a .pdparams with --architecture"
+        f"PaddleX has no network {model!r}; {others} To export your own weights, pass a folder, .tar or URL with WEIGHTS="
+        " (--weights), or a .pdparams with --architecture"
     )
 
 
@@ -116,7 +116,7 @@ def data_set(model: str) -> DataSet | None:
     """The data set that `model` was trained on; None if it is not one of PaddleX's."""
     if model == DEMO:
         return CITYSCAPES
-    return network(model).data_set if model in MODELS else None
+    return network(model).data_set if model in OFFICIAL else None
 
 
 def archive_url(model: str) -> str:

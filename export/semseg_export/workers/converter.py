@@ -1,4 +1,4 @@
-"""Converts a Paddle program to ONNX, with dynamic batch, height and width.
+"""Converts a Paddle program to ONNX: what the program leaves open of batch, height and width stays open.
 
     python -m semseg_export.workers.converter PROGRAM PARAMETERS WORKSPACE
 
@@ -21,8 +21,11 @@ def convert(program: Path, parameters: Path, workspace: Path) -> None:
 
     if program.suffix == ".pdmodel":
         program, parameters = translate(program, workspace)
-    content = json.loads(program.read_text())
-    pools.mark(content)
+    try:
+        content = json.loads(program.read_text())
+        pools.mark(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SystemExit(f"{program.name} is no complete program of Paddle's: export the network again") from error
     marked = workspace / "marked.json"
     marked.write_text(json.dumps(content))
     # Any other optimize_tool would install packages with pip.

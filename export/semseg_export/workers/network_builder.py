@@ -2,12 +2,14 @@
 
     python -m semseg_export.workers.network_builder FILE ARCHITECTURE FOLDER [WIDTH HEIGHT]
 
-writes FOLDER/inference.json and FOLDER/inference.pdiparams. N, H and W are free, or, given WIDTH and HEIGHT, 1 and these. If the
-weights do not fit the network, it writes the error's name and message to FOLDER/refusal.txt and exits with 1.
+writes FOLDER/inference.json and FOLDER/inference.pdiparams. N, H and W are free, or, given WIDTH and HEIGHT, 1 and these. If
+there is a FOLDER/network.json, it is the section `model` of the training configuration. If the weights do not fit the network, it
+writes the error's name and message to FOLDER/refusal.txt and exits with 1.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from typing import Any
 from ..errors import WeightsError
 from ..weights import checkpoint, zoo
 from ..weights.architectures import architecture
-from ..weights.pdparams import REFUSAL
+from ..weights.architectures.configured import configured
+from ..weights.pdparams import NETWORK, REFUSAL
 
 Size = tuple[int, int] | None  # width and height of the one image that the network takes; None: any number of any size
 
@@ -27,6 +30,8 @@ def build(file: Path, name: str, folder: Path, size: Size = None) -> None:
     head = values.get(f"{entry.head}.weight")
     classes = entry.classes(head.shape) if head is not None and head.ndim > 0 else len(zoo.network(name).data_set.classes)
     network = entry.build(name, max(classes, 1))
+    if (folder / NETWORK).is_file():
+        network = configured(json.loads((folder / NETWORK).read_text()), max(classes, 1), network)
     own = network.state_dict()
     found = {key: list(value.shape) for key, value in values.items()}
     checkpoint.check(found, {key: list(value.shape) for key, value in own.items()}, name)

@@ -1,18 +1,18 @@
 """Computes a network's own output, the reference for its export: with Paddle, or for an ONNX file with ONNX Runtime.
 
-    python -m semseg_export.workers.reference WEIGHTS IMAGE... --out FOLDER [--logits] [--threshold T]
+    python -m semseg_export.workers.reference WEIGHTS IMAGE... --out FOLDER [--logits N] [--threshold T]
 
 WEIGHTS is a network's folder or its program. It reads each image as PaddleX does, or prepared RGB pixels from a .npy file (uint8
-or float32 [H, W, 3] or [N, H, W, 3]), and writes the class ids to FOLDER/<stem>.npy (uint8 [H, W] or [N, H, W]). With --logits it
-also writes the logits, if it finds them, to FOLDER/<stem>.logits.npy (float32 [N, C, H, W]). Scores of a single channel above T
-are class 1; their logits get a first channel that holds T.
+or float32 [H, W, 3] or [N, H, W, 3]), and writes the class ids to FOLDER/<stem>.npy (uint8 [H, W] or [N, H, W]). Of the first
+--logits images it also writes the logits, if it finds them, to FOLDER/<stem>.logits.npy (float32 [N, C, H, W]). Scores of a
+single channel above T are class 1; their logits get a first channel that holds T.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,37 +29,29 @@ from ..weights.archive import Archive, parameters_of, read_archive
 Pixels = npt.NDArray[Any]
 Ids = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
-Outputs = list[npt.NDArray[Any]]
-Run = Callable[[npt.NDArray[np.float32]], Outputs]
+Run = Callable[[npt.NDArray[np.float32]], list[npt.NDArray[Any]]]
+Predict = Callable[[Pixels], tuple[Ids, Logits | None]]
 
 
-def predictor(
-    archive: Archive, threshold: float | None = None, folder: Path | None = None
-) -> Callable[[Pixels], tuple[Ids, Logits | None]]:
-    """A function from RGB pixels [N, H, W, 3] to class ids uint8 [N, H, W] and, if there are any, logits float32 [N, C, H, W].
+def predictor(archive: Archive, folder: Path, threshold: float | None = None, *, with_logits: bool = False) -> Predict:
+    """A function from RGB pixels [N, H, W, 3] to class ids uint8 [N, H, W] and logits float32 [N, C, H, W] or None.
 
-    With `folder`, a program without logits among its outputs is saved there with them. If the network returns only scores, the
-    function decides by them.
+    It takes the output that is served (see scores.py). If that has scores, the function decides by them. Logits that are no
+    output are one of a copy of the program in `folder`.
     """
     program = archive.program
-    run: Run
-    if program.suffix == ONNX:
-        run = _onnx(program, logits=folder is not None)
-    else:
-        run = _paddle(_with_logits(program, folder) if folder else program)
+    run = _onnx(program, logits=with_logits) if program.suffix == ONNX else _paddle(_cut(program, folder, logits=with_logits))
 
     def predict(pixels: Pixels) -> tuple[Ids, Logits | None]:
-        answers = run(archive.normalisation.apply(pixels))
-        logits = next((answer for answer in reversed(answers) if answer.dtype.kind == "f"), None)
-        ids = next((answer for answer in answers if answer.dtype.kind != "f"), None)
+        output, *others = run(archive.normalisation.apply(pixels))
+        logits = next((each for each in (*others, output) if each.dtype.kind == "f"), None)
         batch, height, width, _ = pixels.shape
         if logits is not None and threshold is not None:
             channel = logits.reshape(batch, 1, height, width)
             logits = np.concatenate([np.full_like(channel, threshold), channel], axis=1)
-        if ids is None and logits is not None:
-            ids = np.argmax(logits, axis=1)
-        if ids is None or ids.size != batch * height * width:
-            raise ValueError(f"it gives {[list(answer.shape) for answer in answers]}, not an id for each pixel")
+        ids = np.argmax(logits, axis=1) if logits is not None and output.dtype.kind == "f" else output
+        if ids.size != batch * height * width:
+            raise ValueError(f"it gives {list(output.shape)}, not an id for each pixel")
         return np.asarray(ids.reshape(batch, height, width), np.uint8), logits
 
     return predict
@@ -81,7 +73,7 @@ def _paddle(program: Path) -> Run:
     entry = runner.get_input_handle(runner.get_input_names()[0])
     results = [runner.get_output_handle(name) for name in runner.get_output_names()]
 
-    def run(prepared: npt.NDArray[np.float32]) -> Outputs:
+    def run(prepared: npt.NDArray[np.float32]) -> list[npt.NDArray[Any]]:
         entry.reshape(prepared.shape)
         entry.copy_from_cpu(prepared)
         runner.run()
@@ -91,7 +83,7 @@ def _paddle(program: Path) -> Run:
 
 
 def _onnx(program: Path, *, logits: bool) -> Run:
-    """ONNX Runtime on the file as it is, without optimisations."""
+    """ONNX Runtime on the file as it is, without optimisations: the output that is served and, if asked for, the logits."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -99,15 +91,18 @@ def _onnx(program: Path, *, logits: bool) -> Run:
     from ..runtime import Session
 
     network = onnx.load(program)
-    if logits:
-        name = scores.deciding(network)
-        if name not in {output.name for output in network.graph.output}:
-            network.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    return Session(network, optimised=False).all
+    taken, decided = scores.output(network)[0].name, scores.deciding(network)
+    wanted = [taken, decided] if logits and decided != taken else [taken]
+    names = {output.name for output in network.graph.output}
+    network.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in wanted if name not in names
+    )
+    session = Session(network, optimised=False)
+    return lambda prepared: session.session.run(wanted, {session.entry: prepared})
 
 
-def _with_logits(program: Path, folder: Path) -> Path:
-    """Save the network in `folder` with its logits as a further output. Unless it has any, return `program`."""
+def _cut(program: Path, folder: Path, *, logits: bool) -> Path:
+    """A program of the output that is served and, if asked for, of the logits: `program` itself or one saved in `folder`."""
     import paddle
 
     paddle.enable_static()
@@ -119,47 +114,63 @@ def _with_logits(program: Path, folder: Path) -> Path:
         if older:
             entries = [block.var(name) for name in names]
             made_by = {name: operation for operation in block.ops for name in operation.output_arg_names}
-            decided = _logits_of(outputs, lambda value: _older_step(block, made_by, value))
+            chains = [list(_chain(output, lambda value: _older_step(block, made_by, value))) for output in outputs]
         else:
             entries = [operation.result(0) for operation in block.ops if operation.name() == "pd_op.data"]
-            decided = _logits_of(outputs, _pir_step)
-        if decided is None or len(entries) != 1:
+            chains = [list(_chain(output, _pir_step)) for output in outputs]
+        taken = [index for index, chain in enumerate(chains) if _has_ids(outputs[index], chain)]
+        index = taken[0] if len(taken) == 1 else 0
+        wanted = [outputs[index]]
+        if logits and any(name in DECIDING for name, _ in chains[index]):
+            wanted.append(chains[index][-1][1])
+        if len(wanted) == len(outputs) == 1 or len(entries) != 1:
             return program
-        paddle.static.save_inference_model(str(folder / "inference"), entries, [*outputs, decided], executor, program=loaded)
+        paddle.static.save_inference_model(str(folder / "inference"), entries, wanted, executor, program=loaded)
     return folder / f"inference{program.suffix}"
 
 
 PASSING = ("cast", "squeeze", "squeeze2", "transpose", "transpose2")
-DECIDING = ("argmax", "arg_max", "softmax", "greater_than", "greater_equal")
+COMPARING = ("greater_than", "greater_equal", "less_than", "less_equal")
+DECIDING = ("argmax", "arg_max", "softmax", *COMPARING)
+Step = tuple[str, Any]  # an operation and the tensor that it reads
 
 
-def _logits_of(outputs: list[Any], step: Callable[[Any], tuple[str, Any]]) -> Any:
-    """What an output's argmax or softmax reads, or None."""
-    for output in outputs:
-        value, passed = output, False
+def _has_ids(output: Any, chain: list[Step]) -> bool:
+    return "float" not in str(output.dtype).lower() and any(name in ("argmax", "arg_max") for name, _ in chain)
+
+
+def _chain(value: Any, step: Callable[[Any], Step]) -> Iterator[Step]:
+    """The operations that lead from the logits to `value`, the last first."""
+    name, before = step(value)
+    while name in (*PASSING, *DECIDING):
+        if name == "cast" and "bool" in str(value.dtype).lower():  # it merges classes
+            return
+        yield name, before
+        if name in COMPARING:
+            return
+        value = before
         name, before = step(value)
-        while name in (*PASSING, *DECIDING):
-            passed = passed or name in DECIDING
-            value = before
-            name, before = step(value)
-        if passed:
-            return value
-    return None
 
 
-def _pir_step(value: Any) -> tuple[str, Any]:
-    """The operation that computes a value, and its first operand."""
+def _pir_step(value: Any) -> Step:
+    """The operation that computes a value, and its first operand; of a comparison, the one that is not constant."""
     operation = value.get_defining_op()
     if operation is None or not operation.num_operands():
         return "", None
-    return operation.name().removeprefix("pd_op."), operation.operand_source(0)
+    name, operand = operation.name().removeprefix("pd_op."), operation.operand_source(0)
+    if name in COMPARING and not operand.get_defining_op().num_operands():
+        operand = operation.operand_source(1)
+    return name, operand
 
 
-def _older_step(block: Any, made_by: dict[str, Any], value: Any) -> tuple[str, Any]:
+def _older_step(block: Any, made_by: dict[str, Any], value: Any) -> Step:
     operation = made_by.get(value.name)
     if operation is None or not operation.input("X"):
         return "", None
-    return operation.type, block.var(operation.input("X")[0])
+    [operand, *_] = operation.input("X")
+    if operation.type in COMPARING and (operand not in made_by or not made_by[operand].input_arg_names):
+        [operand, *_] = operation.input("Y")
+    return operation.type, block.var(operand)
 
 
 def read_pixels(file: Path) -> Pixels:
@@ -177,15 +188,15 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="a network's folder, or the program in it")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--logits", action="store_true", help="write the logits too")
+    parser.add_argument("--logits", type=int, default=0, metavar="N", help="write the logits of the first N images, too")
     parser.add_argument("--threshold", type=float, help="for a network of one channel")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     archive = read_archive(given.weights) if given.weights.is_dir() else read_archive(given.weights.parent, given.weights)
     # Inside the caller's folder, so that the files are removed even if this process is killed.
     with TemporaryDirectory(dir=given.out) as folder:
-        predict = predictor(archive, given.threshold, Path(folder) if given.logits else None)
-        for file in given.images:
+        predict = predictor(archive, Path(folder), given.threshold, with_logits=given.logits > 0)
+        for number, file in enumerate(given.images):
             pixels = read_pixels(file)
             try:
                 ids, logits = predict(pixels.reshape(-1, *pixels.shape[-3:]))
@@ -193,7 +204,7 @@ def main() -> None:
                 height, width = pixels.shape[-3:-1]
                 raise SystemExit(f"at {width}x{height} pixels: {_line(error)}") from error
             np.save(given.out / f"{file.stem}.npy", ids.reshape(pixels.shape[:-1]))
-            if given.logits and logits is not None:
+            if number < given.logits and logits is not None:
                 np.save(given.out / f"{file.stem}.logits.npy", logits)
 
 

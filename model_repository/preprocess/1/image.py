@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from image_header import Header, Unreadable, read
+from image_header import Header, Undecodable, read
 from numpy.typing import NDArray
 from prepare import BadRequest
 
@@ -20,10 +20,13 @@ def look(data: bytes) -> Header:
     """The header of an encoded image. Raises BadRequest if it must not be decoded."""
     try:
         header = read(data)
-    except Unreadable as error:
+    except Undecodable as error:
         raise BadRequest(f"image: {error}") from error
     if header.width * header.height > MOST_PIXELS:
         raise BadRequest(f"image: has more than {MOST_PIXELS} pixels")
+    if header.largest:
+        told = f"a PNM whose largest value is {header.largest} would be read too dark; scale it to 255 or 65535"
+        raise BadRequest(f"image: cannot be decoded: {told}")
     return header
 
 
@@ -31,7 +34,8 @@ def decode(data: bytes, header: Header) -> NDArray[np.uint8]:
     """Pixels, uint8 [H, W, 3] BGR, of an encoded image with this header.
 
     Equal to OpenCV's IMREAD_COLOR: 8 bits, three channels, alpha dropped, rotated according to EXIF. OpenCV before 4.12 leaves
-    WebP as stored (and so does PaddleX); here it is rotated like the others.
+    WebP as stored (and so does PaddleX); here it is rotated like the others. In a TIFF of RGB with unassociated alpha
+    (ExtraSamples 2), libtiff multiplies the colours by alpha.
 
     Raises BadRequest if the bytes are not a whole image.
     """

@@ -34,7 +34,7 @@ MOST_TAGS = 4096  # libtiff's limit
 MOST_TILE = 2**22  # pixels per TIFF tile; a larger one may have up to twice the image's pixels
 
 
-class Unreadable(ValueError):
+class Undecodable(ValueError):
     """This file must not reach a decoder; the message follows the field's name."""
 
 
@@ -44,7 +44,8 @@ class Header:
 
     `memory` is the maximum that a decoder needs on top of its output, in bytes. `animation` is the offset of the chunk name
     `acTL`, which animates a PNG; 0 for a still image. `bits` is 16 if samples have two bytes, else 8 or fewer. `orientation` is
-    EXIF's, 1 to 8, in a WebP; in other kinds, OpenCV reads and applies it.
+    EXIF's, 1 to 8, in a WebP; in other kinds, OpenCV reads and applies it. `largest` is the value of full brightness in a PNM
+    that OpenCV reads too dark, because it takes samples for numbers up to 255 or 65535; otherwise 0.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Header:
     animation: int = 0
     bits: int = 8
     orientation: int = 1
+    largest: int = 0
 
     def turned(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Pixels as stored, [H, W, ...], turned by `orientation`.
@@ -75,31 +77,31 @@ def kind_of(start: bytes) -> str:
 def read(data: Data, page: int | None = None) -> Header:
     """The header of an encoded image; of a TIFF, that of the page at this offset, or else of the first one.
 
-    Raises Unreadable if its kind is not in FORMATS, its lengths show that it is incomplete, or it costs too much to decode.
+    Raises Undecodable if its kind is not in FORMATS, its lengths show that it is incomplete, or it costs too much to decode.
     """
     if not data:
-        raise Unreadable("is empty (0 bytes)")
+        raise Undecodable("is empty (0 bytes)")
     reader = next((reader for start, _, reader in _READERS if start.match(data)), None)
     if reader is None:
         kind = _other_kind(data[:START]) or "not an image of a known kind"
-        raise Unreadable(f"cannot be decoded: it is {kind}; send one of {FORMATS}")
+        raise Undecodable(f"cannot be decoded: it is {kind}; send one of {FORMATS}")
     try:
         header = reader(data) if page is None else _tiff(data, page)
     except (error, OverflowError):  # an offset points past the file's end
-        raise Unreadable(f"cannot be decoded: the {len(data)} bytes are not a whole image: its header is cut off") from None
+        raise Undecodable(f"cannot be decoded: the {len(data)} bytes are not a whole image: its header is cut off") from None
     if not 1 <= header.width <= LONGEST_SIDE or not 1 <= header.height <= LONGEST_SIDE:
         raise _broken(header.kind, f"its size is {header.width}x{header.height}; sides must be from 1 to {LONGEST_SIDE} pixels")
     if header.memory > MOST_MEMORY:
-        raise Unreadable(f"cannot be decoded: this {header.kind} of {header.width}x{header.height} would take too much memory")
+        raise Undecodable(f"cannot be decoded: this {header.kind} of {header.width}x{header.height} would take too much memory")
     return header
 
 
-def _broken(kind: str, why: str) -> Unreadable:
-    return Unreadable(f"cannot be decoded: not a whole image, or not a valid {kind}: {why}")
+def _broken(kind: str, why: str) -> Undecodable:
+    return Undecodable(f"cannot be decoded: not a whole image, or not a valid {kind}: {why}")
 
 
-def _odd(kind: str, what: str) -> Unreadable:
-    return Unreadable(f"cannot be decoded: a {kind} {what} is not supported")
+def _odd(kind: str, what: str) -> Undecodable:
+    return Undecodable(f"cannot be decoded: a {kind} {what} is not supported")
 
 
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
@@ -279,7 +281,7 @@ def _webp_orientation(data: Data, position: int) -> int:
     try:
         [start, end] = next((at, at + length) for name, at, length in _webp_chunks(data, position, len(data)) if name == b"EXIF")
         orientation = _TiffTags(data[start:end].removeprefix(b"Exif\0\0")).one(274, 1)
-    except (Unreadable, StopIteration, error, OverflowError):
+    except (Undecodable, StopIteration, error, OverflowError):
         return 1
     return orientation if 1 <= orientation <= 8 else 1
 
@@ -360,17 +362,23 @@ _TIFF_COLOURS = {  # per photometric interpretation: its name, and the samples p
     8: ("CIELab", 3),
 }
 _TIFF_RAW = (32803, 34892)  # photometric interpretations: colour filter array, linear raw
+_TIFF_OF_OTHERS = 5  # bits of tag 254: a reduced copy, or a mask, of another page
 _TIFF_ALPHA = ((1,), (2,))  # kinds of extra samples
 
 
 def _tiff(data: Data, page: int | None = None) -> Header:
     """TIFF 6.0 and BigTIFF. OpenCV reads the first page, partly through libtiff's RGBA interface."""
     tags = _TiffTags(data, page)
+    if page is None:
+        list(tags.pages())  # a file whose end is missing is refused, even if its first page is whole
     width, height = tags.one(256), tags.one(257)
     samples = tags.one(277, 1)
     bits = tags.one(258, 1)
     if (refusal := _tiff_refusal(tags)) != "":
-        raise Unreadable(f"cannot be decoded: {refusal}")
+        raise Undecodable(f"cannot be decoded: {refusal}")
+    if tags.one(254, 0) & _TIFF_OF_OTHERS:
+        told = "the first page of this TIFF is a reduced copy or a mask of another; save the full picture as the first page"
+        raise Undecodable(f"cannot be decoded: {told}")
     tiled = 322 in tags or 323 in tags
     across, down = (tags.one(322), tags.one(323)) if tiled else (width, min(tags.one(278, height), height))
     if not across or not down or (tiled and (across < 16 or down < 16 or across * down > max(MOST_TILE, 2 * width * height))):
@@ -386,13 +394,17 @@ def _tiff(data: Data, page: int | None = None) -> Header:
     return Header("TIFF", width, height, across * down * (4 + -(-samples * bits // 8)), bits=bits)
 
 
-def tiff_pages(data: Data) -> list[tuple[int, int]]:
-    """The place and the offset of each page of a TIFF, without reduced copies and masks of other pages. Raises Unreadable."""
+def tiff_pages(data: Data) -> Iterator[tuple[int, int]]:
+    """The place and the offset of each page of a TIFF, without reduced copies and masks of other pages.
+
+    Raises Undecodable after the last page that can be found if the file's end is missing, or its pages form a loop.
+    """
     try:
-        found = enumerate(_TiffTags(data).pages)
-        return [(place, at) for place, at in found if not _TiffTags(data, at).one(254, 0) & 5]
+        for place, at in enumerate(_TiffTags(data).pages()):
+            if not _TiffTags(data, at).one(254, 0) & _TIFF_OF_OTHERS:
+                yield place, at
     except (error, OverflowError):
-        raise _broken("TIFF", "its header is cut off") from None
+        raise _broken("TIFF", "its end is missing") from None
 
 
 def _tiff_refusal(tags: _TiffTags) -> str:
@@ -423,27 +435,28 @@ def _tiff_refusal(tags: _TiffTags) -> str:
 
 
 class _TiffTags:
-    """The tags of the directory at `at`, or else of the first one. The file's length bounds the cost of reading them.
-
-    `pages` are the offsets of that directory and of those after it.
-    """
+    """The tags of the directory at `at`, or else of the first one. The file's length bounds the cost of reading them."""
 
     def __init__(self, data: Data, at: int | None = None) -> None:
         self.data = data
         self.order = "<" if data[:2] == b"II" else ">"
         self.big = data[2:4] in (b"+\0", b"\0+")
         self.entries: dict[int, tuple[str, int, int]] = {}
-        if at is not None:
-            self._directory(at)
-            return
-        (at,) = self._unpack("Q", 8) if self.big else self._unpack("I", 4)
-        following = self._directory(at)
-        self.pages = {at: None}  # in order
-        while following and following < len(data):
-            if following in self.pages or len(self.pages) == MOST_PAGES:
+        if at is None:
+            (at,) = self._unpack("Q", 8) if self.big else self._unpack("I", 4)
+        self.at = at
+        self._directory(at)
+
+    def pages(self) -> Iterator[int]:
+        """The offsets of this directory and of those after it."""
+        found: set[int] = set()
+        at = self.at
+        while at:
+            if at in found or len(found) == MOST_PAGES:
                 raise _broken("TIFF", f"its pages form a loop, or there are more than {MOST_PAGES}")
-            self.pages[following] = None
-            following = self._following(following)
+            found.add(at)
+            yield at
+            at = self._following(at)
 
     def __contains__(self, tag: int) -> bool:
         return tag in self.entries
@@ -463,8 +476,7 @@ class _TiffTags:
     def _unpack(self, kinds: str, at: int) -> tuple[int, ...]:
         return unpack_from(self.order + kinds, self.data, at)
 
-    def _directory(self, at: int) -> int:
-        """Read the entries of a directory; returns the offset of the next one."""
+    def _directory(self, at: int) -> None:
         (number,) = self._unpack("Q" if self.big else "H", at)
         if number > MOST_TAGS:
             raise _broken("TIFF", f"it has {number} tags")
@@ -480,15 +492,13 @@ class _TiffTags:
             held += min(length, len(self.data))
         if held > 2 * len(self.data) + 2**16:  # libtiff keeps a copy of each value
             raise _broken("TIFF", "its tags claim more than the file holds")
-        return self._following(at)
 
     def _following(self, at: int) -> int:
-        """The offset of the directory after the one at `at`; 0 if there is none or its offset is cut off."""
-        try:
-            (number,) = self._unpack("Q" if self.big else "H", at)
-            (following,) = self._unpack("Q", at + 8 + 20 * number) if self.big else self._unpack("I", at + 2 + 12 * number)
-        except (error, OverflowError):
-            return 0
+        """The offset of the directory after the one at `at`; 0 if there is none."""
+        (number,) = self._unpack("Q" if self.big else "H", at)
+        (following,) = self._unpack("Q", at + 8 + 20 * number) if self.big else self._unpack("I", at + 2 + 12 * number)
+        if following >= len(self.data):
+            raise _broken("TIFF", f"its next page is at {following}, but the file has only {len(self.data)} bytes")
         return following
 
 
@@ -513,7 +523,8 @@ def _pnm(data: Data) -> Header:
     )
     if needed > len(data) - found.end():
         raise _broken("PNM", f"{width}x{height} needs {needed} bytes, but the file has only {len(data) - found.end()}")
-    return Header("PNM", width, height, bits=16 if most > 255 else 8)
+    dim = 255 < most < 65535 or (kind > 4 and most < 255)
+    return Header("PNM", width, height, bits=16 if most > 255 else 8, largest=most if dim else 0)
 
 
 def _sun(data: Data) -> Header:
@@ -538,13 +549,14 @@ _READERS = (
     (re.compile(rb"P[1-6]\s"), "PNM", _pnm),
     (re.compile(rb"\x59\xa6\x6a\x95"), "Sun raster", _sun),
 )
+_BRAND = rb"....ftyp(?:.{8}(?:....){0,16}?)?"  # before the major brand, or one of the compatible brands (ISO/IEC 14496-12, 4.3)
 _OTHER_IMAGES = (
     (re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "JPEG 2000"),
     (re.compile(rb"\0\0\0\x0cJXL |\xff\x0a"), "JPEG XL"),
     (re.compile(rb"II\xbc"), "JPEG XR"),
     (re.compile(rb"GIF8"), "GIF"),
-    (re.compile(rb"....ftyp(?:avi[fs]|.{8,64}?avi[fs])", re.DOTALL), "AVIF"),
-    (re.compile(rb"....ftyp(?:hei|hev|mif1|msf1)", re.DOTALL), "HEIF (HEIC)"),
+    (re.compile(_BRAND + rb"avi[fs]", re.DOTALL), "AVIF"),
+    (re.compile(_BRAND + rb"(?:hei[cfmsx]|hev[cmsx]|mif[12]|msf1)", re.DOTALL), "HEIF (HEIC)"),
     (re.compile(rb"....ftypcrx |II(?:RO|RS|U\0)|FUJIFILMCCD-RAW|FOVb", re.DOTALL), "camera raw"),
     (re.compile(rb"\x76\x2f\x31\x01"), "OpenEXR"),
     (re.compile(rb"#\?R(?:ADIANCE|GBE)"), "Radiance HDR"),
@@ -565,8 +577,8 @@ _OTHER_IMAGES = (
     (re.compile(rb"\s*(?:<[?!][^>]*>\s*)*<svg", re.IGNORECASE), "SVG"),
 )
 _NO_IMAGES = (
-    (re.compile(rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI ", re.DOTALL), "a video"),
-    (re.compile(rb"%PDF"), "PDF"),
+    (re.compile(rb"....ftyp(?!M4[ABP] )|\x1a\x45\xdf\xa3|RIFF....AVI ", re.DOTALL), "a video"),
+    (re.compile(rb"%PDF-"), "PDF"),
     (re.compile(rb"PK\x03\x04|\x1f\x8b"), "an archive"),
     (re.compile(rb"\s*<(?:[!?]|html)", re.IGNORECASE), "XML or HTML"),
     (re.compile(rb"[\t\n\r\x20-\x7e]+\Z"), "text"),

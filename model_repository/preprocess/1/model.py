@@ -91,17 +91,18 @@ class TritonPythonModel:
                 f"image: {len(headers)} images of {width}x{height} have more than {MOST_PIXELS} pixels; send one per request"
             )
         preparation = self.preparation if wanted is None else self.preparation.to(target(wanted))
-        source = width, height
-        self.check(preparation, len(headers), source, limit, wanted)
+        self.check_either(preparation, len(headers), (width, height), limit, wanted)
         images: list[NDArray[Any]] = []
+        source = 0, 0
         for data, header in zip(encoded, headers, strict=True):  # one at a time, each prepared right after decoding
             with self.noted(data):
                 image = decode(data, header)
-            if (image.shape[1], image.shape[0]) != source:  # EXIF rotated it
-                if images:
-                    raise BadRequest(ONE_SIZE)
-                source = height, width
+            size = image.shape[1], image.shape[0]  # EXIF may have turned it
+            if not images:
+                source = size
                 self.check(preparation, len(headers), source, limit, wanted)
+            elif size != source:
+                raise BadRequest(ONE_SIZE)
             images.append(prepared(preparation, rgb(image)))
         pixels = images[0][np.newaxis] if len(images) == 1 else np.stack(images)
         lane = np.zeros((len(images), self.lane(images[0], limit)), np.int8)
@@ -115,6 +116,16 @@ class TritonPythonModel:
         check_size(images, (columns, rows), limit, source, wanted)
         made = images * columns * rows * (4 if preparation.floats else 1)
         self.check_room(images * source[0] * source[1], made)
+
+    def check_either(self, preparation: Preparation, images: int, stored: Size, limit: int, wanted: object) -> None:
+        """Like `check`, but before decoding, when it is not known whether EXIF turns the images: one of the two must do."""
+        try:
+            self.check(preparation, images, stored, limit, wanted)
+        except (BadRequest, Unfit, NoRoom) as refused:
+            try:
+                self.check(preparation, images, (stored[1], stored[0]), limit, wanted)
+            except (BadRequest, Unfit, NoRoom):
+                raise refused from None
 
     def check_room(self, pixels: int, prepared: int) -> None:
         """Raises NoRoom if the image does not fit into shared memory: the label map has `pixels` there, all else `prepared`."""

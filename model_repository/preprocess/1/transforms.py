@@ -137,13 +137,15 @@ class PaddingByAspectRatio:
 
 @dataclass(frozen=True)
 class PaddingToMultiple:
-    """Add pixels on the right and at the bottom until both sides are multiples of `divisor`."""
+    """Add pixels on the right and at the bottom until both sides are multiples of `divisor`, and of at least `least` pixels."""
 
     divisor: int
     colour: Colour = GREY
+    least: int = 1
 
     def size(self, width: int, height: int) -> Size:
-        return ceil(width / self.divisor) * self.divisor, ceil(height / self.divisor) * self.divisor
+        columns, rows = (ceil(max(side, self.least) / self.divisor) * self.divisor for side in (width, height))
+        return columns, rows
 
 
 @dataclass(frozen=True)
@@ -167,12 +169,13 @@ class Preparation:
     """The steps in order. Without any, the network gets the image as it is.
 
     `fixed` is the only size that the network takes; the steps must lead there. Otherwise each side must be a multiple of
-    `divisor`, and images are padded to that after the steps.
+    `divisor` and have at least `least` pixels, and images are padded to that after the steps.
     """
 
     steps: tuple[Step, ...] = ()
     fixed: Size | None = None
     divisor: int = 1
+    least: int = 1
 
     @property
     def floats(self) -> bool:
@@ -181,7 +184,9 @@ class Preparation:
 
     @property
     def all_steps(self) -> tuple[Step, ...]:
-        return self.steps if self.divisor == 1 else (*self.steps, PaddingToMultiple(self.divisor))
+        if self.divisor == self.least == 1:
+            return self.steps
+        return (*self.steps, PaddingToMultiple(self.divisor, least=self.least))
 
     @property
     def target_size(self) -> Size | None:
@@ -198,7 +203,10 @@ class Preparation:
             raise Unfit(f"this model scales every image to {self.fixed[0]}x{self.fixed[1]}, the only size it takes; leave it out")
         own = next((step for step in self.steps if isinstance(step, Resize)), None)
         resize = Resize(target_size) if own is None else replace(own, target_size=target_size)
-        return replace(self, steps=(*(step for step in self.steps if isinstance(step, ToFloat)), resize))
+        floats = tuple(step for step in self.steps if isinstance(step, ToFloat))
+        first = next((step for step in self.steps if isinstance(step, ToFloat | Scaling)), resize)
+        # PaddleX 2 scales in uint8 and only pads in float32.
+        return replace(self, steps=(resize, *floats) if isinstance(first, Scaling) else (*floats, resize))
 
     def sizes(self, width: int, height: int) -> list[Size]:
         """The image's size after each of `all_steps`. Raises Unfit, also if a step makes more than LARGEST pixels of it."""
@@ -241,14 +249,17 @@ class Preparation:
     def write(self) -> str:
         """As JSON."""
         steps = [{"type": type(step).__name__, **asdict(step)} for step in self.steps]
-        return json.dumps({"steps": steps, "fixed": self.fixed, "divisor": self.divisor})
+        return json.dumps({"steps": steps, "fixed": self.fixed, "divisor": self.divisor, "least": self.least})
 
     @classmethod
     def read(cls, text: str) -> Preparation:
         """The inverse of `write`. Raises ValueError, TypeError or KeyError for anything else."""
         told = json.loads(text)
-        fixed = told["fixed"]
-        return cls(tuple(map(_step, told["steps"])), fixed and (fixed[0], fixed[1]), told["divisor"])
+        fixed = None
+        if told["fixed"] is not None:
+            width, height = told["fixed"]
+            fixed = (width, height)
+        return cls(tuple(map(_step, told["steps"])), fixed, told["divisor"], told.get("least", 1))
 
 
 PLAIN = Preparation()

@@ -50,6 +50,12 @@ def test_a_preparation_is_read_as_it_was_written() -> None:
         assert Preparation.read(preparation.write()) == preparation
 
 
+@pytest.mark.parametrize("fixed", ["[1]", "[]", "[1, 2, 3]", "1"])
+def test_a_fixed_size_that_is_no_pair_is_refused(fixed: str) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Preparation.read(f'{{"steps": [], "fixed": {fixed}, "divisor": 1}}')
+
+
 def test_the_way_back_undoes_each_step_that_changed_the_size() -> None:
     steps = (ResizeByLong(500), LimitLong(max_long=800), Padding((512, 512)), Resize((256, 256), False, None))
     assert Preparation(steps).way_back(1000, 600) == [512, 512, -300, -500, 600, 1000]
@@ -64,6 +70,12 @@ def test_a_target_size_replaces_scaling_and_padding_but_not_what_the_network_nee
     assert Preparation((ResizeByLong(512),)).to((100, 50)) == Preparation((Resize((100, 50)),))
     with pytest.raises(Unfit, match="scales every image to 512x512, the only size it takes; leave it out"):
         Preparation((Resize((512, 512), False, None),), (512, 512)).to((100, 50))
+
+
+def test_a_target_size_is_scaled_in_uint8_if_the_networks_own_steps_scale_in_that() -> None:
+    two = Preparation((Fit((512, 512)), ToFloat(), Padding((512, 512))))
+    assert two.to((100, 50)) == Preparation((Resize((100, 50)), ToFloat()))
+    assert Preparation((ToFloat(), Padding((512, 512)))).to((100, 50)) == Preparation((ToFloat(), Resize((100, 50))))
 
 
 def test_what_would_take_too_much_memory_on_the_way_is_refused() -> None:

@@ -14,6 +14,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
+from semseg_contract.official import OFFICIAL
 from semseg_export.synthetic_images import smooth_pixels
 from semseg_export.weights import zoo
 from tests.support import DEMO_WEIGHTS, EXPORT, ROOT
@@ -33,17 +34,18 @@ def export(*arguments: object, command: tuple[object, ...] = (COMMAND,), **chang
 @pytest.mark.parametrize("file_format", ["pir", "legacy"])
 def test_a_network_of_either_format_is_installed(file_format: str, networks: Path, tmp_path: Path) -> None:
     command = (COMMAND,) if file_format == "pir" else QUICK
-    done = export("PP-LiteSeg-T", "--weights", networks / file_format, "--repository", tmp_path / "models", command=command)
+    models = tmp_path / "my models"
+    done = export("PP-LiteSeg-T", "--weights", networks / file_format, "--repository", models, command=command)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     steps = ["Weights", "Conversion", "Graph", "Memory", "Comparison", "Installation"]
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")] == steps
-    assert f"Next: semseg serve --repository {tmp_path}/models --model PP-LiteSeg-T" in done.stdout.replace("\n", " ")
+    assert f"Next: semseg serve --model-repository '{models}' --model PP-LiteSeg-T" in done.stdout.replace("\n", " ")
     ensemble = triton.ModelConfig()
-    text_format.Parse((tmp_path / "models" / "PP-LiteSeg-T" / "config.pbtxt").read_text(), ensemble)
+    text_format.Parse((models / "PP-LiteSeg-T" / "config.pbtxt").read_text(), ensemble)
     assert float(ensemble.parameters["agreement"].string_value) >= 0.9999
     assert '"traffic light"' in ensemble.parameters["class_names"].string_value
-    session = onnxruntime.InferenceSession(tmp_path / "models" / "PP-LiteSeg-T_network" / "1" / "model_cpu.onnx")
+    session = onnxruntime.InferenceSession(models / "PP-LiteSeg-T_network" / "1" / "model_cpu.onnx")
     inputs = {"pixels": smooth_pixels(0, (2, 65, 97)), "lane": np.zeros((2, 1), np.int8)}
     assert session.run(["ids"], inputs)[0].shape == (2, 65, 97)
     comparison = json.loads(ensemble.parameters["comparison"].string_value)
@@ -70,8 +72,8 @@ def test_all_goes_on_after_a_failure_and_ends_with_a_table(pir_folder: Path, ser
     assert done.returncode == 1
     assert sorted(entry.name for entry in models.iterdir()) == ["SeaFormer_base", "SeaFormer_base_network"]
     table = done.stdout[done.stdout.index("agreement") :]
-    rows = [line.split() for line in table.splitlines() if line.partition(" ")[0] in zoo.MODELS]
-    assert [row[0] for row in rows] == list(zoo.MODELS)
+    rows = [line.split() for line in table.splitlines() if line.partition(" ")[0] in OFFICIAL]
+    assert [row[0] for row in rows] == list(OFFICIAL)
     assert next(row for row in rows if row[0] == "SeaFormer_base")[1] == "1"
     assert "SeaFormer_base has 150 classes, but this network has 19" in " ".join(done.stdout.split())
     assert " ".join(table.split()).count("404 Not Found") == 19  # in a narrow column it may be on two lines
@@ -115,6 +117,7 @@ def test_a_stopped_export_leaves_nothing(pir_folder: Path, tmp_path: Path, under
         (["PP-LiteSeg"], "PaddleX has no network 'PP-LiteSeg'; did you mean PP-LiteSeg-"),
         (["PP-LiteSeg-Demo"], "pass WEIGHTS=demo/PP-LiteSeg-Demo"),
         (["preprocess"], "is not a valid model name"),
+        (["[/](slice)"], "'[/]' is not a valid model name"),
         (["PP-LiteSeg-T", "--weights", "nowhere"], "found no file or folder nowhere"),
         (["PP-LiteSeg-T", "--weights", ""], "cannot store https://paddle-model-ecology"),
         (["fast", "--architecture", "PP-LiteSeg-T"], "cannot store https://paddle-model-ecology"),

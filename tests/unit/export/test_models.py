@@ -6,11 +6,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from semseg_contract.official import OFFICIAL
 from semseg_contract.record import Memory, ModelRecord
 from semseg_export import models
 from semseg_export.install.repository import Versions, install, serve
 from semseg_export.models import Exported
-from semseg_export.weights import zoo
 
 RECORD = ModelRecord(
     class_names=("road",),
@@ -40,7 +40,7 @@ def test_the_list_tells_what_is_exported(tmp_path: Path) -> None:
     done = listed(tmp_path / "r")
     assert done.returncode == 0, done.stderr
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if "Cityscapes" in line or "ADE20K" in line}
-    assert list(lines) == [*zoo.MODELS, "PP-LiteSeg-Demo"]
+    assert list(lines) == [*OFFICIAL, "PP-LiteSeg-Demo"]
     assert " ".join(lines["SegFormer-B0"].split()) == "SegFormer-B0 Cityscapes 76.73 1024² windows 13.2 2 (1) 99.9990%"
     assert lines["SegFormer-B1"].split()[-1] == "48.5"
     assert lines["MaskFormer_tiny"].split() == ["MaskFormer_tiny", "ADE20K", "46.69", "512x512"]

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from semseg_export.conversion import convert
 from semseg_export.errors import ExportError
@@ -93,6 +94,39 @@ def test_what_is_no_network_for_images_is_refused(run: Run, folder: Path, conver
     onnx.save(bytes_in, file)
     with pytest.raises(ExportError, match="takes uint8 images: only networks that take float32 are served"):
         run(folder)
+
+
+def old(opset: int, ir_version: int) -> ModelProto:
+    """A network as exporters wrote them before opset 11: constants among the inputs, and a Resize by pairs of pixels."""
+    random = np.random.default_rng(0)
+    constants = [
+        numpy_helper.from_array(random.normal(0, 1, (4, 3, 3, 3)).astype(np.float32), "weights"),
+        numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales"),
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "weights"], ["small"], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("Upsample" if opset < 10 else "Resize", ["small", "scales"], ["logits"], mode="linear"),
+    ]
+    image = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3, None, None])
+    inputs = [image, *(helper.make_tensor_value_info(each.name, each.data_type, each.dims) for each in constants)]
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [None, 4, None, None])
+    graph = helper.make_graph(nodes, "old", inputs, [logits], constants)
+    return helper.make_model(graph, ir_version=ir_version, opset_imports=[helper.make_opsetid("", opset)])
+
+
+@pytest.mark.parametrize(("opset", "ir_version"), [(9, 3), (10, 4)])
+def test_old_exporters_files_keep_their_meaning(run: Run, folder: Path, opset: int, ir_version: int) -> None:
+    onnx.save(old(opset, ir_version), folder / "inference.onnx")
+    found = run(folder)
+    assert (found.agreement, found.preparation.divisor) == (1.0, 2)
+
+
+def test_a_file_of_a_newer_ir_version_is_taken(run: Run, folder: Path, converted: ModelProto) -> None:
+    newer = ModelProto()
+    newer.CopyFrom(converted)
+    newer.ir_version = 11
+    onnx.save(newer, folder / "inference.onnx")
+    assert run(folder).agreement == 1.0
 
 
 def test_an_onnx_file_alone_does_not_say_how_to_prepare_pixels(run: Run, folder: Path) -> None:

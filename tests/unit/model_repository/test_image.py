@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from tests.fuzz.seeds import encoded, oriented, pillow, scene, seeds
+from tests.fuzz.seeds import encoded, oriented, pillow, scene, seeds, tiff
 
 ROOT = Path(__file__).parents[3]
 
@@ -38,6 +38,18 @@ def test_pixels_are_those_of_cv2_imread_in_rgb(kind: str, tmp_path: Path) -> Non
     if kind == "webp, EXIF orientation 6":  # OpenCV turns these only from about 4.12 on
         expected = np.rot90(cv2.imread(str(file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION), -1)[..., ::-1]
     np.testing.assert_array_equal(decoded(FILES[kind]), expected)
+
+
+@pytest.mark.parametrize(("extra", "grey"), [(0, 200), (1, 200), (2, 39)])
+def test_only_unassociated_alpha_in_a_tiff_darkens_its_colours(extra: int, grey: int) -> None:
+    """As in PaddleX: libtiff multiplies by it."""
+    pixels = np.full((40, 60, 4), (200, 200, 200, 50), np.uint8).tobytes()
+    tags = {256: (60,), 257: (40,), 258: (8,) * 4, 259: (1,), 262: (2,), 277: (4,), 278: (40,), 279: (9600,), 338: (extra,)}
+    assert decoded(tiff(tags, pixels))[0, 0].tolist() == [grey] * 3
+
+
+def test_a_plain_pnm_is_scaled_to_its_largest_value() -> None:
+    assert decoded(b"P2 3 1 15 15 5 0\n").tolist() == [[[255] * 3, [85] * 3, [0] * 3]]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
@@ -83,6 +95,9 @@ def test_a_truncated_file_is_refused(kind: str, share: float) -> None:
         (b"", "empty"),
         (b"just text", "cannot be decoded"),
         (b"\xff\xd8\xff", "not a whole image"),
+        (b"P5 1 1 15 a", "a PNM whose largest value is 15 would be read too dark; scale it to 255 or 65535"),
+        (b"P6 1 1 4095 abcdef", "a PNM whose largest value is 4095 would be read too dark"),
+        (b"P2 1 1 4095 7", "a PNM whose largest value is 4095 would be read too dark"),
         (b"GIF89a" + bytes(40), "cannot be decoded: it is GIF; send one of JPEG, PNG, BMP, WebP, TIFF, PNM, Sun raster"),
     ],
 )

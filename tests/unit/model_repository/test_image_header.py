@@ -30,7 +30,7 @@ def read_or_refused(data: bytes) -> str:
     """The reason for refusing `data`, or an empty string; any other error fails the test."""
     try:
         header.read(data)
-    except header.Unreadable as error:
+    except header.Undecodable as error:
         return str(error)
     return ""
 
@@ -174,6 +174,8 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         tiff(tags(t254=(1,), t330=(8,)), bytes(64)),
         "; it seems to be a camera's raw file: develop it",
     ),
+    "tiff, a reduced copy": (tiff(tags(t254=(1,)), bytes(64)), "is a reduced copy or a mask of another; save the full picture"),
+    "tiff, a mask": (tiff(tags(t254=(4,)), bytes(64)), "is a reduced copy or a mask of another"),
     "tiff, empty directory": (b"II*\0\x08\0\0\0\0\0\0\0\0\0", "tag 256 is missing"),
     "tiff, directory outside": (b"II*\0\xff\xff\xff\xff", "cut off"),
     "tiff, too many tags": (b"II*\0\x08\0\0\0\xff\xff" + bytes(2**20), "65535 tags"),
@@ -197,7 +199,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_file_is_refused_with_little_work_and_told_why(kind: str) -> None:
     data, why = HOSTILE[kind]
-    with calls_at_most(FEW), pytest.raises(header.Unreadable, match=why):
+    with calls_at_most(FEW), pytest.raises(header.Undecodable, match=why):
         header.read(data)
 
 
@@ -205,7 +207,7 @@ def test_tags_that_all_claim_the_whole_file_are_refused() -> None:
     """libtiff would keep a copy of the value for each tag."""
     entries = b"".join(struct.pack("<HHII", tag, 1, 2**20, 8) for tag in range(40_000, 40_100))
     data = b"II*\0" + struct.pack("<I", 8 + 2**20) + bytes(2**20) + struct.pack("<H", 100) + entries + bytes(4)
-    with pytest.raises(header.Unreadable, match="claim more than the file holds"):
+    with pytest.raises(header.Undecodable, match="claim more than the file holds"):
         header.read(data)
 
 
@@ -214,7 +216,7 @@ def test_pages_in_a_circle_are_refused() -> None:
     (first,) = struct.unpack_from("<I", whole, 4)
     (number,) = struct.unpack_from("<H", whole, first)
     behind = first + 2 + 12 * number
-    with pytest.raises(header.Unreadable, match="form a loop"):
+    with pytest.raises(header.Undecodable, match="form a loop"):
         header.read(whole[:behind] + struct.pack("<I", first) + whole[behind + 4 :])
 
 
@@ -229,6 +231,8 @@ def test_pages_in_a_circle_are_refused() -> None:
         (b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
         (b"\0\0\0\x20ftypheic", "HEIF"),
         (b"\0\0\0\x20ftypmif1\0\0\0\0mif1heic", "HEIF"),
+        *((b"\0\0\0\x1cftyp" + brand + b"\0\0\0\0miafheic", "HEIF") for brand in (b"mif2", b"miaf", b"MiHE", b"1pic", b"tmap")),
+        (b"\0\0\0\x20ftypmp42\0\0\0\0isommp41hev1", "a video"),
         (b"\0\0\0\x20ftypisom", "a video"),
         (b"\x76\x2f\x31\x01\2\0\0\0", "OpenEXR"),
         (b"#?RADIANCE\n", "Radiance HDR"),
@@ -256,7 +260,7 @@ def test_pages_in_a_circle_are_refused() -> None:
     ],
 )
 def test_other_kinds_are_refused_by_their_name(start: bytes, kind: str) -> None:
-    with pytest.raises(header.Unreadable, match=f"^cannot be decoded: it is {kind}.*; send one of {header.FORMATS}"):
+    with pytest.raises(header.Undecodable, match=f"^cannot be decoded: it is {kind}.*; send one of {header.FORMATS}"):
         header.read(start)
 
 
@@ -300,19 +304,22 @@ def test_the_longest_file_takes_little_work(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", SEEDS)
 def test_every_start_of_a_file_is_read_or_refused(kind: str) -> None:
-    """A truncated file raises nothing but Unreadable."""
+    """A truncated file raises nothing but Undecodable."""
     data = SEEDS[kind]
     for end in [*range(min(len(data), 300)), *range(300, len(data), 97)]:
         assert read_or_refused(data[:end]).partition(":")[0] in ("", "is empty (0 bytes)", "cannot be decoded")
 
 
-def test_a_pages_tag_behind_the_end_is_let_pass() -> None:
-    """As in libtiff, because some writers end their list of directories with garbage."""
-    whole = SEEDS["tiff, little end first"]
+def test_a_tiff_of_whose_pages_one_is_missing_is_refused() -> None:
+    """Its first page may be whole."""
+    whole = SEEDS["tiff, several pages"]
     (first,) = struct.unpack_from("<I", whole, 4)
     (number,) = struct.unpack_from("<H", whole, first)
-    behind = first + 2 + 12 * number
-    assert header.read(whole[:behind] + b"\xff\xff\xff\x7f" + whole[behind + 4 :]).width == seeds.WIDTH
+    (second,) = struct.unpack_from("<I", whole, first + 2 + 12 * number)
+    assert header.read(whole).width == seeds.WIDTH
+    for end in (second, second + 1, second + 30):
+        with pytest.raises(header.Undecodable, match=r"its next page is at \d+, but the file|its header is cut off"):
+            header.read(whole[:end])
 
 
 def test_pixels_that_are_split_into_many_chunks_are_read() -> None:

@@ -8,7 +8,7 @@ _START = 512  # bytes
 _JSON = re.compile(rb"\s*[{\[]")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f\xff]")
 _FORM = re.compile(rb"[\w.%+-]+=")
-_MEDIA = (
+_MEDIA = (  # not image_header.kind_of: line ends and zeros may have been removed
     (re.compile(rb"\x89PNG"), "image/png"),
     (re.compile(rb"RIFF.{0,4}WEBP", re.DOTALL), "image/webp"),
     (re.compile(rb"II[*+]|MM\0?[*+]"), "image/tiff"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import InvalidImage
-from ...inputs.image_header import Unreadable, read
+from ...inputs.image_header import Undecodable, read
 
 
 def checked_pixels(image: bytes, limit: int) -> int:
@@ -14,7 +14,7 @@ def checked_pixels(image: bytes, limit: int) -> int:
     """
     try:
         header = read(image)
-    except Unreadable as error:
+    except Undecodable as error:
         raise InvalidImage(f"image {error}") from None
     pixels = header.width * header.height
     if pixels > limit:

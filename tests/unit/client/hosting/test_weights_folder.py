@@ -111,6 +111,13 @@ def test_a_folder_without_weights_is_told(files: dict[str, str] | None, told: st
     assert not (tmp_path / "models").exists()
 
 
+def test_several_folders_with_networks_are_told(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        filled(tmp_path / "roads" / name, ARCHIVE)
+    with pytest.raises(ServingError, match="roads: holds a network in each of a and b: pass one of these folders"):
+        create_pipeline(model=tmp_path / "roads", repository=tmp_path / "models")
+
+
 def test_a_repository_that_cannot_be_made_is_told(tmp_path: Path, calls: Callable[[], list[list[str]]]) -> None:
     folder = filled(tmp_path / "roads", ARCHIVE)
     (tmp_path / "models").write_text("a file")

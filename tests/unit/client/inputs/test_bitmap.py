@@ -41,3 +41,8 @@ def test_alpha_is_dropped_as_it_is_from_a_png_file() -> None:
 def test_a_view_of_pixels_comes_back_as_it_is_seen() -> None:
     view = noise(20, 30, 3)[::-2, 3:17:3, ::-1]
     assert np.array_equal(decoded(bmp(view)), view)
+
+
+def test_pixels_of_another_type_are_refused() -> None:
+    with pytest.raises(ValueError, match="pixels must be uint8, not uint16"):
+        bmp(np.full((4, 4), 256, np.uint16))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from typing import Any
 
@@ -65,6 +66,13 @@ def test_ten_bits_become_eight() -> None:
     assert np.abs(pixels(HEIF, file.getvalue()) - np.asarray(picture())).mean() < 6
 
 
+def test_grey_of_ten_bits_becomes_eight() -> None:
+    grey = np.asarray(picture("L"))
+    data = pillow(Image.fromarray(grey.astype(np.uint16) * 257), "HEIF", quality=95)
+    assert pillow_heif.open_heif(io.BytesIO(data)).mode == "I;16"
+    assert np.abs(pixels(HEIF, data) - grey[..., np.newaxis]).mean() < 6
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
 def test_a_truncated_file_is_told_in_one_line(kind: str, share: float) -> None:
@@ -73,6 +81,19 @@ def test_a_truncated_file_is_told_in_one_line(kind: str, share: float) -> None:
         converted(whole[: int(len(whole) * share)], kind)
     assert str(refused.value).startswith(f"cannot be decoded as {kind}: ")
     assert "\n" not in str(refused.value)
+
+
+def without_a_time_scale() -> bytes:
+    data = written(AVIF, save_all=True, append_images=[picture("L").convert("RGB")])
+    at = data.index(b"mdhd") + 24
+    return data[:at] + bytes(4) + data[at + 4 :]
+
+
+@pytest.mark.parametrize(("kind", "data"), [(HEIF, written(HEIF).replace(b"hvcC", b"none")), (AVIF, without_a_time_scale())])
+def test_damage_that_a_decoder_does_not_expect_is_told_in_one_line(kind: str, data: bytes) -> None:
+    """An IndexError in pillow-heif, a ZeroDivisionError in Pillow."""
+    with pytest.raises(NoImage, match=rf"^cannot be decoded as {re.escape(kind)}: (list index out of range|division by zero)$"):
+        converted(data, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)

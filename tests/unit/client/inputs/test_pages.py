@@ -15,7 +15,8 @@ from PIL import Image
 
 from semseg_client.inputs import pages as module
 from semseg_client.inputs.bitmap import bmp
-from semseg_client.inputs.pages import HEAD, Kind, NoImage, kind_of, pages
+from semseg_client.inputs.image_header import START
+from semseg_client.inputs.pages import Kind, NoImage, paged, pages
 from semseg_client.inputs.servable import servable
 
 SIZE = (160, 120)
@@ -102,10 +103,39 @@ def test_a_damaged_frame_of_a_tiff_costs_itself_alone(tmp_path: Path) -> None:
     assert str(third).startswith("page 2 cannot be decoded: not a whole image, or not a valid TIFF: one of its 1 strips")
 
 
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize(("cut", "lost"), [(2, 0), (30, 1), (130, 1)], ids=["offset", "half a page", "a page"])
+def test_a_tiff_whose_end_is_missing_gives_its_whole_pages_and_says_so(cut: int, lost: int, count: int, tmp_path: Path) -> None:
+    file = written_tiff(tmp_path / "x.tif", *[(GREY, {})] * count)  # each page's directory, 114 bytes, is behind its pixels
+    file.write_bytes(file.read_bytes()[:-cut])
+    *whole, missing = pages(file, "tiff") or ()
+    assert len(whole) == count - lost
+    assert all(isinstance(page, bytes) and np.array_equal(decoded(page)[..., 0], GREY) for page in whole)
+    assert str(missing).startswith(f"page {count - lost} cannot be decoded: not a whole image, or not a valid TIFF: its ")
+
+
 @pytest.mark.parametrize("name", ["x.avi", "x.mp4"])
 def test_the_frames_of_a_video_come_in_order(name: str, tmp_path: Path) -> None:
     shades = [float(decoded(frame).mean()) for frame in all_of(video(tmp_path / name, 12), "video")]
     assert shades == pytest.approx([shade * 6 for shade in range(12)], abs=4)  # lossy
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_a_video_that_breaks_off_says_so_after_its_frames(share: float, tmp_path: Path) -> None:
+    file = video(tmp_path / "x.avi", 40)
+    content = file.read_bytes()
+    file.write_bytes(content[: int(len(content) * share)])
+    *frames, last = pages(file, "video") or ()
+    assert 0 < len(frames) < 36
+    assert all(isinstance(frame, bytes) for frame in frames)
+    told = f"the video breaks off: {len(frames)} of about 40 frames can be read; get the whole file, or convert it"
+    assert str(last) == told
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 25])
+def test_a_whole_video_is_not_said_to_break_off(count: int, tmp_path: Path) -> None:
+    for name in ("x.avi", "x.mp4"):
+        assert len(list(all_of(video(tmp_path / name, count), "video"))) == count
 
 
 def test_a_video_is_not_held_in_memory(tmp_path: Path) -> None:
@@ -208,15 +238,17 @@ def test_files_are_known_by_their_content_where_the_suffix_does_not_tell(tmp_pat
         video(tmp_path / "x.avi", 1),
         video(tmp_path / "x.mp4", 1),
     ]
-    assert [kind_of("", file.read_bytes()[:HEAD]) for file in files] == ["tiff", "pdf", "video", "video"]
-    assert kind_of("", b"\x1aE\xdf\xa3\x01\0\0\0") == "video"
-    assert kind_of("", b"\0\0\0\x1cftypavif") is None
-    assert kind_of(".tif", b"\x89PNG\r\n\x1a\n") is None
+    assert [paged("", file.read_bytes()[:START]) for file in files] == ["tiff", "pdf", "video", "video"]
+    assert paged("", b"\x1aE\xdf\xa3\x01\0\0\0") == "video"
+    assert paged("", b"\0\0\0\x1cftypavif") is None
+    assert paged("", b"\0\0\0\x1cftypmiaf\0\0\0\0miafmif1heic") is None
+    assert paged("", b"\0\0\0\x1cftypM4A \0\0\0\0M4A mp42isom") is None
+    assert paged(".tif", b"\x89PNG\r\n\x1a\n") is None
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [(".PDF", "pdf"), (".Mp4", "video"), (".webm", "video"), (".jpg", None)])
 def test_a_known_suffix_decides_for_damaged_files_too(suffix: str, kind: Kind | None) -> None:
-    assert kind_of(suffix, b"damaged") == kind
+    assert paged(suffix, b"damaged") == kind
 
 
 def written_tiff(file: Path, *pages: tuple[NDArray[np.generic], dict[int, int]]) -> Path:
@@ -273,6 +305,16 @@ def test_pages_of_sixteen_bits_that_opencv_reads_in_two_ways_are_read_as_one_byt
     assert isinstance(alpha, bytes)
     assert np.array_equal(decoded(white)[..., 0], 255 - GREY)
     assert np.array_equal(decoded(alpha)[..., 0], GREY)
+    assert [servable(page) for page in (white, alpha)] == [(white, ""), (alpha, "")]
+    with pytest.raises(NoImage, match=r"^cannot be scaled: save it as grey or RGB"):
+        servable(white, 12)
+
+
+def test_such_pages_that_are_almost_black_or_white_are_hinted_at(tmp_path: Path) -> None:
+    low = GREY.astype(np.uint16) * 16
+    file = written_tiff(tmp_path / "a.tif", (low, {262: 0}), (np.dstack([low] * 2), {338: 1}))
+    hints = [servable(page)[1] for page in pages(file, "tiff") or () if isinstance(page, bytes)]
+    assert [hint.partition(";")[0] for hint in hints] == [f"the network sees it almost {colour}" for colour in ("white", "black")]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -6,6 +6,7 @@ import tempfile
 import tracemalloc
 from collections import UserDict
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from semseg_client.errors import InvalidInput, SemsegError
-from semseg_client.inputs.resolve import SUFFIXES, Sieve, Source, Unreadable, items, sources
+from semseg_client.inputs.resolve import SUFFIXES, Sieve, Source, Unreadable, images, items, sources
 from tests.support import STREET
 from tests.website import CONTENT, Website
 
@@ -128,6 +129,34 @@ def test_links_of_folders_back_to_themselves_are_not_followed(photos: Path) -> N
     assert paths("photos/**/*") == paths("photos/**") == paths("**/photos/**/**/*.*") == paths("**") == paths(photos)
     assert paths(f"{photos.absolute()}/**/deep/*") == [str(photos.absolute() / "sub/deep/d.webp")]
     assert paths("photos/sub/again/*.jpg") == ["photos/sub/again/b.jpg"]  # found because the pattern names it
+
+
+@pytest.mark.parametrize("given", ["photos", "photos/**", "**/photos/**/*.jpg"])
+def test_links_to_folders_are_counted(given: str, photos: Path) -> None:
+    (photos / "elsewhere").symlink_to(photos.absolute())
+    (photos / "sub" / "elsewhere").symlink_to(photos.absolute())
+    (photos / ".hidden").symlink_to(photos.absolute())
+    sieve = Sieve()
+    list(items(given, sieve))
+    assert sieve.images == 2
+    assert str(sieve).startswith("2 links to folders")
+
+
+@pytest.mark.parametrize("given", ["photos", "photos/*"])
+def test_broken_links_and_pipes_are_told(given: str, photos: Path) -> None:
+    for name in ("broken.jpg", "broken"):
+        (photos / name).symlink_to("nowhere")
+    for name in ("pipe.jpg", "pipe"):
+        os.mkfifo(photos / name)
+    sieve = Sieve()
+    found = chain.from_iterable(map(images, items(given, sieve)))
+    reasons = {each.input_path: each.reason for each in found if isinstance(each, Unreadable)}
+    assert reasons == {
+        "photos/broken.jpg": "No such file or directory",
+        "photos/pipe.jpg": "is neither a file nor a folder",
+    }
+    assert str(sieve) == "1 unreadable, 3 other files (.txt, no suffix)"
+    assert sieve.images == 1
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))

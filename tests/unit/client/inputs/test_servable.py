@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -56,16 +58,85 @@ def test_a_sample_of_more_bits_is_told() -> None:
         servable(deep(".png", 12), 10)
 
 
-@pytest.mark.parametrize("tags", [{262: 0}, {277: 2, 338: 1}], ids=["white is 0", "grey and alpha"])
-def test_samples_that_opencv_reads_in_two_ways_are_not_scaled(tags: dict[int, int]) -> None:
-    """With two bytes, it does not invert the one, and it reads the other as single bytes."""
-    samples = tags.get(277, 1)
-    pixels = np.repeat(EIGHT[..., :1].astype(np.uint16) << 4, samples, axis=2).tobytes()
-    basic = {256: 60, 257: 40, 258: 16, 259: 1, 262: 1, 277: 1, 278: 40, 279: len(pixels), **tags}
-    data = tiff({tag: (value,) for tag, value in basic.items()}, pixels)
-    assert servable(data) == (data, "")
-    with pytest.raises(NoImage, match=r"^cannot be scaled: save it as grey or RGB"):
+def odd_tiff(pixels: NDArray[np.integer[Any]], **more: int) -> bytes:
+    """Grey, or RGB(A) in one strip per plane if tag 284 is 2."""
+    samples = pixels.shape[2]
+    tags = {256: (60,), 257: (40,), 258: (16,) * samples, 259: (1,), 262: (1 if samples < 3 else 2,), 277: (samples,), 278: (40,)}
+    tags |= {int(tag[1:]): (value,) for tag, value in more.items()}
+    strips = samples if more.get("t284") == 2 else 1
+    size = pixels.nbytes // strips
+    stored = pixels.transpose(2, 0, 1) if strips > 1 else pixels
+    return tiff({**tags, 273: tuple(8 + size * strip for strip in range(strips)), 279: (size,) * strips}, stored.tobytes())
+
+
+TWELVE = EIGHT.astype(np.uint16) << 4
+GREY = TWELVE[..., :1]
+SIXTEEN = EIGHT.astype(np.uint16) * 257
+# OpenCV inverts samples of one byte where white is 0, but not those of two; it reads grey with alpha as single bytes, only the
+# first of separate planes, and 12-bit alpha as almost transparent.
+ODD = {
+    "white is 0": (odd_tiff(4095 - GREY, t262=0), "white"),
+    "grey and alpha": (odd_tiff(np.dstack([GREY, GREY]), t338=1), "black"),
+    "separate planes": (odd_tiff(TWELVE, t284=2), "black"),
+    "alpha of 12 bits": (odd_tiff(np.dstack([TWELVE, np.full_like(GREY, 4095)]), t338=2), "black"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_samples_that_opencv_reads_in_two_ways_are_hinted_at_but_not_scaled(kind: str) -> None:
+    data, colour = ODD[kind]
+    content, hint = servable(data)
+    assert content is data
+    assert hint.startswith(
+        f"the network sees it almost {colour}; if its 16-bit samples have 10 or 12 bits, save it as grey or RGB, "
+    )
+    with pytest.raises(
+        NoImage, match=r"^cannot be scaled: save it as grey or RGB, pixel by pixel \(not in separate planes\), without"
+    ):
         servable(data, 12)
+    assert servable(data, 16) == (data, "")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        odd_tiff(65535 - SIXTEEN[..., :1], t262=0),
+        odd_tiff(np.zeros_like(GREY), t262=0),
+        odd_tiff(SIXTEEN, t284=2),
+        odd_tiff(np.dstack([SIXTEEN, np.full_like(GREY, 30_000)]), t338=2),
+    ],
+    ids=["white is 0", "blank", "separate planes", "alpha"],
+)
+def test_samples_of_sixteen_bits_need_no_hint(data: bytes) -> None:
+    assert servable(data) == (data, "")
+
+
+def pnm(kind: int, largest: int, pixels: NDArray[np.integer[Any]]) -> bytes:
+    stored = (
+        " ".join(map(str, pixels.ravel())).encode() if kind < 4 else pixels.astype(">u2" if largest > 255 else "u1").tobytes()
+    )
+    return b"P%d 60 40 %d\n" % (kind, largest) + stored + b"\n"
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("kind", [2, 3, 5, 6])
+def test_a_pnm_that_tells_its_bits_is_scaled_only_if_asked(kind: int, bits: int) -> None:
+    pixels = (EIGHT[..., ::-1] if kind in (3, 6) else EIGHT[..., :1]).astype(np.uint16) << (bits - 8)
+    largest = (1 << bits) - 1
+    data = pnm(kind, largest, pixels)
+    with pytest.raises(
+        NoImage, match=rf"^its samples go up to {largest}, not 65535, .*: pass --bits {bits} \(in Python, bits={bits}\)$"
+    ):
+        servable(data)
+    scaled = decoded(servable(data, bits)[0])
+    np.testing.assert_array_equal(scaled, EIGHT if kind in (3, 6) else np.repeat(EIGHT[..., :1], 3, axis=2))
+
+
+def test_a_pnm_that_no_number_of_bits_fits_is_told_what_to_do() -> None:
+    data = pnm(5, 40_000, EIGHT[..., :1])
+    with pytest.raises(NoImage, match=r"^its samples go up to 40000, .*: scale them to 65535$"):
+        servable(data)
+    assert servable(data, 16) == (data, "")  # the server refuses it
 
 
 @pytest.mark.parametrize("kind", [kind for kind in seeds() if "16" not in kind])

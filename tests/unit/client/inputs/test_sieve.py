@@ -31,7 +31,7 @@ def taken(folder: Path, files: dict[str, bytes]) -> tuple[list[str], Sieve]:
     return [name for name in files if sieve.takes(str(folder / name))], sieve
 
 
-@pytest.mark.parametrize("suffix", ["", ".jfif", ".jfi", ".pjpeg", ".pjp", ".JFIF", ".orig", ".gif", ".heic", ".1"])
+@pytest.mark.parametrize("suffix", ["", ".jfif", ".jfi", ".pjpeg", ".pjp", ".JFIF", ".orig", ".gif", ".heic", ".1", ".txt"])
 def test_an_image_is_taken_whatever_its_suffix(suffix: str, tmp_path: Path) -> None:
     names, sieve = taken(tmp_path, {f"a{suffix}": JPEG})
     assert names
@@ -43,18 +43,22 @@ def test_an_image_of_each_readable_kind_is_taken_without_a_suffix(kind: str, tmp
     assert taken(tmp_path, {"a": seeds()[kind]})[0]
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "a.json", "Thumbs.db", "x.CSV"])
-def test_a_file_that_is_certainly_no_image_is_not_opened_but_counted(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", [b"%PDF-1.7\n", b"\0\0\0\x20ftypisom", b"\x1aE\xdf\xa3\1\0\0\0"])
+def test_a_pdf_or_video_is_taken_without_a_suffix(start: bytes, tmp_path: Path) -> None:
+    assert taken(tmp_path, {"a": start})[0]
+
+
+def test_an_image_of_another_kind_is_counted_whatever_its_suffix(tmp_path: Path) -> None:
+    assert str(taken(tmp_path, {"a.txt": OTHERS["GIF"]})[1]) == "1 GIF"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "x.CSV", "pipe"])
+def test_a_pipe_is_not_opened_but_counted(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)  # to open it would wait for ever
     sieve = Sieve()
     assert not sieve.takes(str(tmp_path / name))
-    assert str(sieve) == f"1 other file ({Path(name).suffix.lower()})"
+    assert str(sieve) == f"1 other file ({Path(name).suffix.lower() or 'no suffix'})"
     assert not sieve.images
-
-
-def test_a_pipe_without_a_suffix_is_not_opened(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    assert not Sieve().takes(str(tmp_path / "pipe"))
 
 
 @pytest.mark.parametrize("kind", OTHERS)

@@ -49,7 +49,7 @@ def test_a_pixel_that_rounding_does_not_explain_is_refused() -> None:
     parity.require([explained], 0.999)
     with pytest.raises(
         DisagreementError,
-        match=r"class whose logit in Paddle is 5 below the highest, where the logits span 10: rounding cannot explain that",
+        match="is 5 below the highest, where those of one class span 10: rounding cannot explain that",
     ):
         parity.require([explained, replace(explained, margin=5)], 0.999)
     with pytest.raises(DisagreementError, match="logits for a 100x100 image are not finite"):

@@ -32,7 +32,7 @@ def test_a_program_that_is_cut_off_is_told(archive: Archive, tmp_path: Path) -> 
     program = tmp_path / "inference.json"
     program.write_text(archive.program.read_text()[:1000])
     shutil.copy(archive.parameters, tmp_path)
-    with pytest.raises(ConversionError, match=r"failed \(exit code 1\): json.decoder.JSONDecodeError"):
+    with pytest.raises(ConversionError, match="is no complete program of Paddle's: export the network again"):
         convert.to_onnx(replace(archive, program=program), tmp_path)
 
 

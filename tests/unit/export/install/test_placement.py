@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as triton
 
-from semseg_export.install.configuration import network_config
+from semseg_contract.transforms import Padding, Preparation, Resize
+from semseg_export.install.configuration import ensemble_config, network_config
 from semseg_export.install.placement import Accelerator, Device, Placement
 from semseg_export.install.repository import install, prune, serve
 from semseg_export.options import ExportOptions, Precision
@@ -92,6 +94,27 @@ def test_tensorrt_gets_nvidias_keys_and_takes_the_place_of_cuda(tmp_path: Path) 
         "trt_profile_opt_shapes": "pixels:1x1024x2048x3",
         "trt_profile_max_shapes": "pixels:8x2048x2048x3",
     }
+
+
+STRETCHED = Preparation((Resize((192, 128), False, None),), (192, 128))
+
+
+@pytest.mark.parametrize(
+    ("preparation", "most", "profile"),
+    [
+        (Preparation(), 8, ["1x32x32", "1x1024x2048", "8x2048x2048"]),
+        (Preparation(divisor=64), 8, ["1x64x64", "1x1024x2048", "8x2048x2048"]),
+        (STRETCHED, 1, ["1x128x192", "1x128x192", "1x128x192"]),
+        (Preparation((Resize((512, 512)),)), 4, ["1x32x32", "1x256x512", "4x512x512"]),
+        (Preparation((Padding((96, 64)),)), 8, ["1x64x96", "1x64x96", "8x64x96"]),  # it takes small images only
+    ],
+)
+def test_the_profile_for_tensorrt_fits_what_the_network_takes(preparation: Preparation, most: int, profile: list[str]) -> None:
+    ensemble = ensemble_config("net", replace(RECORD, preparation=preparation), 1, most)
+    network = network_config(ensemble, 1, ONE, Placement(Device.GPU, Accelerator.TENSORRT))
+    [accelerator] = network.optimization.execution_accelerators.gpu_execution_accelerator
+    shapes = [accelerator.parameters[f"trt_profile_{end}_shapes"] for end in ("min", "opt", "max")]
+    assert shapes == [f"pixels:{shape}x3" for shape in profile]
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,18 @@ def test_an_older_version_comes_back_with_all_that_is_its_own(tmp_path: Path) ->
     assert list(config(tmp_path / "net_preprocess").version_policy.specific.versions) == [2]
 
 
+@pytest.mark.parametrize("told", ['{"steps": []}', '{"steps": [], "fixed": [1], "divisor": 1}', "[]", "{"])
+def test_an_older_version_with_an_unreadable_preparation_changes_nothing(tmp_path: Path, told: str) -> None:
+    install(tmp_path, "net", {"model.onnx": b"first"}, RECORD)
+    older = config(tmp_path / "net" / "1")
+    older.parameters["preparation"].string_value = told
+    (tmp_path / "net" / "1" / "config.pbtxt").write_text(text_format.MessageToString(older))
+    install(tmp_path, "net", {"model.onnx": b"second"}, RECORD)
+    with pytest.raises(RepositoryError, match=r"net: the parameter preparation of this version cannot be read .*: export"):
+        serve(tmp_path, "net", 1)
+    assert versions(tmp_path, "net") == Versions(2, (1, 2))
+
+
 def test_a_version_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
     install(tmp_path, "net", {"model.onnx": b"first"}, RECORD)
     before = files(tmp_path)

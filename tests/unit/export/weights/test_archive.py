@@ -60,6 +60,26 @@ def test_resize_has_paddlexs_meaning_and_defaults(tmp_path: Path, transform: str
 
 
 @pytest.mark.parametrize(
+    ("transform", "told"),
+    [
+        (
+            "{type: Resize}",
+            "makes 32x32 of an image of 32x32. PaddleSeg makes 512x512 of it: if it exported this network, rename",
+        ),
+        ("{type: Resize, target_size: [96, 64]}", "makes 64x64 of an image of 32x32. PaddleSeg makes 96x64 of it"),
+        ("{type: Resize, target_size: [96, 64], keep_ratio: false}", ""),
+        ("{type: Resize, target_size: [90, 60], keep_ratio: false}", "makes 96x64 of an image of 32x32. PaddleSeg makes 90x60"),
+        ("{type: Resize, target_size: 96}", ""),  # PaddleSeg takes no such
+    ],
+)
+def test_what_paddleseg_would_make_is_told_where_it_is_another_size(tmp_path: Path, transform: str, told: str) -> None:
+    described(tmp_path, f"[{transform}, {{type: Normalize}}]")
+    notes = "".join(read_archive(tmp_path).notes)
+    assert told in notes
+    assert bool(told) == bool(notes)
+
+
+@pytest.mark.parametrize(
     ("transforms", "complaint"),
     [
         (
@@ -76,10 +96,16 @@ def test_resize_has_paddlexs_meaning_and_defaults(tmp_path: Path, transform: str
         ("[{type: Resize, target_size: 512, size_divisor: 0}]", "size_divisor of Resize to 0: it must be a positive integer"),
         ("[{type: Resize, target_size: 512, interp: RANDOM}]", "interp of Resize to RANDOM: it must be one of NEAREST"),
         ("[{type: Resize, target_size: 512, scale: 2}]", "sets scale of Resize"),
+        ("[{type: Resize, on: 1}]", "sets True of Resize: PaddleX has no such option"),
+        ("[{type: Resize, 1: 1, foo: 2}]", "sets 1, foo of Resize: PaddleX has no such option"),
+        ("[{type: Resize, target_size: 33554433}]", "target_size of Resize to 33554433: it must be a number of pixels"),
+        ("[{type: Normalize, mean: 1.0e+300}]", r"mean of Normalize to 1e\+300: it must be a number of at most 1000000000000"),
+        ('[{type: "Clear\\e[2J"}]', r"lists Clear \[2J, which cannot be served"),
         ("[{type: Normalize, scale: 1.0}]", "sets scale of Normalize: PaddleX has no such option"),
         ("[{type: Normalize, mean: [0.5, 0.5]}]", r"mean of Normalize to \[0.5, 0.5\]: it must be a number, or three"),
         ("[{type: Normalize, std: high}]", "std of Normalize to high: it must be a number"),
         ("[{type: Normalize, std: 0}]", "std of Normalize to 0: it must be other than zero"),
+        ("[{type: Normalize, std: 1.0e-320}]", "it must be other than zero, by at least 0.000001"),
         ("Normalize", "has no list of transforms under Deploy"),
         ("[", "is not valid YAML"),
     ],
@@ -101,6 +127,11 @@ LAUGHS = "a0: &a0 [1]\n" + "".join(f"a{level}: &a{level} [{', '.join([f'*a{level
         pytest.param("[" * 5000, id="deep"),
         pytest.param("Deploy: 2026-99-99", id="no date"),
         pytest.param("Deploy: \0", id="control character"),
+        pytest.param("Deploy: {transforms: [{type: Normalize, mean: 1" + "0" * 400 + "}]}", id="a long number"),
+        pytest.param("Deploy: 0x1" + "0" * 9000, id="a number too long to show"),
+        pytest.param("Deploy: !!int ''", id="no number"),
+        pytest.param("Deploy: !!bool perhaps", id="neither true nor false"),
+        pytest.param("Deploy: !!timestamp yesterday", id="no time"),
         pytest.param("#" * (2 << 20), id="large"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from semseg_contract.datasets import ADE20K, CITYSCAPES
 from semseg_export.errors import ClassesError
 from semseg_export.weights import zoo
-from semseg_export.weights.classes import class_names, told
+from semseg_export.weights.classes import class_names, misfit, told
 
 
 def test_every_network_of_paddlex_has_the_names_of_its_data_set() -> None:
@@ -22,6 +22,15 @@ def test_every_network_of_paddlex_has_the_names_of_its_data_set() -> None:
 def test_a_network_trained_anew_has_numbered_classes() -> None:
     assert class_names("PP-LiteSeg-T", 2, None) == ["class 0", "class 1"]
     assert class_names("my-roads", 19, None)[18] == "class 18"
+
+
+def test_labels_of_another_number_are_told_unless_a_file_names_the_classes(tmp_path: Path) -> None:
+    labels = ("background", "road", "car")
+    assert class_names("roads", 2, None, labels) == ["class 0", "class 1"]
+    [note] = misfit(2, None, labels, "model.yml")
+    assert note.startswith("model.yml names 3 classes, but the network has 2: its names are not used.")
+    assert misfit(3, None, labels, "model.yml") == misfit(2, None, None, "model.yml") == ()
+    assert misfit(2, tmp_path / "classes.txt", labels, "model.yml") == ()
 
 
 def test_names_come_from_a_file(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_a_description_is_read_and_its_encoding_is_told(tmp_path: Path, encoding
     file.write_bytes(TEXT.encode(encoding))
     assert description.read(file) == {"val_dataset": {"name": "道路", "transforms": []}}
     assert description.told(file) == f"train.yml{told}"
-    assert pdparams.described_by(tmp_path) == file
+    assert pdparams.description_of(tmp_path / "model.pdparams") == file
 
 
 def test_a_damaged_description_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -143,6 +143,8 @@ SEG, TWO = "deploy.yaml", "model.yml"
             {"type": "ResizeByLong", "long_size": 512, "interp": "AREA"},
             "interp of ResizeByLong: PaddleSeg has no such",
         ),
+        (SEG, {"type": "ResizeByLong", "long_size": 10**50}, "long_size of ResizeByLong .* of at most 33554432"),
+        (SEG, {"type": "PaddingByAspectRatio", "aspect_ratio": 1e-320}, "must be a positive number of at least 0.000001"),
         (SEG, {"type": "LimitLong", "max_long": 5, "min_long": 9}, "min_long 9 is larger than max_long 5"),
         (SEG, {"type": "Padding", "target_size": [512, 512], "im_padding_value": "grey"}, "im_padding_value .* must be a number"),
         (TWO, {"type": "Padding", "pad_mode": 1}, "pad_mode must be 0"),

@@ -50,6 +50,13 @@ def test_the_folder_above_is_taken_too(tmp_path: Path) -> None:
     assert locate.find("anything", str(tmp_path / "mine"), tmp_path, Silent()).archive.program.parent == folder
 
 
+def test_several_folders_with_networks_are_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        archive_folder(tmp_path / "mine" / name)
+    with pytest.raises(WeightsError, match="mine holds a network in each of a and b: pass one of these folders"):
+        locate.find("anything", str(tmp_path / "mine"), tmp_path, Silent())
+
+
 @pytest.mark.parametrize(("name", "mode"), [("net_infer.tar", "w"), ("net_infer.tar.gz", "w:gz")])
 def test_an_archive_is_unpacked_into_the_workspace(tmp_path: Path, name: str, mode: str) -> None:
     file = packed(archive_folder(tmp_path / "net_infer"), tmp_path / name, mode)
@@ -153,7 +160,7 @@ def test_missing_parameters_are_said(tmp_path: Path) -> None:
 
 
 def test_a_path_that_leads_nowhere_is_said(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="found no file or folder nowhere: pass a folder"):
+    with pytest.raises(WeightsError, match=r"found no file or folder nowhere: pass a folder, .*\.pdparams or \.onnx file, or"):
         locate.find("net", "nowhere", tmp_path, Silent())
 
 
@@ -252,6 +259,21 @@ def test_a_zip_archive_and_trained_weights_in_a_folder_are_told(tmp_path: Path) 
     (tmp_path / "trained" / "model.pdparams").touch()
     with pytest.raises(WeightsError, match=r"holds trained weights, not an exported network: pass the file .*model\.pdparams"):
         locate.find("net", str(tmp_path / "trained"), tmp_path / "work", Silent())
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("inference.yml", r"inference\.yml is only one of a network's files: pass its folder"),
+        ("model.pdopt", r"model\.pdopt holds the state of a training, not weights: pass the \.pdparams file beside it"),
+        ("net.pth", r"net\.pth is of PyTorch's kind: pass a network that was trained or exported with Paddle"),
+    ],
+)
+def test_a_file_of_another_kind_is_told(tmp_path: Path, name: str, told: str) -> None:
+    with zipfile.ZipFile(tmp_path / name, "w"):  # as PyTorch saves weights
+        pass
+    with pytest.raises(WeightsError, match=told):
+        locate.find("net", str(tmp_path / name), tmp_path / "work", Silent())
 
 
 def test_a_folder_of_paddle_1_is_told(tmp_path: Path) -> None:
