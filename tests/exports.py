@@ -165,6 +165,7 @@ EXPORTS = {
     "fixed-resize": Export(
         shape=(None, *FIXED[1:]), transforms=resize(target_size=[192, 128], keep_ratio=False, size_divisor=None)
     ),
+    "single-resize": Export(shape=FIXED, transforms=resize(target_size=[192, 128], keep_ratio=False, size_divisor=None)),
     "fixed-wrong": Export(shape=FIXED, transforms=resize(target_size=[192, 128])),
     "fixed-padding": Export(
         shape=FIXED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import signal
 import sys
@@ -122,6 +123,8 @@ def command(
         raise typer.BadParameter(
             f"{ALL} exports official weights only: to pass weights, classes, a threshold or an architecture, name one model"
         )
+    if threshold is not None and not math.isfinite(threshold):
+        raise typer.BadParameter(f"{threshold} is no threshold: pass a number")
     half = precision is Precision.FP16
     placement = Placement(device or (Device.GPU if half else None), accelerator, half)
     try:

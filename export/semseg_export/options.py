@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -50,6 +51,8 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         device = self.placement.device
+        if not math.isfinite(self.memory):
+            raise ValueError(f"{self.memory:g} GB are no limit: pass as many as the server may use with --memory (MEMORY=)")
         if self.placement.accelerator is not None and device is not Device.GPU:
             raise ValueError("an accelerator needs a GPU: add --device gpu (DEVICE=gpu)")
         if self.precision is Precision.FP16 and device is not Device.GPU:

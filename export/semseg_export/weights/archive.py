@@ -15,6 +15,9 @@ from .normalisation import RAW, Normalisation
 PADDLE = "Paddle"
 
 
+POINTER = b"version https://git-lfs"
+
+
 @dataclass(frozen=True)
 class Archive:
     """A network and its preparation.
@@ -49,6 +52,13 @@ def parameters_of(program: Path) -> Path:
     return program if program.suffix == ONNX else program.with_suffix(PARAMETERS)
 
 
+def check_whole(file: Path) -> None:
+    """Raises WeightsError if git put a pointer in the file's place."""
+    with file.open("rb") as opened:
+        if opened.read(len(POINTER)) == POINTER:
+            raise WeightsError(f"{file.name} is only Git LFS's pointer to the file: fetch the file with git lfs pull")
+
+
 def read_archive(folder: Path, program: Path | None = None) -> Archive:
     """The network in `folder`; `program` chooses it if there are several formats.
 
@@ -64,6 +74,8 @@ def read_archive(folder: Path, program: Path | None = None) -> Archive:
         raise WeightsError(f"{folder} holds {chosen.name} and {', '.join(others)}: keep only the network that you want to serve")
     if not parameters_of(chosen).is_file():
         raise WeightsError(f"{folder} has no {parameters_of(chosen).name}: put it beside {chosen.name}")
+    for file in {chosen, parameters_of(chosen)}:
+        check_whole(file)
     paddle = next((file for file in files if file.suffix in PROGRAMS and parameters_of(file).is_file()), chosen)
     described_by = preparation.find(folder)
     described = preparation.read(described_by)

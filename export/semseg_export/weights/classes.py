@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from semseg_contract.encoding import UTF_8, decoded
@@ -49,4 +50,11 @@ def _read_names(file: Path, count: int) -> list[str]:
     names = [line.strip() for line in lines if line.strip()]
     if len(names) != count:
         raise ClassesError(f"{file} names {len(names)} classes, but the network has {count}: write one name per line")
-    return names
+    return _by_id(names)
+
+
+def _by_id(names: list[str]) -> list[str]:
+    """The names in the order of the class ids, if each line begins with its id, as in a label map of TensorFlow or PaddleSeg."""
+    found = [re.fullmatch(r"(\d{1,3})\s*[\s:,]\s*(\S.*)", name) for name in names]
+    named = {int(match[1]): match[2] for match in found if match is not None}
+    return [named[index] for index in range(len(names))] if sorted(named) == [*range(len(names))] else names

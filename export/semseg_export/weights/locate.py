@@ -22,7 +22,7 @@ from semseg_contract.paddle_files import (
 from ..errors import UnpackError, WeightsError
 from ..progress import Step
 from . import description, download, pdparams, tarball, zoo
-from .archive import Archive, read_archive
+from .archive import Archive, check_whole, read_archive
 from .download import sha256
 
 BESIDE_TRAINED = (".pdopt", ".pdstates")  # what Paddle saves beside trained weights to go on training
@@ -75,6 +75,7 @@ def _weights(file: Path, architecture: str, workspace: Path, step: Step, source:
     """The weights in a file: a tar archive, or trained weights."""
     folder = workspace / "archive"
     if file.suffix == TRAINED:
+        check_whole(file)
         step.show(f"Building {architecture}")
         return _trained(file, architecture, folder, source, digest)
     if file.suffix in (*PROGRAMS, PARAMETERS) or file.name in DESCRIPTIONS:

@@ -29,7 +29,8 @@ PLAIN = DESCRIPTIONS[0]
 def to_archive(file: Path, described_by: Path | None, architecture: str, folder: Path) -> Archive:
     """The inference archive of the weights in `file`, written to `folder`.
 
-    Pixels are prepared as `described_by` says, or, without that file, as for PaddleX's own network. Raises WeightsError,
+    Pixels are prepared as `described_by` says, or, without that file, as for PaddleX's own network. If there is a training
+    configuration, the network is built as it says. Raises WeightsError,
     DescriptionError, ConversionError.
     """
     network = zoo.network(architecture)
@@ -37,9 +38,9 @@ def to_archive(file: Path, described_by: Path | None, architecture: str, folder:
         raise WeightsError("trained weights need the architectures of PaddleSeg: pip install --no-deps paddleseg==2.8.0")
     folder.mkdir(parents=True, exist_ok=True)
     described = read(described_by, network)
-    training = _training(file.parent) or _dumped(file)
+    training = None if described_by is None else _training(file.parent) or _dumped(file)
     settings = None if training is None else _inheriting(training).get("model")
-    if settings is not None:
+    if isinstance(settings, dict):
         (folder / NETWORK).write_text(json.dumps(settings), encoding="utf-8")
     size = network.size_for(described.steps)
     try:
@@ -124,7 +125,7 @@ def _training(folder: Path) -> Path | None:
     trainings = [file for file in found if file.resolve() not in bases]
     if len(trainings) > 1:
         names = " and ".join(file.name for file in trainings)
-        raise DescriptionError(f"{folder} holds {names}: keep only the one that these weights were trained with, or add {PLAIN}")
+        raise DescriptionError(f"{folder} holds {names}: keep only the one that these weights were trained with")
     return trainings[0] if trainings else None
 
 

@@ -122,6 +122,7 @@ def test_a_stopped_export_leaves_nothing(pir_folder: Path, tmp_path: Path, under
         (["PP-LiteSeg-T", "--weights", ""], "cannot store https://paddle-model-ecology"),
         (["fast", "--architecture", "PP-LiteSeg-T"], "cannot store https://paddle-model-ecology"),
         (["PP-LiteSeg-T", "--precision", "int8", "--calibration", "nowhere"], "there is no folder nowhere"),
+        (["PP-LiteSeg-T", "--images", "nowhere"], "there is no folder nowhere"),
     ],
 )
 def test_a_failure_is_one_line(arguments: list[str], complaint: str) -> None:
@@ -175,6 +176,8 @@ def test_slice_is_dropped_aloud() -> None:
         ["net", "--classes", "nowhere"],
         ["all", "--weights", "a.tar"],
         ["all", "--threshold", "0.5"],
+        ["net", "--threshold", "nan"],
+        ["net", "--memory", "inf"],
         ["net", "--precision", "int8"],
     ],
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from semseg_export.errors import ExportError
 from semseg_export.install import configuration
 from semseg_export.synthetic_images import smooth_pixels
 from tests.exports import LABELS
+from tests.support import ROOT
 from tests.unit.export.exported import Run
 
 FIXED = (192, 128)
@@ -137,6 +141,7 @@ def test_a_network_of_one_size_without_a_resize_gets_stretched_images(run: Run) 
 
 
 def test_a_network_of_one_size_is_served_through_its_own_transforms(run: Run) -> None:
+    assert run("single-resize").preparation == Preparation((Resize(FIXED, False, None),), FIXED)
     found = run("fixed-resize")
     assert found.preparation == Preparation((Resize(FIXED, False, None),), FIXED)
     assert (found.told, found.network.max_batch_size) == ("", 8)
@@ -191,15 +196,31 @@ def test_a_model_yml_of_paddlex_2_tells_transforms_and_labels(run: Run) -> None:
 
 
 def test_classes_txt_in_the_folder_names_the_classes(run: Run, exports: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(exports / "model-yml", tmp_path / "net")
+    folder = shutil.copytree(exports / "argmax", tmp_path / "net")
     (folder / "classes.txt").write_text("a\nb\nc\nd\ne\n")
     assert run(folder).record.class_names == ("a", "b", "c", "d", "e")
 
 
-@pytest.mark.parametrize("file", ["inference.json", "inference.pdiparams"])
-def test_one_of_a_networks_files_is_not_enough(run: Run, file: str) -> None:
-    with pytest.raises(ExportError, match=r"is only one of a network's files: pass its folder, .*argmax"):
-        run(f"argmax/{file}")
+@pytest.mark.parametrize("file", ["inference.json", "inference.pdiparams", "inference.pdmodel"])
+def test_one_of_a_networks_files_is_not_enough(run: Run, tmp_path: Path, file: str) -> None:
+    (tmp_path / file).write_bytes(b"any")
+    with pytest.raises(ExportError, match=r"is only one of a network's files: pass its folder, "):
+        run(tmp_path / file)
+
+
+def test_what_paddlesegs_tools_export_py_writes_with_older_paddle_is_taken(run: Run, tmp_path: Path) -> None:
+    older = os.environ | {"FLAGS_enable_pir_api": "0"}
+    command = [sys.executable, "-m", "tests.exports", str(tmp_path), "deploy"]
+    subprocess.run(command, cwd=ROOT, env=older, check=True, capture_output=True)
+    assert (tmp_path / "deploy" / "model.pdmodel").is_file()
+    assert run(tmp_path / "deploy").preparation.steps == (ToFloat(), Resize((160, 96), False, None))
+
+
+def test_gits_pointer_to_a_large_file_is_told(run: Run, exports: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(exports / "argmax", tmp_path / "net"))
+    (folder / "inference.pdiparams").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(ExportError, match=r"inference\.pdiparams is only Git LFS's pointer to the file: fetch .* git lfs pull"):
+        run(folder)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,20 @@ def test_names_come_from_a_file(tmp_path: Path) -> None:
     assert class_names("PP-LiteSeg-T", 2, file) == ["road", "Öffentlicher Weg"]
 
 
+@pytest.mark.parametrize("lines", ["1 car\n0 road\n", "1: car\n0: road\n", "0,road\n1,car\n", "0\troad\n1\tcar\n"])
+def test_lines_that_begin_with_class_ids_are_put_in_their_order(tmp_path: Path, lines: str) -> None:
+    file = tmp_path / "classes.txt"
+    file.write_text(lines)
+    assert class_names("PP-LiteSeg-T", 2, file) == ["road", "car"]
+
+
+@pytest.mark.parametrize("lines", ["2 lanes\n1 lane\n", "1 lane\n1 kerb\n", "0 road\nrest\n"])
+def test_other_numbers_belong_to_the_names(tmp_path: Path, lines: str) -> None:
+    file = tmp_path / "classes.txt"
+    file.write_text(lines)
+    assert class_names("PP-LiteSeg-T", 2, file) == lines.splitlines()
+
+
 def test_a_file_with_another_number_of_names_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "classes.txt"
     file.write_text("road\n")
