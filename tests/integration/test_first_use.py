@@ -115,10 +115,14 @@ def test_the_tutorials_commands_answer_and_at_once_they_export_once(folder: Path
         port = str(taken.getsockname()[1])
         predicting = start(folder, mirror, *TUTORIAL, "--save_path", "output")
         serving = start(folder, mirror, "--serve", "--pipeline", "semantic_segmentation", "--port", port)
-        assert told(predicting) == (0, PRINTED, "")
+        code, out, first = told(predicting)
+        assert (code, out) == (0, PRINTED)
         code, out, err = told(serving)
+    second, refusal = err.splitlines(keepends=True)
     assert (code, out) == (1, f"Starting tritonserver with {MODEL}\n")
-    assert port in err
+    assert port in refusal
+    exporting, waiting = f"Exporting {MODEL} to {folder}/model_repository\n", f"Waiting for another export before {MODEL}\n"
+    assert {first, second} == {exporting, waiting}
     assert np.shape(json.loads((folder / "output" / "x_res.json").read_text())["pred"]) == (1, 512, 1024)
     networks = folder / "model_repository" / f"{MODEL}_network"
     assert [version.name for version in networks.glob("[0-9]*")] == ["1"]
@@ -141,6 +145,7 @@ def test_weights_that_cannot_be_fetched_are_told_in_a_line(
 ) -> None:
     code, out, err = told(start(tmp_path, mirror, *command, "--model", "SeaFormer_tiny"))
     assert (code, out) == (1, "")
-    [line] = err.splitlines()
+    exporting, line = err.splitlines()
+    assert exporting == f"Exporting SeaFormer_tiny to {tmp_path}/model_repository"
     assert line.startswith(f"semseg: SeaFormer_tiny cannot be exported: {address(mirror, 'SeaFormer_tiny')} returned 404")
     assert not (tmp_path / "model_repository" / "SeaFormer_tiny").exists()

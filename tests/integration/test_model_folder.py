@@ -65,7 +65,9 @@ def test_what_an_export_that_is_killed_leaves_is_cleared_and_two_processes_expor
     killed.communicate()
     both = [start(folder), start(folder)]
     told = [process.communicate(timeout=300) for process in both]
-    assert told == [(f"{name_of(folder / 'my streets')}\n", "")] * 2
+    assert [out for out, _ in told] == [f"{name_of(folder / 'my streets')}\n"] * 2
+    mine = folder / "my streets"
+    assert {err for _, err in told} == {f"Exporting {mine} to {folder}/models\n", f"Waiting for another export before {mine}\n"}
     assert psutil.wait_procs(exporters, timeout=30)[1] == []
     assert versions(folder) == ["1"]
     assert {entry.name for entry in folder.iterdir()} == {"models", "my streets", "pipeline.yaml"}

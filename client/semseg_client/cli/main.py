@@ -33,7 +33,7 @@ semseg predict photos --url localhost:8001      [dim]the same, on a running serv
 
 semseg export PP-LiteSeg-T                      [dim]export official weights to the model repository[/]
 
-semseg setup-export                             [dim]install the exporter, if it is not[/]
+semseg setup-export                             [dim]install the exporter, for packages that pip installed[/]
 
 semseg key alice >> keys.yaml                   [dim]create an API key, for serve --api-keys-file keys.yaml[/]
 
@@ -55,7 +55,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command(epilog=EXAMPLES + batch.EXIT_CODES)(predict)
-app.command(epilog=_EXIT_CODES.format(ok="stopped by SIGINT or SIGTERM", failed="could not start, or tritonserver died"))(serve)
+app.command(
+    epilog="Exit codes: 0 stopped by SIGINT or SIGTERM; 1 could not start, or tritonserver died; 2 invalid command line;"
+    " 130 interrupted (Ctrl-C) or 143 terminated (SIGTERM) while a model was being exported."
+)(serve)
 app.command(epilog=_EXIT_CODES.format(ok="models listed", failed="no models found, or the server does not answer"))(models)
 app.command(epilog=_EXIT_CODES.format(ok="written, or valid", failed="file exists, cannot be written, or is invalid"))(config)
 app.command(epilog=_EXIT_CODES.format(ok="key printed", failed="key could not be printed"))(key)

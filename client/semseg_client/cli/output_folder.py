@@ -16,6 +16,8 @@ Pages and frames are separate images: if all of them are done, their file is not
 no requests are sent for the pages or frames that are done.
 
 Names are stable: a name in the journal belongs to its image, no matter what is skipped or added later.
+
+No result replaces an input of its own run. Of inputs that arrive one by one, only those that came before are known.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UnwritableOutput
 from ..inputs.resolve import Item, Source, Unreadable, images
+from ..inputs.sieve import RECORD
 from ..pipeline.unique_names import UniqueNames
 from ..results.outputs import Output
 from .journal import Counted, Entry, Journal, Made
@@ -40,7 +43,6 @@ from .staging import staging
 if TYPE_CHECKING:
     from ..results.result import Result
 
-_HIDDEN = ".semseg"
 _OF_ONE_IMAGE = {errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL, errno.EILSEQ}  # other images may still be saved
 
 
@@ -53,7 +55,7 @@ class _Key:
 class OutputFolder:
     """See the top of this file. `made` says how results are made; any made differently are redone. Use in a `with` statement.
 
-    `skipped` counts the images that were skipped.
+    `inputs` are the items of the run that are known already. `skipped` counts the images that were skipped.
 
     Raises:
         UnwritableOutput: the folder cannot be written to.
@@ -61,16 +63,16 @@ class OutputFolder:
 
     resumable = True
 
-    def __init__(self, path: Path, made: Made, *, resume: bool = False) -> None:
+    def __init__(self, path: Path, made: Made, *, resume: bool = False, inputs: Iterable[Item] = ()) -> None:
         self.path = path
         self.skipped = 0
         self._made = made
         self._under_way: dict[str, tuple[_Key, str]] = {}
         with ExitStack() as held:
             try:
-                (path / _HIDDEN).mkdir(parents=True, exist_ok=True)
-                self._staging = held.enter_context(staging(path / _HIDDEN))
-                self._journal = held.enter_context(Journal(path / _HIDDEN / "done.jsonl"))
+                (path / RECORD).mkdir(parents=True, exist_ok=True)
+                self._staging = held.enter_context(staging(path / RECORD))
+                self._journal = held.enter_context(Journal(path / RECORD / "done.jsonl"))
                 known = self._journal.read() if resume else []
             except OSError as error:
                 raise self._unwritable(error) from None
@@ -83,10 +85,14 @@ class OutputFolder:
         self._names_of: dict[_Key, list[str]] = {}  # several if the same image was given several times
         for entry in self._entries.values():
             self._names_of.setdefault(_Key(entry.input, entry.page), []).append(entry.name)
+        self._holds: dict[Path, bool] = {}  # by the folder of an input: whether it is this one
+        for item in inputs:
+            self._keep(item)
 
     def remaining(self, items: Iterable[Item]) -> Iterator[Source | Unreadable]:
         """The images of `items` that are not done yet, with the names for their files."""
         for item in items:
+            self._keep(item)
             yield from self._remaining(item)
 
     def save(self, found: Result) -> list[Path]:
@@ -122,6 +128,18 @@ class OutputFolder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def _keep(self, item: Item) -> None:
+        """Give no image the name by which its result would replace this input: "street" if the input is street_res.jpg here."""
+        if not isinstance(item, str):
+            return
+        file = Path(item)
+        name, ending, _ = file.stem.rpartition("_")
+        if ending:
+            if file.parent not in self._holds:
+                self._holds[file.parent] = _is_same(file.parent, self.path)
+            if self._holds[file.parent]:
+                self._names.take(name)
 
     def _remaining(self, item: Item) -> Iterator[Source | Unreadable]:
         stat = _stat(item) if isinstance(item, str) else None  # before reading: the file may change meanwhile
@@ -188,6 +206,13 @@ def _stat(path: str | Path) -> os.stat_result | None:
         return Path(path).stat()
     except (OSError, ValueError):
         return None
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # a URL, say
+        return False
 
 
 def _mark(stat: os.stat_result) -> list[int]:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from ..device import Device
 from ..errors import ConfigurationError
 from ..inputs.resolve import Item, Sieve, items
 from ..inputs.servable import FEWEST_BITS, MOST_BITS
-from ..pipeline.config import PIPELINE, load, name_at, name_or_folder
+from ..pipeline.config import PIPELINE, load
 from ..pipeline.pipeline import create_pipeline
 from ..results.outputs import PADDLEX
 from . import reports
@@ -123,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
 def _predict(given: argparse.Namespace) -> None:
     path = None if given.save_path is None else Path(given.save_path)
     batch.check_packages()
-    output = None if path is None else output_of(path)
+    output = None if path is None else output_of(given.save_path, "--save_path")
     sieve = Sieve()
     with batch.ended_in_a_line(resumable=path is not None and output is None), ExitStack() as held:
         images: Iterable[Item] = list(items(given.input, sieve))
@@ -138,19 +139,17 @@ def _predict(given: argparse.Namespace) -> None:
             destination = OneFile(path, output)
         elif path is not None:
             made = Made.by(pipeline.model, size, PADDLEX, bits=given.bits)
-            destination = held.enter_context(OutputFolder(path, made))
+            destination = held.enter_context(OutputFolder(path, made, inputs=images))
         batch.run(pipeline, images, destination, reports.PaddleX(), size, sieve=sieve, bits=given.bits)
 
 
 def _serve(given: argparse.Namespace) -> None:
-    from ..device import Device
-    from ..hosting.preparation import prepared
-
     config = load(given.pipeline)
-    repository = Path(given.model_repository or config.repository or "model_repository")
-    device = config.device if given.device is None else Device.parse(given.device)
     url = given.url or config.url or os.environ.get("SEMSEG_URL")
-    wanted = config.model if given.model is None else name_or_folder(given.model)
-    settings = read_settings({"host": given.host, "port": given.port, "url": url}, config.serving.given())
-    model = prepared(wanted, repository, config.architecture, device) if url is None else name_at(url, wanted)
-    start(settings.model_copy(update={"model": model}), [model], repository)
+    start(
+        read_settings({"host": given.host, "port": given.port, "url": url}, config.serving.given()),
+        [config.model if given.model is None else given.model],
+        Path(given.model_repository or config.repository or "model_repository"),
+        architecture=config.architecture,
+        device=config.device if given.device is None else Device.parse(given.device),
+    )

@@ -91,11 +91,12 @@ def predict(
         ),
     ] = None,
     save_path: Annotated[
-        Path,
+        str,
         typer.Option(
-            help="Folder for the files; for a single image also a file (.jpg, .png, ..., .json), or - for standard output."
+            metavar="PATH",
+            help="Folder for the files; for a single image also a file (.jpg, .png, ..., .json), or - for standard output.",
         ),
-    ] = Path("output"),
+    ] = "output",
     save: Annotated[
         list[Output] | None,
         typer.Option(help="Kind of file to save; may be repeated.", show_default="picture and json"),
@@ -143,7 +144,7 @@ def predict(
     """Segment images. For each, save NAME_res.jpg (with the image's own suffix) and NAME_res.json, or what --save selects."""
     if not inputs and from_file is None:
         raise typer.BadParameter("no input: pass a file, a folder, a glob pattern, a URL, or --from-file", param_hint="INPUT")
-    to_stdout = save_path == Path("-")
+    to_stdout = save_path == "-"
     if to_stdout and (resume or json_lines):
         raise typer.BadParameter("'-' cannot be combined with --resume or --json-lines", param_hint="--save-path")
     if to_stdout and save is not None and len(save) > 1:
@@ -151,7 +152,7 @@ def predict(
     if from_file is not None and "-" in (inputs or ()) and from_file is sys.stdin.buffer:
         raise typer.BadParameter("standard input can be an image or a list, not both", param_hint="--from-file")
     batch.check_packages()
-    one_file = None if to_stdout else output_of(save_path, save)
+    one_file = None if to_stdout else output_of(save_path, "--save-path", save)
     if one_file is not None and (resume or (save is not None and len(save) > 1)):
         told = f"'{save_path}' is a file, and cannot be combined with --resume or several kinds of files: pass a folder"
         raise typer.BadParameter(told, param_hint="--save-path")
@@ -161,7 +162,7 @@ def predict(
     with batch.ended_in_a_line(resumable=to_folder), ExitStack() as held:
         given = _items(inputs or [], from_file, sieve)
         if not to_folder:
-            given = only_image(given, save_path, "--save-path")
+            given = only_image(given, Path(save_path), "--save-path")
         if model is None and pipeline is None:
             model = _only_model(url, model_repository or Path("model_repository"))
         opened = held.enter_context(
@@ -172,10 +173,11 @@ def predict(
         if to_stdout:
             destination = StandardOutput(*outputs, compact=compact)
         elif one_file is not None:
-            destination = OneFile(save_path, one_file, compact=compact)
+            destination = OneFile(Path(save_path), one_file, compact=compact)
         else:
             made = Made.by(opened.model, size, outputs, compact=compact, bits=bits)
-            destination = held.enter_context(OutputFolder(save_path, made, resume=resume))
+            known = given if isinstance(given, list) else []
+            destination = held.enter_context(OutputFolder(Path(save_path), made, resume=resume, inputs=known))
         report = reports.JsonLines() if json_lines else reports.Silent() if to_stdout else reports.Lines()
         picture = Output.PICTURE in outputs
         batch.run(opened, given, destination, report, size, sieve=sieve, picture=picture, bits=bits, strict=strict)
@@ -198,10 +200,10 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
 
 
 def _only_model(url: str | None, repository: Path) -> str | None:
-    """The model if there is exactly one. None, which leaves the choice to the pipeline, if there is none or if it has the choice.
+    """The only model. None, if there is none, or if the pipeline's own model is among several: the pipeline then uses its own.
 
     Raises:
-        ServingError: there are several, without the pipeline's.
+        ServingError: there are several, and the pipeline's is not among them.
     """
     if url is None:
         models = exported_models(repository)

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from semseg_contract.names import plain_name
-
 from ..errors import ServingError
 from ..files import write_whole
-from ..pipeline.config import name_or_folder
+from ..pipeline.config import name_at, name_or_folder
 from ..ports import is_loopback
 from ..triton.protocol import TINY_IMAGE
+from ..types import NameOrFolder
 from .folder import make_folder
+from .run import ended_in_a_line
 
 if TYPE_CHECKING:
+    from ..device import Device
     from ..gateway import Settings
     from .service import Addresses
 
@@ -155,7 +156,6 @@ def serve(
         "port": port,
         "root_path": root_path,
         "url": url,
-        "model": model[0] if model else None,
         "workers": workers,
         "timeout": timeout,
         "max_body_bytes": max_body_bytes,
@@ -171,7 +171,7 @@ def serve(
         "tls_key": tls_key,
     }
     ports = Ports(grpc_port, http_port, metrics_port)
-    start(read_settings(options), model, model_repository, ports, ready_file, verbose=verbose)
+    start(read_settings(options), model or [], model_repository, ports, ready_file, verbose=verbose)
 
 
 @dataclass(frozen=True)
@@ -201,14 +201,19 @@ def read_settings(options: Mapping[str, Any], file: Mapping[str, Any] | None = N
 
 def start(
     settings: Settings,
-    models: Sequence[str] | None,
+    models: Sequence[str | Path | NameOrFolder],
     repository: Path,
     ports: Ports | None = None,
     ready_file: Path | None = None,
     *,
+    architecture: str | None = None,
+    device: Device | None = None,
     verbose: bool = False,
 ) -> None:
-    """Serve a repository's `models` (default: the one in the settings, or all) until stopped by a signal."""
+    """Serve `models` (default: the one in the settings, or all of the repository) until stopped by a signal.
+
+    They come from `repository`, each as `prepared` makes it, or from the running server in the settings.
+    """
     try:
         from ..hosting.preparation import prepared
         from ..hosting.repository import exported_models
@@ -219,15 +224,16 @@ def start(
     ports = ports or Ports()
     if verbose and "access_log" not in settings.model_fields_set:
         settings = settings.model_copy(update={"access_log": "text"})
+    asked = [_wanted(model) for model in models or filter(None, [settings.model])]
     triton = None
-    if "url" not in settings.model_fields_set:
-        asked = models or ([settings.model] if settings.model else exported_models(repository))
-        if not asked:
-            raise ServingError(f"no model in {repository}; name one of PaddleX's to fetch and serve it: --model PP-LiteSeg-T")
-        if plain := [plain_name(name) for name in asked if plain_name(name) != name]:
-            typer.echo(f'"(slice)" is not part of a model name: serving {", ".join(plain)}')
-        served = list(dict.fromkeys(prepared(name_or_folder(name), repository) for name in asked))
-        settings = settings.model_copy(update={"model": served[0]})
+    if "url" in settings.model_fields_set:
+        served = [name_at(settings.url, model) for model in asked]
+    else:
+        with ended_in_a_line(resumable=False):
+            asked = asked or list(exported_models(repository))
+            if not asked:
+                raise ServingError(f"no model in {repository}; name one of PaddleX's to fetch and serve it: --model PP-LiteSeg-T")
+            served = list(dict.fromkeys(prepared(model, repository, architecture, device) for model in asked))
         triton = Supervisor(
             repository,
             served,
@@ -238,6 +244,7 @@ def start(
             say=typer.echo,
         )
         typer.echo(f"Starting tritonserver with {', '.join(served)}")
+    settings = settings.model_copy(update={"model": served[0] if served else None})
 
     def announce(addresses: Addresses) -> None:
         typer.echo(announcement(addresses, settings))
@@ -255,6 +262,15 @@ def start(
     finally:
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
+
+
+def _wanted(model: str | Path | NameOrFolder) -> str | Path | NameOrFolder:
+    if isinstance(model, NameOrFolder):
+        return model
+    found = name_or_folder(model)
+    if isinstance(found, str) and found != model:
+        typer.echo(f'"(slice)" is not part of a model name: serving {found}')
+    return found
 
 
 def _exit_without(error: ModuleNotFoundError) -> NoReturn:

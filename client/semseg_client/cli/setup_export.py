@@ -18,8 +18,10 @@ def setup_export(
             show_default=False,
         ),
     ] = None,
+    renew: Annotated[bool, typer.Option("--renew", help="Set it up anew, even if it is there.")] = False,
 ) -> None:
     """Set up what exporting needs, once: Paddle and its converter (1.5 GB), in an environment of their own."""
-    typer.echo(f"Setting up the exporter in {exporter_environment.place()}: Paddle and its converter, 1.5 GB, a few minutes")
-    exporter_environment.set_up(find_links)
-    typer.echo("Models can be exported now: semseg export PP-LiteSeg-T, or use one by its name")
+    if exporter_environment.set_up(find_links, typer.echo, renew=renew):
+        typer.echo("Models can be exported now: semseg export PP-LiteSeg-T, or use one by its name")
+    else:
+        typer.echo(f"The exporter is already set up in {exporter_environment.place()}; to set it up anew: --renew")

@@ -57,6 +57,7 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
         description=description.DESCRIPTION,
         redoc_url=None,
         redirect_slashes=False,
+        swagger_ui_oauth2_redirect_url="",  # None is not accepted; there is no OAuth2, and /docs would name it without the prefix
         swagger_ui_parameters={"validatorUrl": None},  # the validator is on another host
         lifespan=lifespan,
     )

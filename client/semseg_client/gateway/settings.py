@@ -12,11 +12,11 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from semseg_contract.cores import cores
 
+from ..url_prefix import PREFIX, is_prefix
 from .access.hosts import host_name
 from .budgets import Budgets
 from .http import log
 
-_SEGMENT = re.compile(r"[A-Za-z0-9._~:@!$+,;=-]+")  # of a path, without what a URL or a web page would need escaped
 # The gateway accounts for a fifth of the cost of a request to the smallest network, and for less with others.
 CORES_A_WORKER = 4
 MOST_WORKERS = 256
@@ -84,12 +84,8 @@ class Settings(Budgets):
     def _prefix(cls, value: str | None) -> str | None:
         if not value:
             return None
-        first, *segments = value.split("/")
-        if first or not all(_SEGMENT.fullmatch(each) and each.strip(".") for each in segments):
-            raise ValueError(
-                f"{value!r} is not a path like /seg or /vision/seg: begin with a slash, end without one, and use only letters,"
-                " digits and ._~:@!$+,;=-"
-            )
+        if not is_prefix(value):
+            raise ValueError(f"{value!r} is not {PREFIX}")
         return value
 
     @field_validator("image_hosts")
@@ -100,13 +96,16 @@ class Settings(Budgets):
                 ip_network(each)  # its ValueError says what is wrong, such as host bits set in 10.0.0.1/8
             elif re.search(r":\d+$", each) and each.count(":") == 1:
                 raise ValueError(f"{each}: leave out the port; a listed host covers all its ports")
+            elif "*" in each.removeprefix("*.") and each != "*":  # *example.com would also allow evilexample.com
+                raise ValueError(f"{each}: write *.example.com for the hosts under a name, or * for every public host")
         return value
 
     @field_validator("allowed_hosts")
     @classmethod
     def _names(cls, value: Hosts) -> Hosts:
         for each in value:
-            if host_name(each.replace("*", "x")) is None or re.search(r"^[^\[]*:|\]:", each):
+            name = "x" if each == "*" else each.removeprefix("*.")
+            if host_name(name) is None or re.search(r"^[^\[]*:|\]:", name):
                 raise ValueError(f"{each}: list a name, *.example.com, an IPv4 address or [IPv6 address], without a port")
         return value
 

@@ -18,6 +18,8 @@ from . import exporter_environment
 from .repository import add_shared_models
 
 _NAME = "semseg-export"
+_PERIOD = 0.2  # s between two looks whether the export is given up
+_GIVEN_UP = "the export was given up"
 _FAILED = "Export failed: "  # how the exporter's own error line begins
 
 
@@ -40,7 +42,8 @@ def find_exporter() -> Path:
 def _candidates() -> Iterator[Path]:
     yield Path(sys.prefix, "export", "bin", _NAME)
     yield Path(sys.executable).with_name(_NAME)
-    yield exporter_environment.place() / "bin" / _NAME
+    with suppress(ServingError):  # there is no home folder
+        yield exporter_environment.place() / "bin" / _NAME
     for folder in os.get_exec_path():
         yield Path(folder, _NAME)
 
@@ -48,17 +51,16 @@ def _candidates() -> Iterator[Path]:
 def run_exporter(given: str, arguments: Sequence[str | Path], repository: Path, is_done: Callable[[], bool]) -> None:
     """Export `given` (as the user named it) into `repository`, which is created if needed.
 
-    If several processes need it, one exports and the others wait until `is_done`. At a terminal, the user sees the progress.
+    If several processes need it, one exports and the others wait until `is_done`. A line on standard error says so; at a
+    terminal, the user sees the progress.
 
     Raises:
-        ServingError: there is no exporter, or it refused.
+        ServingError: there is no exporter, it refused, or it is given up.
         OSError: the repository cannot be written.
     """
     watched = sys.stderr is not None and sys.stderr.isatty()
-    if watched:
-        print(f"Exporting {given} to {repository}", file=sys.stderr)
     repository.parent.mkdir(parents=True, exist_ok=True)
-    with locked(repository.parent) as lock:
+    with locked(repository.parent, _Wait(given)) as lock:
         if is_done():
             return
         try:
@@ -66,6 +68,7 @@ def run_exporter(given: str, arguments: Sequence[str | Path], repository: Path, 
         except ServingError as error:
             raise ServingError(f"{given} is not exported yet, and {error}") from None
         add_shared_models(repository)
+        tell(f"Exporting {given} to {repository}")
         with subprocess.Popen(  # noqa: S603 - our exporter, arguments as a list
             command,
             stdin=subprocess.DEVNULL,
@@ -84,12 +87,33 @@ def run_exporter(given: str, arguments: Sequence[str | Path], repository: Path, 
         raise ServingError(f"{given} cannot be exported: {_reason(complaints) or f'exit code {process.returncode}'}")
 
 
+class _Wait:
+    """Waits while another process exports. Raises ServingError if the export is given up."""
+
+    def __init__(self, given: str) -> None:
+        self._given = given
+        self._told = False
+
+    def __call__(self) -> None:
+        if not self._told:
+            tell(f"Waiting for another export before {self._given}")
+            self._told = True
+        if given_up.get().wait(_PERIOD):
+            raise ServingError(_GIVEN_UP)
+
+
+def tell(line: str) -> None:
+    """Print a line to standard error, if there is one."""
+    if sys.stderr is not None:
+        print(line, file=sys.stderr)
+
+
 def _complaints(process: subprocess.Popen[str]) -> str:
     """What the exporter wrote to standard error, once it has ended. Raises ServingError if it is given up."""
     while not given_up.get().is_set():
         with suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=0.2)[1]
-    raise ServingError("the export was given up")
+            return process.communicate(timeout=_PERIOD)[1]
+    raise ServingError(_GIVEN_UP)
 
 
 def _reason(complaints: str) -> str:

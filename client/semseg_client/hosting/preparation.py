@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 from semseg_contract.official import OFFICIAL
@@ -12,7 +11,7 @@ from ..device import Device
 from ..errors import ServingError
 from ..types import NameOrFolder
 from . import weights_folder
-from .exporter import run_exporter
+from .exporter import run_exporter, tell
 from .placement import place
 from .repository import check_exported, is_there
 from .supervision.triton_process import program
@@ -61,16 +60,11 @@ def _chosen(either: NameOrFolder, repository: Path) -> str | Path:
     if not weights_folder.holds_weights(folder):
         return name if name in OFFICIAL or is_there(repository, name) else folder
     if is_there(repository, name):
-        _tell(f"{name}: using the model of that name in {repository}, not the weights in {folder}; for those, write ./{name}")
+        tell(f"{name}: using the model of that name in {repository}, not the weights in {folder}; for those, write ./{name}")
         return name
     if name in OFFICIAL:
-        _tell(f"{name}: using the weights in {folder}, not PaddleX's; for PaddleX's, export them: semseg export {name}")
+        tell(f"{name}: using the weights in {folder}, not PaddleX's; for PaddleX's, export them: semseg export {name}")
     return folder
-
-
-def _tell(line: str) -> None:
-    if sys.stderr is not None:
-        print(line, file=sys.stderr)
 
 
 def _execution_providers(device: Device) -> list[str]:

@@ -31,29 +31,40 @@ def exported_models(repository: Path) -> list[str]:
 
 
 def is_there(repository: Path, name: str) -> bool:
-    """Whether a repository has an entry of that name."""
-    return (repository / name / CONFIG).is_file()
+    """Whether a repository has an entry of that name.
+
+    Raises:
+        ServingError: the repository cannot be read, or no entry can have this name.
+    """
+    try:
+        return (repository / name / CONFIG).is_file()
+    except OSError as error:
+        raise ServingError(f"{error.filename}: {error.strerror}") from None
 
 
 def check_exported(repository: Path, model: str) -> None:
     """Raise ServingError, which says what to do, if the repository has no such model."""
     if not is_there(repository, model):
         raise ServingError(_missing(repository, model))
+    if not is_segmentation(configuration(repository, model)):
+        known = ", ".join(exported_models(repository)) or "none yet"
+        raise ServingError(f"{model} in {repository} is a part of models, not one itself; the models there: {known}")
 
 
 def _missing(repository: Path, model: str) -> str:
     base, _, precision = model.rpartition("-")
-    if model in OFFICIAL:
-        return f"{model} is not in {repository}; export it: semseg export {model}"
     if base in OFFICIAL and precision in _HOW_TO_LOWER:
         return f"{model} is not in {repository}; make it: semseg export {base} --precision {_HOW_TO_LOWER[precision]}"
-    known = dict.fromkeys(OFFICIAL)
+    exported: list[str] = []
     with suppress(ServingError):
-        known = dict.fromkeys(exported_models(repository)) | known
-    near = ", ".join(similar(model, known) or known)
-    folder = f", or ./{model} for the weights in that folder" if Path(model).is_dir() else ""
+        exported = exported_models(repository)
+    meant = similar(model, dict.fromkeys([*exported, *OFFICIAL]))
+    if model.strip(".") and Path(model).is_dir():
+        meant.append(f"./{model} for the weights in that folder")
+    there = f"{repository} has {', '.join(exported) or 'no model'}; PaddleX's networks are {', '.join(OFFICIAL)}."
+    hint = f"did you mean {', or '.join(meant)}?" if meant else there
     return (
-        f"{model!r} is neither a model in {repository} nor a network of PaddleX's; did you mean {near}{folder}?"
+        f"{model!r} is neither a model in {repository} nor a network of PaddleX's; {hint}"
         " To export your own weights: semseg export NAME --weights FOLDER"
     )
 
@@ -64,14 +75,17 @@ def add_shared_models(repository: Path) -> None:
     Raises:
         OSError: the repository cannot be written.
     """
-    missing = [name for name in SHARED if not is_there(repository, name)]
-    if not missing:
+    if not _lacking(repository):
         return
     repository.mkdir(parents=True, exist_ok=True)
     with staging(repository) as prepared:
-        for name in missing:
+        for name in _lacking(repository):  # another process may have added them meanwhile
             copied = shutil.copytree(_SHARED_MODELS / name, prepared / name, ignore=shutil.ignore_patterns("__pycache__"))
             copied.rename(repository / name)
+
+
+def _lacking(repository: Path) -> list[str]:
+    return [name for name in SHARED if not is_there(repository, name)]
 
 
 def configuration(repository: Path, name: str) -> ModelConfig:

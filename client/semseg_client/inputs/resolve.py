@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..errors import InvalidInput
 from .bitmap import bmp
-from .sieve import SUFFIXES, Sieve
+from .sieve import RECORD, SUFFIXES, Sieve
 from .source import Source, Unreadable, from_bytes, from_file, from_url, made_up_name, why
 
 __all__ = ["SUFFIXES", "Input", "Item", "Sieve", "Source", "Unreadable", "images", "items", "sources"]
@@ -164,7 +164,7 @@ def _named(given: str, sieve: Sieve) -> Iterator[str | Unreadable]:
 
 
 def _folder(given: str, sieve: Sieve) -> Iterator[str | Unreadable]:
-    """The files in a folder. Links to folders are not followed, but counted.
+    """The files in a folder. Links to folders are not followed, but counted. A folder of our results in it is passed over.
 
     An empty folder yields an Unreadable instead of an error, since it may be one of many inputs.
     """
@@ -172,6 +172,10 @@ def _folder(given: str, sieve: Sieve) -> Iterator[str | Unreadable]:
     found: list[str] = []
     here = Sieve()
     for parent, folders, names in os.walk(given, onerror=barred.append):
+        if RECORD in folders and parent != given:
+            here.results(parent)
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         here.links(sum(Path(parent, name).is_symlink() for name in folders))
         files = [str(Path(parent, name)) for name in names if not name.startswith(".")]

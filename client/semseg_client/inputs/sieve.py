@@ -30,15 +30,20 @@ _CERTAIN = {
     "PNM": re.compile(rb"P[1-6]\s(?:\s|#[^\r\n]*[\r\n])*\d+\s"),
 }
 _MOST_SUFFIXES = 6
+RECORD = ".semseg"  # the hidden folder in a folder of our results
 
 
 class Sieve:
-    """Counts the files that `takes` passes over, and links to folders. It is true if there are any. `images` is the number of
-    images among them, and of what may be or hold images: files that cannot be opened, and links. `str` lists them by kind."""
+    """Counts the files that `takes` passes over, links to folders, and folders of our results. It is true if there are any.
+
+    `images` is the number of images among them, and of what may be or hold images: files that cannot be opened, and links. `str`
+    lists them by kind.
+    """
 
     def __init__(self) -> None:
         self._images: Counter[str] = Counter()
         self._others: Counter[str] = Counter()
+        self._results: list[str] = []
 
     def takes(self, path: str) -> bool:
         """Whether this file is an input: by its suffix, or by its first bytes."""
@@ -54,6 +59,10 @@ class Sieve:
             self._others[suffix or "no suffix"] += 1
         return False
 
+    def results(self, folder: str) -> None:
+        """Pass over a folder of our own results."""
+        self._results.append(folder)
+
     def links(self, count: int) -> None:
         """Count links to folders: they are not followed, because they may form loops."""
         self._images += Counter({_LINK: count})
@@ -61,13 +70,14 @@ class Sieve:
     def add(self, other: Sieve) -> None:
         self._images += other._images
         self._others += other._others
+        self._results += other._results
 
     @property
     def images(self) -> int:
         return self._images.total()
 
     def __bool__(self) -> bool:
-        return bool(self._images or self._others)
+        return bool(self._images or self._others or self._results)
 
     def __str__(self) -> str:
         by_number = sorted(self._images.items(), key=lambda each: (-each[1], each[0]))
@@ -76,6 +86,7 @@ class Sieve:
             count, suffixes = self._others.total(), sorted(self._others)
             more = ["..."] if len(suffixes) > _MOST_SUFFIXES else []
             told.append(f"{count} other file{'s' * (count > 1)} ({', '.join(suffixes[:_MOST_SUFFIXES] + more)})")
+        told += [f"the results in {folder}" for folder in self._results]
         hint = f"; to read HEIF and AVIF: {INSTALL}" if {HEIF, AVIF} & self._images.keys() else ""
         return ", ".join(told) + hint
 

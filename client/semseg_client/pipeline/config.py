@@ -23,6 +23,7 @@ from ..device import Device
 from ..errors import ConfigurationError, DeviceError, ServingError
 from ..triton.protocol import TargetSize
 from ..types import NameOrFolder
+from ..url_prefix import PREFIX, is_prefix
 
 PIPELINE = "semantic_segmentation"
 
@@ -51,13 +52,12 @@ class Serving:
 class PipelineConfig:
     """The settings of a pipeline.
 
-    `model` is the name of a served or exported model or of a network of PaddleX's, without "(slice)", or a folder of the user's
-    own weights, or whichever of the two is there. For a folder,
-    `architecture` is PaddleX's name for the network, if known. `batch_size` counts images. `target_size` is in pixels; None
-    means the network's own Resize, or the image as it is. `device` None means a GPU if Triton sees one, else the CPU. `url` is
-    the gRPC address of a running tritonserver; if None, one is started on `repository` (None: the default one). `timeout` is in
-    seconds. `jobs` is the number of images in flight; None means enough for `batch_size`. `notes` lists, one line each,
-    settings without effect.
+    `model` is the name of a served or exported model or of a network of PaddleX's, without "(slice)"; or a folder of the user's
+    own weights; or both, and `prepared` chooses. For a folder, `architecture` is PaddleX's name for the network, if known.
+    `batch_size` counts images. `target_size` is in pixels; None means the network's own Resize, or the image as it is. `device`
+    None means a GPU if Triton sees one, else the CPU. `url` is the gRPC address of a running tritonserver; if None, one is
+    started on `repository` (None: the default one). `timeout` is in seconds. `jobs` is the number of images in flight; None means
+    enough for `batch_size`. `notes` lists, one line each, settings without effect.
     """
 
     model: str | Path | NameOrFolder
@@ -91,10 +91,17 @@ def load(pipeline: str | os.PathLike[str]) -> PipelineConfig:
 
 
 def name_or_folder(model: str | os.PathLike[str]) -> str | Path:
-    """Interpret a model argument: a path, or a string with a slash in it, is a folder of weights."""
-    if isinstance(model, str) and "/" not in model:
-        return plain_name(model)
-    return Path(model)
+    """Interpret a model argument: a path, or a string with a slash in it, is a folder of weights.
+
+    Raises:
+        ConfigurationError: the name is empty.
+    """
+    if not isinstance(model, str) or "/" in model:
+        return Path(model)
+    name = plain_name(model)
+    if not name:
+        raise ConfigurationError("the name of the model is empty: pass a name such as PP-LiteSeg-T, or ./FOLDER of weights")
+    return name
 
 
 def name_at(url: str, model: str | Path | NameOrFolder) -> str:
@@ -239,6 +246,13 @@ def _address(node: yaml.Node) -> str:
     return found[0]
 
 
+def _prefix(node: yaml.Node) -> str:
+    path = text(node)
+    if not is_prefix(path):
+        raise Wrong(PREFIX)
+    return path
+
+
 def _module_name(node: yaml.Node) -> str:
     if text(node) != PIPELINE:
         raise Wrong(PIPELINE)
@@ -264,7 +278,7 @@ _EVERYWHERE: Section = {
         "port": Setting("Serving.port", whole(0, 65535)),
         "timeout": Setting("Serving.timeout", seconds),
         "max_body_bytes": Setting("Serving.max_body_bytes", whole(1)),
-        "root_path": Setting("Serving.root_path", text),
+        "root_path": Setting("Serving.root_path", _prefix),
         "visualize": Ignored("each request chooses whether to return the picture", here="true"),
         "return_urls": Ignored("the response itself contains the picture"),
         "extra": Ignored("it is for PaddleX's own service"),

@@ -11,11 +11,15 @@ class UniqueNames:
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {name.casefold() for name in taken}
 
+    def take(self, name: str) -> None:
+        """Give the name to nobody."""
+        self._taken.add(name.casefold())
+
     def claim(self, name: str) -> str:
         """`name`, or `name` with a number if it is taken. The result then counts as taken."""
         unique, number = name, 1
         while unique.casefold() in self._taken:
             number += 1
             unique = f"{name}_{number}"
-        self._taken.add(unique.casefold())
+        self.take(unique)
         return unique

@@ -126,6 +126,54 @@ def test_a_service_that_is_open_to_others_says_so(settings: dict[str, str], said
     assert all(addresses.rest in line and "--api-keys-file" in line for line in found)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "made"),
+    [
+        (["PP-LiteSeg-T"], True),
+        (["all", "--device", "gpu"], True),
+        (["roads", "--weights=folder"], True),
+        (["roads", "--weights", "folder", "--help"], False),
+        (["PP-LiteSg-T"], False),
+        ([], False),
+    ],
+)
+def test_an_export_makes_a_repository_only_if_it_may_install_a_model(
+    arguments: list[str], made: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("semseg_client.cli.export.find_exporter", lambda: Path("/bin/true"))
+    ran: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, command: ran.append(command))
+    assert run(app, ["export", *arguments]).exit_code == 0
+    assert ran == [["/bin/true", *arguments, "--repository", "model_repository"]]
+    assert Path("model_repository").exists() == made
+
+
+SERVE = (["serve"], ["--serve", "--pipeline", "semantic_segmentation"])
+
+
+@pytest.mark.parametrize("command", SERVE)
+def test_an_interrupted_export_ends_serving_in_a_line(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("semseg_client.hosting.preparation.prepared", interrupted)
+    monkeypatch.setattr("sys.argv", ["semseg", *command, "--model", "PP-LiteSeg-T"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert (end.value.code, capsys.readouterr().err) == (130, "semseg: interrupted\n")
+
+
+@pytest.mark.parametrize("command", SERVE)
+def test_a_running_server_has_no_folders(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["semseg", *command, "--url", "127.0.0.1:1", "--model", "./folder"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert "the server at 127.0.0.1:1 serves models by name, and folder is a folder" in str(end.value.code)
+
+
 def test_a_new_key_is_printed_once_and_its_line_is_good(tmp_path: Path) -> None:
     result = run(app, ["key", 'alice: "the first"'])
     made = result.stderr.split()[-1]

@@ -187,6 +187,24 @@ def test_what_is_no_file_is_known_by_its_content(tmp_path: Path, site: Website) 
     assert run(tmp_path, [f"{site.url}/photos/street.jpg", f"{site.url}/photos/other.jpg"]) == ["other"]
 
 
+@pytest.mark.parametrize(
+    ("known", "arriving", "name"),
+    [(True, ["a.png", "a_2_res.png", "a_res.png"], "a_3"), (False, ["a_res.png", "a.png"], "a_2")],
+)
+def test_no_result_replaces_an_input_of_the_same_run(known: bool, arriving: list[str], name: str, tmp_path: Path) -> None:
+    given: list[Item] = [str(tmp_path / file) for file in arriving]
+    for file in arriving:
+        (tmp_path / file).write_bytes(PNG)
+    names = {}
+    with OutputFolder(tmp_path, MADE, inputs=given if known else ()) as output:
+        for image in output.remaining(given):
+            assert isinstance(image, Source)
+            output.save(result(image))
+            names[Path(str(image.input_path)).name] = image.name
+    assert names["a.png"] == name
+    assert all((tmp_path / file).read_bytes() == PNG for file in arriving)
+
+
 def test_what_cannot_be_read_is_handed_on(tmp_path: Path) -> None:
     with OutputFolder(tmp_path / "out", MADE) as folder:
         [image] = folder.remaining(items("nowhere.png"))

@@ -54,14 +54,17 @@ def test_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().image_hosts == ("images.example.com", "*.example.org", "10.0.0.0/8")
 
 
-@pytest.mark.parametrize("hosts", ["10.0.0.1/8", "https://example.com", "a.example.com,b.example.com:8080"])
-def test_a_host_that_no_url_can_match_is_refused(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+@pytest.mark.parametrize("hosts", ["10.0.0.1/8", "https://example.com", "a.example.com,b.example.com:8080", "*example.com"])
+def test_a_host_that_cannot_be_meant_is_refused(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
     monkeypatch.setenv("SEMSEG_IMAGE_HOSTS", hosts)
     with pytest.raises(ValidationError, match="image_hosts"):
         Settings()
 
 
-@pytest.mark.parametrize("host", ["a.example.com:80", "http://a", "a/b", "[::1]:80", "::1", "a b", "10.0.0.0/8"])
+@pytest.mark.parametrize(
+    "host",
+    ["a.example.com:80", "http://a", "a/b", "[::1]:80", "::1", "a b", "10.0.0.0/8", "*example.com", "a.*", "*.", "**", "*.*.com"],
+)
 def test_an_allowed_host_is_a_name_or_an_address(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("SEMSEG_ALLOWED_HOSTS", f"localhost,{host}")
     with pytest.raises(ValidationError, match="allowed_hosts"):

@@ -18,6 +18,7 @@ ensemble=$2/$name network=$2/${{name}}_network
 mkdir -p $ensemble $network
 echo 'version_policy {{ specific {{ versions: 1 }} }}' | tee $network/config.pbtxt > $ensemble/config.pbtxt
 echo "ensemble_scheduling {{ step {{ model_name: '${{name}}_network' }} }}" >> $ensemble/config.pbtxt
+echo "platform: 'ensemble' parameters {{ key: 'class_names' value {{ string_value: '[]' }} }}" >> $ensemble/config.pbtxt
 echo "parameters {{ key: 'folder_sha256' value {{ string_value: '$digest' }} }}" >> $ensemble/config.pbtxt
 """
 

@@ -11,6 +11,7 @@ from semseg_client import Device, DeviceError, ServingError
 from semseg_client.hosting.preparation import prepared
 from semseg_client.hosting.weights_folder import name_of
 from semseg_client.types import NameOrFolder
+from tests.unit.client.hosting.test_repository import ENSEMBLE, add
 
 Calls = Callable[..., list[list[str]]]
 
@@ -21,11 +22,14 @@ def holding_weights(folder: Path) -> Path:
     return folder
 
 
-def test_a_network_of_paddlexs_is_exported_once(tmp_path: Path, calls: Calls) -> None:
+def test_a_network_of_paddlexs_is_exported_once_and_told(
+    tmp_path: Path, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
     repository = tmp_path / "new" / "models"
     for _ in range(2):
         assert prepared("PP-LiteSeg-T", repository) == "PP-LiteSeg-T"
     assert calls() == [["PP-LiteSeg-T", "--repository", str(repository)]]
+    assert capsys.readouterr().err == f"Exporting PP-LiteSeg-T to {repository}\n"
     assert (repository / "draw" / "1" / "model.py").is_file()
 
 
@@ -71,8 +75,8 @@ def test_an_exported_model_comes_before_a_folder_of_its_name(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: Calls, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "models" / name).mkdir(parents=True)
-    (tmp_path / "models" / name / "config.pbtxt").touch()
+    (tmp_path / "models").mkdir()
+    add(tmp_path / "models", name, ENSEMBLE)
     (tmp_path / name).mkdir()
     assert prepared(NameOrFolder(name, Path(name)), Path("models")) == name
     assert capsys.readouterr().err == ""
@@ -89,10 +93,10 @@ def test_a_folder_that_holds_weights_comes_before_paddlexs(
     folder = holding_weights(tmp_path / "PP-LiteSeg-T")
     assert prepared(NameOrFolder("PP-LiteSeg-T", folder), tmp_path / "models") == name_of(folder)
     told = f"using the weights in {folder}, not PaddleX's; for PaddleX's, export them: semseg export PP-LiteSeg-T"
-    assert capsys.readouterr().err == f"PP-LiteSeg-T: {told}\n"
+    assert capsys.readouterr().err == f"PP-LiteSeg-T: {told}\nExporting {folder} to {tmp_path / 'models'}\n"
     roads = holding_weights(tmp_path / "roads")
     assert prepared(NameOrFolder("roads", roads), tmp_path / "models") == name_of(roads)
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == f"Exporting {roads} to {tmp_path / 'models'}\n"
     assert [call[0] for call in calls()] == [name_of(folder), name_of(roads)]
 
 

@@ -290,6 +290,17 @@ def test_a_generator_is_not_drawn_from_before_it_is_asked_for(site: Website) -> 
     assert len(site.asked) == 2
 
 
+def test_a_folder_of_our_results_is_an_input_only_if_it_is_named(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    (output / ".semseg").mkdir(parents=True)
+    for file in (tmp_path / "a.jpg", output / "a_res.jpg"):
+        file.write_bytes(CONTENT)
+    sieve = Sieve()
+    assert list(items(tmp_path, sieve)) == [str(tmp_path / "a.jpg")]
+    assert (str(sieve), sieve.images) == (f"the results in {output}", 0)
+    assert list(items(output)) == [str(output / "a_res.jpg")]
+
+
 def test_images_are_let_go(tmp_path: Path) -> None:
     size = 1_000_000
     for number in range(10):

@@ -15,7 +15,7 @@ from semseg_client import SemsegError
 from semseg_client.device import Device
 from semseg_client.errors import ConfigurationError, ServingError
 from semseg_client.gateway import Settings
-from semseg_client.pipeline.config import PipelineConfig, Serving, default_text, load, name_at
+from semseg_client.pipeline.config import PipelineConfig, Serving, default_text, load, name_at, name_or_folder
 from semseg_client.types import NameOrFolder
 
 B2 = """\
@@ -415,6 +415,11 @@ SHAPE = "layout, but this file has"
         (f"{NEW}repository: 5\n", f"line 10: repository is 5, but {TEXT}"),
         (f"{NEW}Serving: on\n", "line 10: Serving is on, but must be keys with values"),
         (f"{NEW}Serving:\n  port: 65536\n", "line 11: port is 65536, but must be a whole number from 0 to 65535"),
+        (
+            f"{NEW}Serving:\n  root_path: seg/\n",
+            "line 11: root_path is 'seg/', but must be a path like /seg or /vision/seg: begin with a slash, end without one, and"
+            " use only letters, digits and ._~:@!$+,;=-",
+        ),
         (f"{NEW}Serving:\n  max_body_bytes: 64MB\n", "line 11: max_body_bytes is '64MB', but must be a whole number from 1 up"),
         (
             f"{NEW}model: A\n",
@@ -575,3 +580,9 @@ def test_a_configuration_needs_neither_the_gateway_nor_onnx_runtime(module: str,
     again = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, again)
     spec.loader.exec_module(again)
+
+
+@pytest.mark.parametrize("given", ["", " ", "(slice)"])
+def test_an_empty_name_of_a_model_is_refused(given: str) -> None:
+    with pytest.raises(ConfigurationError, match="the name of the model is empty"):
+        name_or_folder(given)

@@ -70,6 +70,7 @@ async def test_health_needs_no_key_and_no_known_host_under_any_spelling(tmp_path
 async def test_everything_that_a_page_refers_to_has_the_prefix() -> None:
     async with client() as gateway:
         page = (await gateway.get("/docs")).text
+        assert "oauth2" not in page
         named = re.findall(r"""(?:src|href|url)[=:] ?["'](/[^"']*)["']""", page)
         assert len(named) == 4  # script, style, icon, description
         for each in named:

@@ -18,8 +18,8 @@ def add(repository: Path, name: str, config: str) -> None:
 
 
 def test_a_model_that_is_not_exported_is_told_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ServingError, match="semseg export SegFormer-B0"):
-        Supervisor(tmp_path, ["SegFormer-B0"]).start()
+    with pytest.raises(ServingError, match="semseg export SegFormer-B0 --precision int8"):
+        Supervisor(tmp_path, ["SegFormer-B0-int8"]).start()
 
 
 def test_without_tritonserver_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
