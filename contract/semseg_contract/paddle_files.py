@@ -12,6 +12,8 @@ STEMS = ("inference", "model")  # PaddleX's and PaddleSeg's names
 DESCRIPTIONS = ("inference.yml", "deploy.yaml", "model.yml")  # how pixels are prepared: PaddleX, PaddleSeg, PaddleX 2
 CLASSES = "classes.txt"  # the user's own: class names, one per line
 TRAINED = ".pdparams"  # the suffix of trained weights
+EXPORTED = "inference"  # the folder beside its weights into which PaddleX 3 exports the network
+DUMPED = "config.yaml"  # the training configuration that PaddleX 3 writes two folders above its weights
 
 
 class SeveralNetworks(OSError):

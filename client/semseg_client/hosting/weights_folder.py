@@ -12,7 +12,17 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from semseg_contract.paddle_files import CLASSES, PARAMETERS, PROGRAMS, STEMS, TRAINED, files_read, network_folder
+from semseg_contract.paddle_files import (
+    CLASSES,
+    DUMPED,
+    EXPORTED,
+    PARAMETERS,
+    PROGRAMS,
+    STEMS,
+    TRAINED,
+    files_read,
+    network_folder,
+)
 
 from ..errors import ServingError
 from .exporter import run_exporter
@@ -76,7 +86,7 @@ def _find(folder: Path) -> _Weights:
     place = network_folder(folder)
     if place is not None:
         return _weights(place, files_read(place), (folder, place))
-    inside = sorted(folder.iterdir())
+    inside = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
     trained = [file for file in inside if file.suffix == TRAINED]
     if len(trained) > 1:
         raise ServingError(f"{folder} holds several weight files ({', '.join(file.name for file in trained)}): keep only one")
@@ -84,8 +94,10 @@ def _find(folder: Path) -> _Weights:
         raise ServingError(
             f"{folder} holds no weights: no {STEMS[0]}{PROGRAMS[0]} or such with its {PARAMETERS}, and no {TRAINED}"
         )
-    described = [file for file in inside if file.suffix in (".yml", ".yaml")]
-    return _weights(trained[0], [*trained, *described], (folder,))
+    exported = folder / EXPORTED
+    described = [*inside, *(sorted(exported.iterdir()) if exported.is_dir() else ()), folder.resolve().parent / DUMPED]
+    yaml = [file for file in described if file.suffix in (".yml", ".yaml") and file.is_file()]
+    return _weights(trained[0], [*trained, *yaml], (folder,))
 
 
 def _weights(given: Path, files: list[Path], places: tuple[Path, ...]) -> _Weights:

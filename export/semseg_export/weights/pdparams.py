@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from semseg_contract.paddle_files import DESCRIPTIONS
+from semseg_contract.paddle_files import DESCRIPTIONS, DUMPED, EXPORTED
 
 from ..errors import ConversionError, DescriptionError, UnpackError, WeightsError
 from ..paddle_process import run_module
@@ -20,8 +20,6 @@ from .preparation import Described
 
 BASE = "_base_"  # PaddleSeg's key for the configuration that a file is based on
 INHERITED = "_inherited_"  # its key that, if false, keeps a section from being merged
-DUMPED = "config.yaml"  # the training configuration that PaddleX 3 writes two folders above its weights
-EXPORTED = "inference"  # the folder beside its weights into which PaddleX 3 exports the network
 NETWORK, REFUSAL = "network.json", "refusal.txt"
 PLAIN = DESCRIPTIONS[0]
 
