@@ -95,6 +95,9 @@ OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "PaddleX 2": lambda logits: _paddlex_2(paddle.transpose(functional.softmax(logits, axis=1), [0, 2, 3, 1])),
     "smooth sigmoid": lambda logits: functional.interpolate(functional.sigmoid(logits), paddle.shape(logits)[2:], mode="bicubic"),
     "log sigmoid": functional.log_sigmoid,
+    "Paddle 2": lambda logits: paddle.scale(paddle.argmax(logits, axis=1, dtype="int32"), 1.0),
+    "Paddle 2 softmax": lambda logits: paddle.scale(functional.softmax(logits, axis=1), 1.0),
+    "late softmax": lambda logits: functional.softmax(_channels_last(logits), axis=1),
     "float of bool": lambda logits: paddle.argmax(logits, axis=1).astype("bool").astype("float32"),
     "scores and mask": lambda logits: (logits, (logits.max(axis=1) > 0.1).astype("int32")),
     "two heads": lambda logits: (logits, -logits),
@@ -114,8 +117,16 @@ QUIRKS: dict[str, Callable[[Any], Any]] = {
     "224 pixels": lambda image: image + paddle.linspace(0, 1, 224),
     "a branch": lambda image: paddle.static.nn.cond(paddle.shape(image)[2] > 100, lambda: image * 2, lambda: image + 0),
     "the batch": lambda image: image + image.mean(axis=0, keepdim=True),
+    "the batch, a little": lambda image: image + 0.01 * image.mean(axis=0, keepdim=True),
     "40 pixels and more": lambda image: image + image[:, :, 39:40, 39:40],
+    "200 pixels and more": lambda image: image + image[:, :, 199:200, 199:200],
+    "multiples of 64": lambda image: (image.reshape([-1, 64, paddle.shape(image)[3]]) * 2).reshape(paddle.shape(image)),
 }
+
+
+def _channels_last(logits: Any) -> Any:
+    """The same, by way of channels that come last, as a linear layer leaves them."""
+    return paddle.transpose(paddle.transpose(logits, [0, 2, 3, 1]) * 2, [0, 3, 1, 2])
 
 
 def _paddlex_2(scores: Any) -> tuple[Any, Any]:
@@ -197,6 +208,17 @@ EXPORTS = {
     "ids-above-0": Export("ids above 0"),
     "one-image": Export(quirk="one image"),
     "its-resize-only": Export(quirk="224 pixels", transforms=resize(target_size=[224, 160], keep_ratio=False, size_divisor=None)),
+    "mixed-a-little": Export(quirk="the batch, a little"),
+    "200-and-more": Export(quirk="200 pixels and more"),
+    "limited-64": Export(
+        quirk="multiples of 64",
+        stem="model",
+        description="deploy.yaml",
+        transforms=({"type": "LimitLong", "max_long": 512}, NORMALIZE),
+    ),
+    "paddle-2": Export("Paddle 2"),
+    "paddle-2-softmax": Export("Paddle 2 softmax"),
+    "late-softmax": Export("late softmax"),
     "mixed": Export(quirk="the batch"),
     "smooth-sigmoid1": Export("smooth sigmoid", 1),
     "log-sigmoid1": Export("log sigmoid", 1),

@@ -82,7 +82,7 @@ def results() -> Iterator[list[Result]]:
             f"{result.memory.slope / 1e9:.2f}",
             f"{memory.limit(result.memory, BUDGET)} MP",
         )
-    Console(width=170).print(table)
+    Console(width=200).print(table)
 
 
 def share(result: Result, shape: Shape) -> str:

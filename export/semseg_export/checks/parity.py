@@ -159,7 +159,7 @@ def _compare(ids: npt.NDArray[np.uint8], logits: Session, pixels: npt.NDArray[np
     wanted, found = np.load(paddle, mmap_mode="r"), logits.run(pixels)
     if wanted.shape != found.shape:
         return counted
-    largest = max(float(abs(a - b).max()) for a, b in zip(_planes(found), _planes(wanted), strict=True))
+    largest = float(np.max([abs(a - b).max() for a, b in zip(_planes(found), _planes(wanted), strict=True)]))  # NaN, if any is
     # Of single channels, because an offset between channels tells nothing of how well the network was computed.
     spread = max(float(plane.max() - plane.min()) for plane in _planes(wanted))
     return replace(counted, logits=largest, spread=spread, margin=largest_margin(wanted, ids, different))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from onnx import ModelProto
 
 from semseg_contract.transforms import Preparation, Resize, Size, ToFloat, Unfit
 
-from ..conversion.graph import Served
+from ..conversion.graph import Served, deciding
 from ..conversion.scores import PROBE
 from ..errors import GraphError
 from ..runtime import Session
@@ -18,9 +19,9 @@ from ..weights.archive import Archive
 from ..weights.preparation import made
 
 DIVISORS = (1, 2, 4, 8, 16, 32, 64, 128)
-LEAST = 96  # pixels; a small image, to be quick, but not tiny
+SIDES = (96, 512)  # pixels of the images that are tried, at least: small ones, to be quick, then larger ones
 TINY = 32  # pixels; each side of the image with which health is checked
-ALIKE = 0.999  # of the pixels; rounding may change a few
+ALIKE = 1e-3  # times what the logits span; rounding changes them less
 PAIR = 2**20  # pixels of each of two images that are tried as a batch
 
 
@@ -31,7 +32,17 @@ def probe(archive: Archive) -> Size:
     except Unfit as error:
         name = archive.described_by.name
         raise GraphError(f"{name} must take an image of {TINY}x{TINY}, with which health is checked: {error}") from error
-    return min(made(archive.steps), key=lambda size: size[0] * size[1]) if _scales(archive) else PROBE
+    return min(made(archive.steps), key=_inconvenience) if _scales(archive) else PROBE
+
+
+def _inconvenience(size: Size) -> tuple[bool, bool, int]:
+    """Least for a size that many networks take: multiples of PROBE, then no smaller sides, then few pixels."""
+    width, height = size
+    return (
+        any(side % least for side, least in zip(size, PROBE, strict=True)),
+        width < PROBE[0] or height < PROBE[1],
+        width * height,
+    )
 
 
 def fitted(served: Served, archive: Archive) -> tuple[Served, Preparation, tuple[str, ...]]:
@@ -42,19 +53,19 @@ def fitted(served: Served, archive: Archive) -> tuple[Served, Preparation, tuple
     preparation, notes = _completed(served, archive)
     width, height = preparation.size(TINY, TINY)
     if served.max_batch_size > 1 and width * height <= PAIR:
-        trouble = _of_two(Session(served.model), height, width)
+        trouble = _of_two(served.model, height, width)
         if trouble:
             served, notes = replace(served, max_batch_size=1), (*notes, f"{trouble}, so it gets one at a time")
     return served, preparation, notes
 
 
-def _of_two(session: Session, height: int, width: int) -> str | None:
+def _of_two(served: ModelProto, height: int, width: int) -> str | None:
     """What is wrong with a batch of two images; None if nothing is."""
-    pixels = smooth_pixels(0, (2, height, width))
-    if _failure(session, (2, height, width)):
+    if _failure(Session(served), (2, height, width)):
         return "the network fails on two images at once"
-    together, alone = session.run(pixels), [session.run(pixels[index : index + 1]) for index in range(2)]
-    if np.mean(together == np.concatenate(alone)) < ALIKE:
+    logits, pixels = Session(deciding(served)), smooth_pixels(0, (2, height, width))
+    together, alone = logits.run(pixels), np.concatenate([logits.run(pixels[index : index + 1]) for index in range(2)])
+    if abs(together - alone).max() > ALIKE * np.ptp(together):
         return "the network's answer for an image depends on the others in the batch"
     return None
 
@@ -110,18 +121,27 @@ def divisor(served: ModelProto) -> tuple[int, int]:
     session = Session(served)
     failures = []
     for number in DIVISORS:
-        side = -(-LEAST // number) * number
-        if side // number % 2 == 0:
-            side += number  # an odd multiple
-        failure = _failure(session, (1, side, side + 2 * number))
-        if failure is None:
-            smaller = range(-(-TINY // number) * number, side, number)
-            least = next((each for each in smaller if _failure(session, (1, each, each)) is None), side)
-            return number, 1 if least == smaller.start else least
-        failures.append(failure)
+        for least in SIDES:
+            side = _odd_multiple(number, least)
+            failure = _failure(session, (1, side, side + 2 * number))
+            if failure is None:
+                return number, _least(session, number, side)
+            failures.append(failure)
     raise GraphError(
         f"the network failed at every size that was tried, even with sides that are multiples of {DIVISORS[-1]}: {failures[-1]}"
     )
+
+
+def _odd_multiple(number: int, least: int) -> int:
+    count = -(-least // number)
+    return number * (count + 1 - count % 2)
+
+
+def _least(session: Session, number: int, most: int) -> int:
+    """The smallest multiple of `number` that a side may have, where `most` will do; 1 if that is the smallest from TINY on."""
+    sides = range(-(-TINY // number) * number, most, number)
+    found = bisect_left(sides, True, key=lambda side: _failure(session, (1, side, side)) is None)
+    return 1 if found == 0 else [*sides, most][found]
 
 
 def _failure(session: Session, shape: Shape) -> str | None:

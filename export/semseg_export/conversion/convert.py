@@ -17,8 +17,10 @@ from ..errors import ConversionError, printable
 from ..paddle_process import run_module
 from ..weights.archive import Archive
 from . import branches, pools
+from .scores import constant, makers
 
 OPSET = 17
+NEUTRAL = {"Mul": 1, "Add": 0}
 OURS = {PIXELS, LANE, IDS}  # tensors that the export adds
 LEAST_OPSET = 13  # the nodes that the export adds are written as of then
 HALF_PIXEL_OPSET = 11  # before it, a Resize had only one rule for positions
@@ -41,6 +43,7 @@ def to_onnx(archive: Archive, workspace: Path) -> ModelProto:
     model = _ours(onnx.load(written))
     pools.restore(model)
     _check(model, archive)
+    _skip_unit_scales(model)
     branches.fold(model)
     return model
 
@@ -48,6 +51,16 @@ def to_onnx(archive: Archive, workspace: Path) -> ModelProto:
 def _ours(model: ModelProto) -> ModelProto:
     """The model, whose tensors have other names than those that the export adds."""
     return onnx.compose.add_prefix(model, "network/") if OURS.intersection(_names(model)) else model
+
+
+def _skip_unit_scales(model: ModelProto) -> None:
+    """Paddle 2 saved a network with `x * 1 + 0` behind each output. Leave that out, so that it hides no argmax or softmax."""
+    made_by = makers(model)
+    for node in model.graph.node:
+        values = constant(model, made_by, node.input[1]) if node.op_type in NEUTRAL else None
+        if values is not None and values.shape in ((), (1,)) and values == NEUTRAL[node.op_type]:
+            node.op_type = "Identity"
+            del node.input[1:]
 
 
 def _loaded(archive: Archive) -> ModelProto:

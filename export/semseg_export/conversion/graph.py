@@ -54,7 +54,7 @@ def served_graph(
     image that it takes. Raises GraphError for any other network, and for more classes than fit in uint8.
     """
     entry, batch, fixed = _entry(network)
-    found = scores.find(network, threshold, fixed or probe)
+    found = scores.find(network, threshold, [fixed] if fixed else [probe, scores.LARGER])
     if found.classes > 256:
         raise GraphError(f"the network has {found.classes} classes, more than the 256 that fit in uint8")
     columns, rows = fixed or ("width", "height")

@@ -7,7 +7,9 @@ and scores together. Behind all of these are scores [N, C, H, W].
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ from ..errors import GraphError
 from ..runtime import Session
 
 PROBE: Size = (128, 128)  # of a small test image that reveals the scores' shape, for a network that takes any
+LARGER: Size = (512, 512)  # for one that fails on that
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 PASSING = ("Cast", "Identity", "Squeeze")  # what may follow the decision
 KEEPING = (*PASSING, "Clip", "Pad", "Reshape", "Resize", "Slice", "Transpose", "Unsqueeze")  # what may follow a sigmoid
@@ -48,15 +51,15 @@ class Found:
     squashed: str = ""  # the operator that gave the scores their range, if any: Sigmoid or Softmax
 
 
-def find(network: ModelProto, threshold: float | None = None, probe: Size = PROBE) -> Scores:
-    """The scores of a network. `threshold` replaces the usual one of a network with a single channel; `probe` is the size of a
-    small image that it takes.
+def find(network: ModelProto, threshold: float | None = None, probes: Sequence[Size] = (PROBE, LARGER)) -> Scores:
+    """The scores of a network. `threshold` replaces the usual one of a network with a single channel; `probes` are sizes of small
+    images, one of which it takes.
 
     Raises GraphError for a network that does not give each pixel one class.
     """
     taken, notes = output(network)
     found = _searched(network, taken)
-    values = _probed(network, found.tensor, probe)
+    probe, values = _probed(network, found.tensor, probes)
     classes, flat = _channels(probe, values.shape), values.ndim == 3
     if found.threshold is not None:
         if classes > 1:
@@ -213,15 +216,16 @@ def _compared(network: ModelProto, made_by: dict[str, NodeProto], node: NodeProt
     if node is None or node.op_type not in _COMPARISONS:
         return None
     larger, or_equal = _COMPARISONS[node.op_type]
-    limit = _constant(network, made_by, node.input[1 - larger])
-    if limit is None:
+    limits = constant(network, made_by, node.input[1 - larger])
+    if limits is None or np.unique(limits).size != 1:
         return None
+    limit = float(limits.flat[0])
     below = float(np.nextafter(np.float32(limit), np.float32(-math.inf))) if or_equal else limit
     return Found(node.input[larger], threshold=below)
 
 
-def _constant(network: ModelProto, made_by: dict[str, NodeProto], tensor: str) -> float | None:
-    """The number that a constant tensor holds; None if it is not constant, or holds several numbers."""
+def constant(network: ModelProto, made_by: dict[str, NodeProto], tensor: str) -> npt.NDArray[Any] | None:
+    """The values of a constant tensor, before it is expanded; None if it is not constant."""
     held = next((each for each in network.graph.initializer if each.name == tensor), None)
     node = made_by.get(tensor)
     while held is None and node is not None and node.op_type in ("Cast", "Identity", "Expand", "Constant"):
@@ -230,22 +234,32 @@ def _constant(network: ModelProto, made_by: dict[str, NodeProto], tensor: str) -
             break
         held = next((each for each in network.graph.initializer if each.name == node.input[0]), None)
         node = made_by.get(node.input[0])
-    values = np.unique(numpy_helper.to_array(held)) if held is not None else np.empty(0)
-    return float(values[0]) if values.size == 1 else None
+    return None if held is None else numpy_helper.to_array(held)
 
 
 def _order(node: NodeProto) -> list[int]:
     return next((list(attribute.ints) for attribute in node.attribute if attribute.name == "perm"), [])
 
 
-def _probed(network: ModelProto, tensor: str, size: Size) -> npt.NDArray[np.float32]:
-    """The tensor for one random image. The network is run because shape inference loses the number of channels."""
+def _probed(network: ModelProto, tensor: str, sizes: Sequence[Size]) -> tuple[Size, npt.NDArray[np.float32]]:
+    """The first size at which the network runs, and the tensor for a random image of it.
+
+    The network is run because shape inference loses the number of channels.
+    """
     probe = ModelProto()
     probe.CopyFrom(network)
     del probe.graph.output[:]
     probe.graph.output.append(helper.make_empty_tensor_value_info(tensor))
-    random = np.random.default_rng(0)
-    found = Session(probe).run(random.normal(0, 1, (1, 3, *reversed(size))).astype(np.float32))
+    session, failures = Session(probe), []
+    for size in sizes:
+        image = np.random.default_rng(0).normal(0, 1, (1, 3, *reversed(size))).astype(np.float32)
+        try:
+            found = session.run(image)
+            break
+        except GraphError as error:
+            failures.append(error)
+    else:
+        raise failures[0]
     if found.dtype.kind != "f":
         raise GraphError(f"the network's class ids come from {found.dtype} numbers that are no scores: {AGAIN}")
     if found.dtype != np.float32:
@@ -253,7 +267,7 @@ def _probed(network: ModelProto, tensor: str, size: Size) -> npt.NDArray[np.floa
             f"the network's scores are {found.dtype}, not float32: convert it in float32, and for fp16 pass PRECISION=fp16"
             " (--precision)"
         )
-    return found
+    return size, found
 
 
 def _channels(probe: Size, shape: tuple[int, ...]) -> int:

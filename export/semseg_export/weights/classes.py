@@ -37,17 +37,24 @@ def misfit(count: int, file: Path | None, labels: tuple[str, ...] | None, descri
 
 
 def told(file: Path | None, names: list[str]) -> str:
-    """What to tell of names that were read from `file`: its encoding if that is not UTF-8, and the names, to see them right."""
-    encoding = UTF_8 if file is None else decoded(file.read_bytes())[1]
-    return "" if encoding == UTF_8 else f" (names in {encoding}: {', '.join(names)})"
+    """What to tell of names that were read from `file`: the names, to see them right, if they are not its lines in UTF-8."""
+    if file is None:
+        return ""
+    text, encoding = decoded(file.read_bytes())
+    if encoding != UTF_8:
+        return f" (names in {encoding}: {', '.join(names)})"
+    return "" if _lines(text) == names else f" (names by their ids: {', '.join(names)})"
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _read_names(file: Path, count: int) -> list[str]:
     try:
-        lines = decoded(file.read_bytes())[0].splitlines()
+        names = _lines(decoded(file.read_bytes())[0])
     except (OSError, ValueError) as error:
         raise ClassesError(f"cannot read class names from {file}: {error}") from error
-    names = [line.strip() for line in lines if line.strip()]
     if len(names) != count:
         raise ClassesError(f"{file} names {len(names)} classes, but the network has {count}: write one name per line")
     return _by_id(names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -56,7 +57,9 @@ def find(model: str, given: str | None, workspace: Path, step: Step, architectur
         except UnpackError:
             download.forget(file)  # it may be an error page instead of the archive: do not keep it
             raise
-    path = Path(given).expanduser()
+    path = Path(given)
+    with suppress(RuntimeError):  # there is no such user
+        path = path.expanduser()
     if path.is_dir():
         folder = _network_folder(path)
         archive = read_archive(folder)
@@ -121,22 +124,23 @@ def _public(url: str) -> str:
 
 def _network_folder(folder: Path) -> Path:
     """The network's folder: `folder` itself or one inside it. Raises WeightsError."""
+    name = folder.resolve().name
     try:
         found = network_folder(folder)
     except SeveralNetworks as error:
-        raise WeightsError(f"{folder.name} {error.strerror}") from error
+        raise WeightsError(f"{name} {error.strerror}") from error
     if found is not None:
         return found
     inside = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     if "__model__" in inside:
-        raise WeightsError(f"{folder.name} holds __model__, the format of Paddle 1: load it with Paddle 2 and export it again")
+        raise WeightsError(f"{name} holds __model__, the format of Paddle 1: load it with Paddle 2 and export it again")
     trained = [name for name in inside if name.endswith(TRAINED)]
     if trained:
         raise WeightsError(
-            f"{folder.name} holds trained weights, not an exported network: pass the file {folder / trained[0]} with the name of"
+            f"{name} holds trained weights, not an exported network: pass the file {folder / trained[0]} with the name of"
             " its PaddleX network, or export it with PaddleX or PaddleSeg"
         )
     raise WeightsError(
-        f"no network in {folder.name}, such as inference.json or model.pdmodel with its {PARAMETERS} (it holds"
+        f"no network in {name}, such as inference.json or model.pdmodel with its {PARAMETERS} (it holds"
         f" {', '.join(inside[:5]) or 'nothing'})"
     )

@@ -28,8 +28,7 @@ def to_archive(file: Path, described_by: Path | None, architecture: str, folder:
     """The inference archive of the weights in `file`, written to `folder`.
 
     Pixels are prepared as `described_by` says, or, without that file, as for PaddleX's own network. If there is a training
-    configuration, the network is built as it says. Raises WeightsError,
-    DescriptionError, ConversionError.
+    configuration, the network is built as it says. Raises WeightsError, DescriptionError, ConversionError.
     """
     network = zoo.network(architecture)
     if find_spec("paddleseg") is None:
@@ -37,9 +36,8 @@ def to_archive(file: Path, described_by: Path | None, architecture: str, folder:
     folder.mkdir(parents=True, exist_ok=True)
     described = read(described_by, network)
     training = None if described_by is None else _training(file.parent) or _dumped(file)
-    settings = None if training is None else _inheriting(training).get("model")
-    if isinstance(settings, dict):
-        (folder / NETWORK).write_text(json.dumps(settings), encoding="utf-8")
+    if training is not None:
+        _write_settings(training, folder / NETWORK)
     size = network.size_for(described.steps)
     try:
         run_module(
@@ -65,6 +63,18 @@ def to_archive(file: Path, described_by: Path | None, architecture: str, folder:
         labels=described.labels,
         notes=described.notes,
     )
+
+
+def _write_settings(training: Path, file: Path) -> None:
+    """Write what a training configuration says of the network to `file`, if it says anything. Raises DescriptionError."""
+    settings = _inheriting(training).get("model")
+    if not isinstance(settings, dict):
+        return
+    try:
+        file.write_text(json.dumps(settings), encoding="utf-8")
+    except TypeError as error:
+        told = "correct its section model, which may hold only text, numbers, lists and sections"
+        raise DescriptionError(f"{training} describes no network: {told}") from error
 
 
 def read(described_by: Path | None, network: zoo.Network) -> Described:
@@ -162,7 +172,10 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 def _bases(file: Path, content: dict[str, Any]) -> list[Path]:
     """The files that `file` is based on; earlier ones override later ones, as in PaddleSeg."""
     named = content.get(BASE) or []
-    return [(file.parent / str(name)).resolve() for name in (named if isinstance(named, list) else [named])]
+    names = [str(name) for name in (named if isinstance(named, list) else [named])]
+    if any("\0" in name for name in names):
+        raise DescriptionError(f"{file} has a {BASE} entry that is no path: correct it")
+    return [(file.parent / name).resolve() for name in names]
 
 
 def _mapping(file: Path) -> dict[str, Any]:

@@ -120,29 +120,40 @@ def _cut(program: Path, folder: Path, *, logits: bool) -> Path:
             chains = [list(_chain(output, _pir_step)) for output in outputs]
         taken = [index for index, chain in enumerate(chains) if _has_ids(outputs[index], chain)]
         index = taken[0] if len(taken) == 1 else 0
-        wanted = [outputs[index]]
-        if logits and any(name in DECIDING for name, _ in chains[index]):
-            wanted.append(chains[index][-1][1])
+        decided = _decided(chains[index])
+        wanted = [outputs[index], decided] if logits and decided is not None else [outputs[index]]
         if len(wanted) == len(outputs) == 1 or len(entries) != 1:
             return program
         paddle.static.save_inference_model(str(folder / "inference"), entries, wanted, executor, program=loaded)
     return folder / f"inference{program.suffix}"
 
 
-PASSING = ("cast", "squeeze", "squeeze2", "transpose", "transpose2")
+UNIT_SCALE, TO_LAST = "scale by 1", "transpose to NHWC"  # steps that change no number
+PASSING = ("cast", "squeeze", "squeeze2", UNIT_SCALE)
+TURNING = ("transpose", "transpose2", TO_LAST)
 COMPARING = ("greater_than", "greater_equal", "less_than", "less_equal")
 DECIDING = ("argmax", "arg_max", "softmax", *COMPARING)
 Step = tuple[str, Any]  # an operation and the tensor that it reads
 
 
 def _has_ids(output: Any, chain: list[Step]) -> bool:
-    return "float" not in str(output.dtype).lower() and any(name in ("argmax", "arg_max") for name, _ in chain)
+    first = next((name for name, _ in chain if name not in PASSING), "")
+    return "float" not in str(output.dtype).lower() and first in ("argmax", "arg_max")
+
+
+def _decided(chain: list[Step]) -> Any:
+    """The logits: what the first of the decisions reads, in NCHW; None if there is no decision."""
+    names = [name for name, _ in chain]
+    last = max((index for index, name in enumerate(names) if name in DECIDING), default=None)
+    if last is None or names[0] in TURNING:
+        return None
+    return chain[last + 1 if names[last + 1 : last + 2] == [TO_LAST] else last][1]
 
 
 def _chain(value: Any, step: Callable[[Any], Step]) -> Iterator[Step]:
-    """The operations that lead from the logits to `value`, the last first."""
+    """The operations that lead to `value` and may stand behind the logits, the last first."""
     name, before = step(value)
-    while name in (*PASSING, *DECIDING):
+    while name in (*PASSING, *TURNING, *DECIDING):
         if name == "cast" and "bool" in str(value.dtype).lower():  # it merges classes
             return
         yield name, before
@@ -160,6 +171,11 @@ def _pir_step(value: Any) -> Step:
     name, operand = operation.name().removeprefix("pd_op."), operation.operand_source(0)
     if name in COMPARING and not operand.get_defining_op().num_operands():
         operand = operation.operand_source(1)
+    if name == "scale":
+        factor = operation.operand_source(1).get_defining_op().attrs().get("value")
+        name = UNIT_SCALE if (factor, operation.attrs().get("bias")) == (1, 0) else name
+    if name == "transpose" and operation.attrs().get("perm") == [0, 2, 3, 1]:
+        name = TO_LAST
     return name, operand
 
 
@@ -170,7 +186,12 @@ def _older_step(block: Any, made_by: dict[str, Any], value: Any) -> Step:
     [operand, *_] = operation.input("X")
     if operation.type in COMPARING and (operand not in made_by or not made_by[operand].input_arg_names):
         [operand, *_] = operation.input("Y")
-    return operation.type, block.var(operand)
+    name = operation.type
+    if name == "scale" and (operation.attr("scale"), operation.attr("bias")) == (1, 0):
+        name = UNIT_SCALE
+    if name == "transpose2" and operation.attr("axis") == [0, 2, 3, 1]:
+        name = TO_LAST
+    return name, block.var(operand)
 
 
 def read_pixels(file: Path) -> Pixels:

@@ -23,7 +23,7 @@ from tests.unit.export.exported import Run
 FIXED = (192, 128)
 
 
-@pytest.mark.parametrize("name", ["none", "softmax", "float-ids"])
+@pytest.mark.parametrize("name", ["none", "softmax", "float-ids", "paddle-2", "paddle-2-softmax"])
 def test_ids_and_scores_of_any_form_are_taken_and_laid_out_for_the_cpu(run: Run, name: str) -> None:
     found = run(name)
     assert len(found.record.class_names) == 5
@@ -227,6 +227,7 @@ def test_gits_pointer_to_a_large_file_is_told(run: Run, exports: Path, tmp_path:
     ("name", "told"),
     [
         ("one-image", "the network fails on two images at once, so it gets one at a time"),
+        ("mixed-a-little", "the network's answer for an image depends on the others in the batch, so it gets one at a time"),
         ("mixed", "the network's answer for an image depends on the others in the batch, so it gets one at a time"),
     ],
 )
@@ -249,7 +250,18 @@ def test_a_network_that_branches_on_the_image_is_converted(run: Run) -> None:
     assert run("branched").agreement == 1
 
 
-def test_small_images_are_padded_where_the_network_needs_larger_ones(run: Run) -> None:
-    found = run("40-and-more")
-    assert found.preparation == Preparation(least=40)
-    assert found.told == "the network takes only sides of 40 pixels and more: smaller images are padded with grey to that"
+@pytest.mark.parametrize("least", [40, 200])
+def test_small_images_are_padded_where_the_network_needs_larger_ones(run: Run, least: int) -> None:
+    found = run(f"{least}-and-more")
+    assert found.preparation == Preparation(least=least)
+    assert found.told == f"the network takes only sides of {least} pixels and more: smaller images are padded with grey to that"
+
+
+def test_multiples_are_found_whatever_the_transforms_make_of_a_tiny_image(run: Run) -> None:
+    assert run("limited-64").preparation.divisor == 64
+
+
+def test_a_softmax_behind_channels_that_came_last_is_compared_by_its_logits(run: Run) -> None:
+    found = run("late-softmax")
+    assert (found.agreement, found.record.agreement) == (1, 1)
+    assert all(each["logits"] is not None for each in found.record.comparison or [])

@@ -21,15 +21,14 @@ def configured(settings: dict[str, Any], classes: int, plain: Layer) -> Layer:
     `plain` is PaddleX's network of that kind. Raises WeightsError if the configuration describes another kind, or none.
     """
     if isinstance(plain, SeaFormer):  # PaddleSeg's package has none, and its other settings show in the shapes of the weights
+        if settings.get("type") in manager.MODELS.components_dict:
+            raise _other(settings, "SeaFormer")
         if settings.get("align_corners"):
             raise WeightsError("the training configuration has align_corners: true, which is not supported for SeaFormer")
         return plain
     kind = type(plain).__name__
     if settings.get("type") != kind:
-        raise WeightsError(
-            f"the training configuration describes the network {settings.get('type')}, but these are to be the weights of"
-            f" {kind}: name the right network with MODEL= (--architecture)"
-        )
+        raise _other(settings, kind)
     network: Layer
     try:
         parts = Builder(None, [manager.MODELS, manager.BACKBONES])
@@ -38,6 +37,14 @@ def configured(settings: dict[str, Any], classes: int, plain: Layer) -> Layer:
         last = printable(str(error).splitlines()[-1]) if str(error) else type(error).__name__
         raise WeightsError(f"PaddleSeg cannot build the network of the training configuration: {last}") from error
     return network
+
+
+def _other(settings: dict[str, Any], kind: str) -> WeightsError:
+    told = printable(str(settings.get("type")))
+    return WeightsError(
+        f"the training configuration describes the network {told}, but these are to be the weights of {kind}: name the right"
+        " network with MODEL= (--architecture)"
+    )
 
 
 def _untrained(settings: Any) -> Any:
