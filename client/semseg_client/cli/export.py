@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from semseg_contract.names import plain_name
 from semseg_contract.official import OFFICIAL
 
 from ..errors import ServingError
@@ -32,5 +33,5 @@ def export(arguments: typer.Context, repository: Annotated[Path, typer.Option()]
 
 def _may_install(arguments: Sequence[str]) -> bool:
     """Whether there are weights to export: the exporter refuses a mistyped name, which should leave no repository behind."""
-    given = any(each in (*OFFICIAL, "all") or each.startswith("--weights") for each in arguments)
+    given = any(plain_name(each) in (*OFFICIAL, "all") or each.startswith("--weights") for each in arguments)
     return given and "--help" not in arguments

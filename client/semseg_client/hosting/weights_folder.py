@@ -12,6 +12,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
+from semseg_contract.encoding import decoded
 from semseg_contract.paddle_files import (
     CLASSES,
     DUMPED,
@@ -96,8 +99,25 @@ def _find(folder: Path) -> _Weights:
         )
     exported = folder / EXPORTED
     described = [*inside, *(sorted(exported.iterdir()) if exported.is_dir() else ()), folder.resolve().parent / DUMPED]
-    yaml = [file for file in described if file.suffix in (".yml", ".yaml") and file.is_file()]
-    return _weights(trained[0], [*trained, *yaml], (folder,))
+    files = {file.resolve(): file for file in described if file.suffix in (".yml", ".yaml") and file.is_file()}
+    for file in list(files.values()):
+        _add_bases(file, files)
+    return _weights(trained[0], [*trained, *files.values()], (folder,))
+
+
+def _add_bases(file: Path, files: dict[Path, Path]) -> None:
+    """Add the files that a training configuration is based on, which the exporter reads and, if they are not right, refuses."""
+    try:
+        root = yaml.compose(decoded(file.read_bytes())[0], yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return
+    for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
+        if key.value == "_base_":
+            for name in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                base = file.parent / str(name.value).replace("\0", "")
+                if base.is_file() and base.resolve() not in files:
+                    files[base.resolve()] = base
+                    _add_bases(base, files)
 
 
 def _weights(given: Path, files: list[Path], places: tuple[Path, ...]) -> _Weights:

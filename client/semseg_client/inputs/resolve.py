@@ -192,9 +192,12 @@ def _matching(pattern: str, sieve: Sieve) -> Iterator[str | Unreadable]:
     """The matching files that a folder would give: nobody named them individually."""
     here = Sieve()
     links: set[str] = set()
-    matches = set(_globbed(pattern, links))
+    results: set[str] = set()
+    matches = set(_globbed(pattern, links, results))
     found = sorted(path for path in matches if not os.path.isdir(path) and here.takes(path))  # noqa: PTH112 - never raises
     here.links(len(links))
+    for folder in sorted(results):
+        here.results(folder)
     sieve.add(here)
     if not found:
         reason = "no such file, and as a glob pattern it matches no image, PDF or video"
@@ -206,9 +209,9 @@ def _passed_over(sieve: Sieve) -> str:
     return f" (passed over: {sieve})" if sieve else ""
 
 
-def _globbed(pattern: str, links: set[str]) -> Iterator[str]:
+def _globbed(pattern: str, links: set[str], results: set[str]) -> Iterator[str]:
     """Like glob, but `**` does not follow links to folders: two that form loops could make the search endless. It adds
-    them to `links` instead.
+    them to `links` instead, and folders of our results to `results`.
 
     Path.glob does not work here: it rejects absolute patterns and returns hidden files.
     """
@@ -219,7 +222,11 @@ def _globbed(pattern: str, links: set[str]) -> Iterator[str]:
     before, after = pattern[: deep.start()], pattern[deep.end() :] or "*"
     for top in glob.iglob(before) if before else [""]:  # noqa: PTH207
         for parent, folders, _ in os.walk(top or "."):
+            if RECORD in folders and parent != (top or "."):
+                results.add(parent)
+                folders.clear()
+                continue
             folders[:] = [name for name in folders if not name.startswith(".")]
             links |= {str(path) for path in (Path(parent, name) for name in folders) if path.is_symlink()}
             inside = os.path.join(parent, "")  # noqa: PTH118 - ends in a slash
-            yield from _globbed(glob.escape(inside if top else inside.removeprefix("./")) + after, links)
+            yield from _globbed(glob.escape(inside if top else inside.removeprefix("./")) + after, links, results)

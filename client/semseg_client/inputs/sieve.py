@@ -22,6 +22,7 @@ _RAW = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf"}
     | {".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
 )
+_AUDIO = frozenset({".aac", ".m4a", ".m4b", ".mka", ".weba"})  # begin like videos
 _READABLE = frozenset(FORMATS.split(", ")) | KINDS.keys()
 _CAMERA_RAW, _UNREADABLE, _LINK = "camera raw", "unreadable", "link to a folder"
 # Two letters begin a BMP and a PNM, and many a text.
@@ -50,7 +51,7 @@ class Sieve:
         suffix = Path(path).suffix.lower()
         if suffix in SUFFIXES:
             return True
-        kind = _CAMERA_RAW if suffix in _RAW else _kind(path)
+        kind = _CAMERA_RAW if suffix in _RAW else "" if suffix in _AUDIO else _kind(path)
         if kind in _READABLE or (kind in (HEIF, AVIF) and installed(kind)):
             return True
         if kind in OTHER_IMAGES or kind == _UNREADABLE:

@@ -59,12 +59,14 @@ def test_it_is_exported_once_and_again_after_any_change_of_what_counts(
     assert len(calls()) == 2
 
 
-@pytest.mark.parametrize("changed", ["training.yml", "inference/inference.yml", "../config.yaml"])
+@pytest.mark.parametrize("changed", ["training.yml", "inference/inference.yml", "../config.yaml", "../base.yml"])
 def test_trained_weights_are_exported_again_after_a_change_of_what_describes_them(
     changed: str, tmp_path: Path, calls: Callable[[], list[list[str]]]
 ) -> None:
     folder = filled(tmp_path / "output" / "best_model", {"model.pdparams": "weights", "._model.pdparams": "macOS's"})
     filled(folder / "inference", {})
+    (folder / "roads.yml").write_text("_base_: [../other.yml]")
+    (folder / "../other.yml").write_text("_base_: base.yml")
     for content in ("before", "after"):
         (folder / changed).write_text(content)
         exported(folder, "PP-LiteSeg-T", tmp_path / "models")

@@ -295,10 +295,12 @@ def test_a_folder_of_our_results_is_an_input_only_if_it_is_named(tmp_path: Path)
     (output / ".semseg").mkdir(parents=True)
     for file in (tmp_path / "a.jpg", output / "a_res.jpg"):
         file.write_bytes(CONTENT)
-    sieve = Sieve()
-    assert list(items(tmp_path, sieve)) == [str(tmp_path / "a.jpg")]
-    assert (str(sieve), sieve.images) == (f"the results in {output}", 0)
-    assert list(items(output)) == [str(output / "a_res.jpg")]
+    for given in (tmp_path, f"{tmp_path}/**/*.jpg"):
+        sieve = Sieve()
+        assert list(items(given, sieve)) == [str(tmp_path / "a.jpg")]
+        assert (str(sieve), sieve.images) == (f"the results in {output}", 0)
+    for given in (output, f"{output}/**/*.jpg"):
+        assert list(items(given)) == [str(output / "a_res.jpg")]
 
 
 def test_images_are_let_go(tmp_path: Path) -> None:

@@ -48,6 +48,12 @@ def test_a_pdf_or_video_is_taken_without_a_suffix(start: bytes, tmp_path: Path) 
     assert taken(tmp_path, {"a": start})[0]
 
 
+@pytest.mark.parametrize("name", ["song.m4a", "song.mka"])
+def test_sound_is_no_video(name: str, tmp_path: Path) -> None:
+    names, sieve = taken(tmp_path, {name: b"\0\0\0\x20ftypisom"})
+    assert (names, str(sieve)) == ([], f"1 other file ({Path(name).suffix})")
+
+
 def test_an_image_of_another_kind_is_counted_whatever_its_suffix(tmp_path: Path) -> None:
     assert str(taken(tmp_path, {"a.txt": OTHERS["GIF"]})[1]) == "1 GIF"
 
