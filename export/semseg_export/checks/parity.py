@@ -223,7 +223,7 @@ def uniform(agreements: list[Agreement]) -> bool:
 
 
 def _require_equal_logits(agreements: list[Agreement], program: str) -> None:
-    """There are none of the user's images, which may be large and many."""
+    """The user's images have no logits to compare: there may be many of them, and large ones."""
     known = [a for a in agreements if a.logits is not None]
     for a in known or agreements[:1]:
         if a.logits is None or a.spread is None or a.logits > NEAR * a.spread:

@@ -22,17 +22,19 @@ DIVISORS = (1, 2, 4, 8, 16, 32, 64, 128)
 SIDES = (96, 512)  # pixels of the images that are tried, at least: small ones, to be quick, then larger ones
 TINY = 32  # pixels; each side of the image with which health is checked
 ALIKE = 1e-3  # times what the logits span; rounding changes them less
-PAIR = 2**20  # pixels of each of two images that are tried as a batch
+SMALL = 2**20  # pixels; most that an image may have to be tried before the memory is measured
 
 
 def probe(archive: Archive) -> Size:
-    """The size of an image, small if possible, that the network sees in serving. Raises GraphError."""
+    """The size of a small image that the network sees in serving, or PROBE. Raises GraphError."""
     try:
         Preparation(archive.steps).size(TINY, TINY)
     except Unfit as error:
         name = archive.described_by.name
         raise GraphError(f"{name} must take an image of {TINY}x{TINY}, with which health is checked: {error}") from error
-    return min(made(archive.steps), key=_inconvenience) if _scales(archive) else PROBE
+    # Large ones could take more memory than there is: how much the network takes has not been measured yet.
+    small = [size for size in made(archive.steps) if size[0] * size[1] <= SMALL]
+    return min(small, key=_inconvenience) if small and _scales(archive) else PROBE
 
 
 def _inconvenience(size: Size) -> tuple[bool, bool, int]:
@@ -52,7 +54,7 @@ def fitted(served: Served, archive: Archive) -> tuple[Served, Preparation, tuple
     """
     preparation, notes = _completed(served, archive)
     width, height = preparation.size(TINY, TINY)
-    if served.max_batch_size > 1 and width * height <= PAIR:
+    if served.max_batch_size > 1 and width * height <= SMALL:
         trouble = _of_two(served.model, height, width)
         if trouble:
             served, notes = replace(served, max_batch_size=1), (*notes, f"{trouble}, so it gets one at a time")

@@ -72,7 +72,7 @@ def _write_settings(training: Path, file: Path) -> None:
         return
     try:
         file.write_text(json.dumps(settings), encoding="utf-8")
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         told = "correct its section model, which may hold only text, numbers, lists and sections"
         raise DescriptionError(f"{training} describes no network: {told}") from error
 
