@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import onnx
+import psutil
 import pytest
 import tritonclient.grpc as grpc
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from tritonclient.utils import InferenceServerException
 
 from tests.integration.triton import tritonserver
@@ -25,6 +28,11 @@ CONFIGS = {
         instance_group [ { count: 1 kind: KIND_CPU } ]
         parameters { key: "intra_op_thread_count" value { string_value: "1" } }
         parameters { key: "no_such_key" value { string_value: "1" } }
+    """,
+    "slow": """
+        backend: "onnxruntime" max_batch_size: 8
+        dynamic_batching { preferred_batch_size: [ 1 ] max_queue_delay_microseconds: 1 }
+        instance_group [ { count: 1 kind: KIND_CPU } ]
     """,
     "refused": """
         backend: "onnxruntime" max_batch_size: 8
@@ -68,6 +76,20 @@ def row_sum() -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+def identity() -> onnx.ModelProto:
+    """x FP32 [batch, rows, 1024] -> y, the same after twenty products with a unit matrix. Fails on other widths."""
+    unit = numpy_helper.from_array(np.eye(1024, dtype=np.float32), "unit")
+    names = ["x", *(f"x{each}" for each in range(1, 20)), "y"]
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", [before, "unit"], [after]) for before, after in pairwise(names)],
+        "identity",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "rows", "columns"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", "rows", "columns"])],
+        [unit],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("log") / "triton.log"
@@ -82,7 +104,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory, log: Path) -> Iterator[grpc
     for name, config in CONFIGS.items():
         (repository / name / "1").mkdir(parents=True)
         (repository / name / "config.pbtxt").write_text(config)
-        onnx.save(table_look_up(), repository / name / "1" / "model.onnx")
+        onnx.save(identity() if name == "slow" else table_look_up(), repository / name / "1" / "model.onnx")
     with (
         tritonserver(repository, log, "--exit-on-error=false") as server,
         grpc.InferenceServerClient(server.grpc) as client,
@@ -128,6 +150,38 @@ def test_in_a_batch_only_the_bad_request_fails(triton: grpc.InferenceServerClien
         futures[1].result()
     assert [futures[each].result().item() for each in (0, 2, 3)] == [1, 2, 3]
     assert "a batch of 4 failed, running its requests one by one" in log.read_text()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a single core is not shared")
+def test_short_requests_that_wait_share_the_cores_and_each_gets_its_own_answer(triton: grpc.InferenceServerClient) -> None:
+    random = np.random.default_rng(0)
+    bodies = [random.random((1, 64 + each % 7, 1024 if each % 9 else 1000), np.float32) for each in range(54)]
+
+    def answer(body: NDArray[np.float32]) -> NDArray[np.float32] | str:
+        tensor = grpc.InferInput("x", list(body.shape), "FP32")
+        tensor.set_data_from_numpy(body)
+        try:
+            return triton.infer("slow", [tensor]).as_numpy("y")  # type: ignore[no-any-return]
+        except InferenceServerException as error:
+            return str(error)
+
+    answer(random.random((1, 128, 1024), np.float32))  # teaches the backend that such requests are short
+    before = threads_of_stubs()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(answer, bodies))
+    assert threads_of_stubs() >= before + 2
+    for body, given in zip(bodies, answers, strict=True):
+        if body.shape[2] == 1024:
+            np.testing.assert_array_equal(given, body)
+        else:
+            assert isinstance(given, str), given
+            assert "onnxruntime: " in given
+
+
+def threads_of_stubs() -> int:
+    """The threads of all model processes below this one."""
+    stubs = [each for each in psutil.Process().children(recursive=True) if each.name().startswith("triton_python")]
+    return sum(each.num_threads() for each in stubs)
 
 
 def test_a_key_without_effect_is_named_in_the_log(triton: grpc.InferenceServerClient, log: Path) -> None:

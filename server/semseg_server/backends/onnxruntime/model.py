@@ -11,14 +11,19 @@ import ctypes
 import json
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 import triton_python_backend_utils as pb
+from crew import Crew
 from numpy.typing import NDArray
 from session_options import Refused, Settings, check_started, settings
+
+Tensors = dict[str, NDArray[Any]]
 
 DEFAULT_MAX_BATCH_SIZE = 4  # Triton's own default, for a model that can batch but sets no size
 
@@ -68,58 +73,100 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
+        self.lock, self.narrow = Lock(), None
+        self.settings = partial(
+            settings,
+            config,
+            args["model_instance_kind"],
+            int(args["model_instance_device_id"]),
+            instance_group(args["model_instance_name"]),
+        )
         try:
-            group = instance_group(args["model_instance_name"])
-            chosen = settings(config, args["model_instance_kind"], int(args["model_instance_device_id"]), group)
+            chosen = self.settings()
             for note in chosen.notes:
                 pb.Logger.log_warn(f"{config['name']}: {note}")
-            # By default, ONNX Runtime falls back to the CPU and says so only on standard output.
-            self.session = ort.InferenceSession(
-                model_file(config), chosen.options, providers=chosen.providers, enable_fallback=False
-            )
-            check_started(chosen, self.session.get_providers())
+            self.file = model_file(config)
+            self.session = started(self.file, chosen)
         except Refused as error:
             raise pb.TritonModelException(f"{config['name']}: {error}") from error
-        ctypes.CDLL(None).malloc_trim(0)  # frees what loading and laying out the weights took: more than the weights themselves
         self.run_options = run_options(chosen)
         check(config, self.session)
         self.input_names = [node.name for node in self.session.get_inputs()]
         self.batches = config["max_batch_size"] > 0
+        self.crew = Crew(chosen.crew)
 
-    def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
-        if not self.batches or len(requests) == 1:
-            return [self.alone(request) for request in requests]
-        try:
-            return self.together(requests)
-        except Exception as error:  # noqa: BLE001 - one bad request must not fail its neighbours
-            pb.Logger.log_warn(f"a batch of {len(requests)} failed, running its requests one by one: {error}")
-            return [self.alone(request) for request in requests]
+    def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse] | None:
+        inputs = [self.inputs(request) for request in requests]
+        size = sum(each.nbytes for of_request in inputs for each in of_request.values())
+        if self.crew.shares(size):
+            self.crew.hand(partial(self.send, requests, inputs))
+            return None
+        return self.crew.alone(partial(self.answers, requests, inputs), size)
 
-    def alone(self, request: pb.InferenceRequest) -> pb.InferenceResponse:
-        names = request.requested_output_names()
+    def send(self, requests: list[pb.InferenceRequest], inputs: list[Tensors], crowded: bool) -> None:
+        for request, answer in zip(requests, self.answers(requests, inputs, crowded), strict=True):
+            request.get_response_sender().send(answer, flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    def answers(self, requests: list[pb.InferenceRequest], inputs: list[Tensors], crowded: bool) -> list[pb.InferenceResponse]:
+        names = [request.requested_output_names() for request in requests]
+        if self.batches and len(requests) > 1:
+            try:
+                return self.together(names, inputs, crowded)
+            except Exception as error:  # noqa: BLE001 - one bad request must not fail its neighbours
+                pb.Logger.log_warn(f"a batch of {len(requests)} failed, running its requests one by one: {error}")
+        return [self.alone(wanted, each, crowded) for wanted, each in zip(names, inputs, strict=True)]
+
+    def alone(self, names: Sequence[str], inputs: Tensors, crowded: bool) -> pb.InferenceResponse:
         try:
-            outputs = self.run(names, self.inputs(request))
+            outputs = self.run(names, inputs, crowded)
         except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors share no base class
             return pb.InferenceResponse(error=pb.TritonError(f"onnxruntime: {error}"))
         return response(names, outputs)
 
-    def together(self, requests: Sequence[pb.InferenceRequest]) -> list[pb.InferenceResponse]:
-        inputs = [self.inputs(request) for request in requests]
-        names = sorted({name for request in requests for name in request.requested_output_names()})
+    def together(self, wanted: Sequence[Sequence[str]], inputs: list[Tensors], crowded: bool) -> list[pb.InferenceResponse]:
+        names = sorted({name for each in wanted for name in each})
         joined = {name: np.concatenate([each[name] for each in inputs]) for name in self.input_names}
-        outputs = dict(zip(names, self.run(names, joined), strict=True))
+        outputs = dict(zip(names, self.run(names, joined, crowded), strict=True))
         ends = np.cumsum([len(each[self.input_names[0]]) for each in inputs])
         starts = ends - [len(each[self.input_names[0]]) for each in inputs]
         return [
-            response(wanted, [outputs[name][start:end] for name in wanted])
-            for wanted, start, end in zip((r.requested_output_names() for r in requests), starts, ends, strict=True)
+            response(each, [outputs[name][start:end] for name in each])
+            for each, start, end in zip(wanted, starts, ends, strict=True)
         ]
 
-    def inputs(self, request: pb.InferenceRequest) -> dict[str, NDArray[Any]]:
+    def inputs(self, request: pb.InferenceRequest) -> Tensors:
         return {name: pb.get_input_tensor_by_name(request, name).as_numpy() for name in self.input_names}
 
-    def run(self, names: Sequence[str], inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        return self.session.run(list(names), inputs, self.run_options)  # type: ignore[no-any-return]
+    def run(self, names: Sequence[str], inputs: Tensors, crowded: bool) -> list[NDArray[Any]]:
+        session = self.on_one_thread() if crowded else self.session
+        return session.run(list(names), inputs, self.run_options)  # type: ignore[no-any-return]
+
+    def on_one_thread(self) -> ort.InferenceSession:
+        """A second session, created when it is first needed, whose runs use no thread but their caller's."""
+        with self.lock:
+            if self.narrow is None:
+                chosen = self.settings()
+                chosen.options.intra_op_num_threads = 1
+                self.narrow = started(self.file, chosen)
+        return self.narrow
+
+    def finalize(self) -> None:
+        self.crew.rest()
+
+
+# One arena for both sessions (session.use_env_allocators): with one each, a network keeps the memory of a third image at work.
+ort.create_and_register_allocator(
+    ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT), None
+)
+
+
+def started(file: Path, chosen: Settings) -> ort.InferenceSession:
+    """A session for an ONNX file. Raises Refused."""
+    # By default, ONNX Runtime falls back to the CPU and says so only on standard output.
+    session = ort.InferenceSession(file, chosen.options, providers=chosen.providers, enable_fallback=False)
+    check_started(chosen, session.get_providers())
+    ctypes.CDLL(None).malloc_trim(0)  # frees what loading and laying out the weights took: more than the weights themselves
+    return session
 
 
 def response(names: Sequence[str], outputs: Sequence[NDArray[Any]]) -> pb.InferenceResponse:

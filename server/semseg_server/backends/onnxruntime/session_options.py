@@ -48,11 +48,15 @@ class Refused(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a session is created with; `notes` say what has no effect and why."""
+    """What a session is created with. `crew` is how many short runs may share the cores.
+
+    `notes` say what has no effect and why.
+    """
 
     options: ort.SessionOptions
     providers: list[tuple[str, dict[str, str]]]
     run_entries: dict[str, str]
+    crew: int
     notes: list[str] = field(default_factory=list)
 
 
@@ -100,7 +104,11 @@ def settings(config: Config, kind: str, device: int, group: int = 0) -> Settings
         accelerated = providers.get("CUDAExecutionProvider", {})
         providers["CUDAExecutionProvider"] = {"device_id": str(device), **cuda, **accelerated}
     providers["CPUExecutionProvider"] = {}
-    return Settings(options, list(providers.items()), run_entries, notes + ignored)
+    arranged = "intra_op_thread_count" in parameters or options.execution_mode != ort.ExecutionMode.ORT_SEQUENTIAL
+    crew = 1 if arranged or len(providers) > 1 else options.intra_op_num_threads
+    if crew > 1 and options.enable_cpu_mem_arena:
+        options.add_session_config_entry("session.use_env_allocators", "1")
+    return Settings(options, list(providers.items()), run_entries, crew, notes + ignored)
 
 
 def check_started(chosen: Settings, started: Sequence[str]) -> None:
