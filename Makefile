@@ -4,7 +4,7 @@ PYTHON  ?= python3
 DEMO    := PP-LiteSeg-Demo
 # These variables are read only from the command line: in the environment they may belong to other programs. They are taken as they
 # were typed: in a path, $x is no variable of make's.
-GIVEN   := MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR THRESHOLD IMAGES SECONDS
+GIVEN   := MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR ENGINE THRESHOLD IMAGES SECONDS
 $(foreach name,$(GIVEN),$(if $(filter command,$(firstword $(origin $(name)))),$(eval override $(name) := $$(value $(name))),$(eval $(name) :=)))
 MODEL   := $(or $(MODEL),$(DEMO))
 WEIGHTS := $(or $(WEIGHTS),$(wildcard demo/$(MODEL)))
@@ -50,10 +50,10 @@ serve: $(VENV)/.serve $(SERVED:%=model_repository/%/config.pbtxt) ## serve MODEL
 demo: $(VENV)/.serve model_repository/$(DEMO)/config.pbtxt ## try it out: export, serve, segment a sample image, stop
 	@$(SERVE)/python -m demo.run
 
-export: $(VENV)/.export ## export MODEL=... or all, from WEIGHTS=folder, archive, .onnx, .pdparams, URL (default: official), also NAME= CLASSES= THRESHOLD= IMAGES= MEMORY= DEVICE=gpu PRECISION=fp16|int8
+export: $(VENV)/.export ## export MODEL=... or all, from WEIGHTS=folder, archive, .onnx, .pdparams, URL (default: official), also NAME= CLASSES= THRESHOLD= IMAGES= MEMORY= DEVICE=gpu PRECISION=fp16|int8 ENGINE=auto|onnxruntime|openvino
 	@$(EXPORT)/semseg-export $(if $(NAME),--architecture "$$GIVEN_MODEL") $(call option,--weights,WEIGHTS) $(call option,--classes,CLASSES) \
 	    $(call option,--memory,MEMORY) $(call option,--precision,PRECISION) $(call option,--calibration,CALIBRATION) $(if $(FORCE),--force) \
-	    $(call option,--device,DEVICE) $(call option,--accelerator,ACCELERATOR) $(call option,--threshold,THRESHOLD) \
+	    $(call option,--device,DEVICE) $(call option,--accelerator,ACCELERATOR) $(call option,--engine,ENGINE) $(call option,--threshold,THRESHOLD) \
 	    $(call option,--images,IMAGES) $(ARGS) -- "$${GIVEN_NAME:-$$GIVEN_MODEL}"
 
 models: $(VENV)/.serve ## list PaddleX's networks and which are exported
@@ -115,7 +115,7 @@ lint: $(VENV)/.test ## check style, types, imports and the Dockerfile
 	    tests/conftest.py tests/unit/client/user_code.py tests/certificates.py tests/browser tests/integration tests/languages/*.py tests/paddlex/test_paddlex.py tests/paddlex/test_conformance.py
 	@$(EXPORT)/mypy export/semseg_export tests/zoo/test_zoo.py
 	@for folder in server/semseg_server/backends/*/ model_repository/*/1/ bench/rivals/triton_kit_model/; do \
-	    [ ! -e $$folder/model.py ] || MYPYPATH=$$folder $(SERVE)/mypy $$folder*.py || exit 1; done
+	    [ ! -e $$folder/model.py ] || MYPYPATH=$$folder:server/semseg_server/backends/onnxruntime $(SERVE)/mypy $$folder*.py || exit 1; done
 	@PYTHONPATH=export $(SERVE)/lint-imports --no-cache pyproject.toml >build/imports.txt || { cat build/imports.txt; exit 1; }
 	@$(SERVE)/hadolint Dockerfile
 
@@ -133,12 +133,13 @@ format: $(VENV)/.test ## apply the project's style to the code
 train-demo: $(VENV)/.test ## retrain the demo network (an hour on two cores)
 	@OMP_NUM_THREADS=1 $(EXPORT)/python -m demo.train $(ARGS)
 
-# Paddle2ONNX requires onnxoptimizer, which has no wheel for arm64, but imports it only in a function that we never call.
+# Paddle2ONNX requires onnxoptimizer, which has no wheel for arm64, but imports it only in a function that we never call. OpenVINO
+# requires a package that tells its makers what its tools are used for, and does without.
 lock: $(VENV)/.tools ## pin the requirements of pyproject.toml and locks/*.in in constraints.txt and locks/ (ARGS=--upgrade: upgrade all)
 	@$(RESOLVE) $(ARGS) -c locks/limits.in --all-extras $(ROOMS:%=%/pyproject.toml) locks/test.in -o $(PINS)
-	@echo setuptools | $(HASH) --extra gateway --extra pipeline client/pyproject.toml server/pyproject.toml - -o locks/serve.txt
+	@echo setuptools | $(HASH) --extra gateway --extra pipeline --extra openvino client/pyproject.toml server/pyproject.toml - -o locks/serve.txt
 	@echo setuptools | $(HASH) --extra gateway client/pyproject.toml - -o locks/gateway.txt
-	@$(HASH) --no-emit-package onnxoptimizer export/pyproject.toml -o locks/export.txt
+	@$(HASH) --extra openvino --no-emit-package onnxoptimizer export/pyproject.toml -o locks/export.txt
 	@echo $(PADDLESEG) | $(HASH) --no-deps - >> locks/export.txt
 	@$(HASH) locks/test.in -o locks/test.txt
 	@$(HASH) locks/triton.in -o locks/triton.txt
@@ -154,7 +155,8 @@ clean: ## remove the environments and caches; keep exported models and benchmark
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 BOM     = cyclonedx-py environment --gather-license-texts --output-reproducible
-RESOLVE = $(TOOLS)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --no-emit-package paddle-semseg-contract
+RESOLVE = $(TOOLS)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --no-emit-package paddle-semseg-contract \
+    --no-emit-package openvino-telemetry
 HASH    = $(RESOLVE) --generate-hashes -c $(PINS)
 
 # Export a model if it is missing; the demo network also if its weights are newer.

@@ -50,7 +50,7 @@ class Semseg(Served):
             "--ready-file",
             self._ready_file,
         ]
-        command += [f"--{port}=0" for port in ("port", "grpc-port", "metrics-port")]
+        command += [f"--{port}=0" for port in ("port", "http-port", "grpc-port", "metrics-port")]
         return Tree([*command, *(f"--model={model}" for model in self._models)], {}, self.log)
 
     def ready(self) -> bool:

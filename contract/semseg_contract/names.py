@@ -10,6 +10,10 @@ SHARED = (PREPROCESS, POSTPROCESS, DRAW)  # one of each serves all models
 CONFIG = "config.pbtxt"
 ANY_DEVICE = "model.onnx"
 CPU_ONLY = "model_cpu.onnx"  # must not run on a GPU: docs/contract.md explains why
+TAIL = "tail.onnx"  # the end of model_cpu.onnx, for engines that run only what comes before it
+
+ONNXRUNTIME, ENGINES = "onnxruntime", "engines"  # backends; the second runs the network on the engine that its parameter names
+ENGINE = "engine"
 
 _NETWORK, _OWN_PREPROCESS = "_network", "_preprocess"
 _PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

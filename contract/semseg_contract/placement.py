@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
-from .names import ANY_DEVICE, CPU_ONLY
+from .names import ANY_DEVICE, CPU_ONLY, ENGINE, ENGINES, ONNXRUNTIME
 
 Group = tuple[int, Sequence[int]]  # a kind of ModelInstanceGroup, and the numbers of the GPUs
 
@@ -19,13 +19,15 @@ def put_on(config: ModelConfig, groups: Sequence[Group]) -> None:
 
 
 def choose_file(config: ModelConfig, laid_out: bool) -> None:
-    """Serve the right file for where the network runs. A file that the owner has chosen is kept.
+    """Serve the right file, on the right backend, for where the network runs. A file that the owner has chosen is kept.
 
     `laid_out` says whether the served versions have a file for ONNX Runtime's own CPU provider. On anything else, that file
     gives wrong results without an error.
     """
     if config.default_model_filename in ("", ANY_DEVICE, CPU_ONLY):
         config.default_model_filename = CPU_ONLY if laid_out and _is_on_cpu(config) else ANY_DEVICE
+    engine = ENGINE in config.parameters and config.default_model_filename == CPU_ONLY
+    config.backend = ENGINES if engine else ONNXRUNTIME
 
 
 def _is_on_cpu(config: ModelConfig) -> bool:

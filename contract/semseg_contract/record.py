@@ -56,6 +56,7 @@ class ModelRecord:
     precision: str | None = None
     fidelity: dict[str, float] | None = None
     calibration: dict[str, str | int] | None = None
+    engine: dict[str, Any] | None = None
     preparation: Preparation | None = None
     folder_sha256: str | None = None
 
@@ -102,5 +103,6 @@ _FORMS = {
     "comparison": _Form(json.dumps, json.loads),
     "fidelity": _Form(json.dumps, json.loads),
     "calibration": _Form(json.dumps, json.loads),
+    "engine": _Form(json.dumps, json.loads),
     "preparation": _Form(Preparation.write, Preparation.read),
 }

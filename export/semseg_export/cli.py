@@ -19,7 +19,7 @@ from semseg_contract.official import OFFICIAL
 
 from .errors import ExportError
 from .install.placement import Accelerator, Device, Placement
-from .options import ExportOptions, Precision, Request
+from .options import Engine, ExportOptions, Precision, Request
 from .tables import show
 
 if TYPE_CHECKING:
@@ -116,6 +116,9 @@ def command(
         typer.Option(help="Device to serve MODEL on. Default: its current device, or cpu if MODEL is new; gpu for fp16."),
     ] = None,
     accelerator: Annotated[Accelerator | None, typer.Option(help="Engine to use on the GPU. Needs --device gpu.")] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Engine to use on the CPU. auto measures both and takes the faster that agrees with Paddle.")
+    ] = Engine.AUTO,
 ) -> None:
     """Convert a Paddle segmentation network to ONNX, compare it with Paddle, and install it for Triton."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -128,7 +131,7 @@ def command(
     half = precision is Precision.FP16
     placement = Placement(device or (Device.GPU if half else None), accelerator, half)
     try:
-        options = ExportOptions(repository, agreement, memory, precision, calibration, force, placement, images)
+        options = ExportOptions(repository, agreement, memory, precision, calibration, force, placement, images, engine)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     try:

@@ -7,6 +7,7 @@ ExportError
   ConversionError      Paddle2ONNX or Paddle failed on the network
   GraphError           the converted network does not label pixels
   ImagesError          a folder holds no images, or an unreadable one
+  EngineError          the engine asked for cannot run the network, or is not installed
   MemoryBudgetError    the network needs more memory than allowed
   DisagreementError    the exported network differs from Paddle, or from its fp32 version
   ClassesError         the class names do not fit the network
@@ -45,6 +46,10 @@ class GraphError(ExportError):
 
 
 class ImagesError(ExportError):
+    pass
+
+
+class EngineError(ExportError):
     pass
 
 

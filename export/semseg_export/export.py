@@ -15,13 +15,14 @@ from rich.markup import escape
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from semseg_contract.limits import MEGAPIXEL
-from semseg_contract.names import ANY_DEVICE, CONFIG, CPU_ONLY, network_of, plain_name
+from semseg_contract.names import ANY_DEVICE, CONFIG, CPU_ONLY, TAIL, network_of, plain_name
 from semseg_contract.paddle_files import ONNX
 from semseg_contract.palette import palette
 from semseg_contract.record import Memory, ModelRecord
 from semseg_contract.transforms import Preparation, ToFloat
 
-from .checks import memory, parity, sizes
+from .checks import engines, memory, parity, sizes
+from .checks.engines import Choice
 from .checks.parity import Agreement
 from .conversion import convert, graph
 from .conversion.cpu_layout import laid_out
@@ -29,7 +30,7 @@ from .conversion.graph import Served
 from .images import Images, for_calibration, for_comparison, preparing
 from .install import repository
 from .install.configuration import network_config
-from .options import ExportOptions, Precision, Request
+from .options import Engine, ExportOptions, Precision, Request
 from .precision import fidelity, lowering
 from .precision.fidelity import Fidelity
 from .precision.lowering import Lowered
@@ -74,9 +75,10 @@ class _Network:
     cpu_model: ModelProto | None
     class_names: list[str]
     preparation: Preparation
+    tail: ModelProto | None = None  # of `cpu_model`, if an engine runs what comes before it
 
     def files(self) -> dict[str, bytes]:
-        models = {ANY_DEVICE: self.model, CPU_ONLY: self.cpu_model}
+        models = {ANY_DEVICE: self.model, CPU_ONLY: self.cpu_model, TAIL: self.tail}
         return {name: model.SerializeToString() for name, model in models.items() if model is not None}
 
 
@@ -101,8 +103,12 @@ def export(request: Request, options: ExportOptions, reporter: Reporter) -> Inst
             lowered = _lower(network, calibration, limit, workspace, options, reporter)
             network = replace(network, model=lowered.model, cpu_model=lowered.cpu_model)
             served, measured, limit = _measure(name, network, workspace, options, reporter)
+        engine = _choose_engine(name, network, limit, workspace, options, reporter)
+        if engine.tail is not None:
+            network = replace(network, tail=engine.tail)
+            served, measured, limit = _measure(name, network, workspace, options, reporter)
         files = network.files()
-        record = _record(request, weights, network, agreements, lowered, measured, limit, options)
+        record = _record(request, weights, network, agreements, lowered, engine, measured, limit, options)
         with reporter.step("Installation") as step:
             batch = network.served.max_batch_size
             number = repository.install(options.repository, name, files, record, options.placement, batch)
@@ -208,6 +214,20 @@ def _lower(
     return lowered
 
 
+def _choose_engine(
+    name: str, network: _Network, limit: int, workspace: Path, options: ExportOptions, reporter: Reporter
+) -> Choice:
+    """The engine for a network in fp32 that is served on a CPU. All others run on ONNX Runtime."""
+    on_cpu = _served_file(name, network.files(), options) == CPU_ONLY or network.cpu_model is None
+    asked = options.engine if on_cpu and options.precision is Precision.FP32 else Engine.ONNXRUNTIME
+    if asked is Engine.ONNXRUNTIME:
+        return engines.STAYS
+    with reporter.step("Engine") as step:
+        choice = engines.choose(asked, network.model, network.cpu_model, network.preparation, limit, options.agreement, workspace)
+        step.done = choice.told
+    return choice
+
+
 def _served_file(name: str, files: dict[str, bytes], options: ExportOptions) -> str:
     """The file that Triton will load. If the owner configured one not in `files`, `model.onnx`, which takes as much memory."""
     present = options.repository / network_of(name) / CONFIG
@@ -224,6 +244,8 @@ def _measure(
         files = network.files()
         served = _served_file(name, files, options)
         measured = memory.measure(files[served], workspace, network.preparation)
+        if network.tail is not None:
+            measured = memory.larger(measured, memory.measure_parts(files, workspace, network.preparation))
         limit = memory.limit(measured, options.memory * 1e9, network.preparation)
         fixed = network.preparation.fixed
         step.done = (
@@ -240,6 +262,7 @@ def _record(
     network: _Network,
     agreements: list[Agreement],
     lowered: Lowered | None,
+    engine: Choice,
     measured: Memory,
     limit: int,
     options: ExportOptions,
@@ -259,6 +282,7 @@ def _record(
         precision=options.precision.value,
         fidelity=None if lowered is None else asdict(lowered.fidelity),
         calibration=None if lowered is None else lowered.calibration,
+        engine=engine.record,
         preparation=None if network.preparation == Preparation() else network.preparation,
         folder_sha256=request.folder_sha256,
     )

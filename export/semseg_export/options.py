@@ -16,6 +16,14 @@ class Precision(str, Enum):
     INT8 = "int8"
 
 
+class Engine(str, Enum):
+    """What runs a network on a CPU. AUTO: whichever is faster here and agrees with Paddle."""
+
+    AUTO = "auto"
+    ONNXRUNTIME = "onnxruntime"
+    OPENVINO = "openvino"
+
+
 @dataclass(frozen=True)
 class Request:
     """What to export: the name to serve it under, and its weights (default: PaddleX's official ones).
@@ -48,6 +56,7 @@ class ExportOptions:
     force: bool
     placement: Placement
     images: Path | None = None
+    engine: Engine = Engine.AUTO
 
     def __post_init__(self) -> None:
         device = self.placement.device
@@ -63,5 +72,7 @@ class ExportOptions:
             raise ValueError(
                 "int8 needs about 50 images like those you will segment: pass their folder with CALIBRATION= (--calibration)"
             )
+        if self.engine is Engine.OPENVINO and (device is Device.GPU or self.precision is not Precision.FP32):
+            raise ValueError("openvino is for fp32 on a CPU: leave out --engine (ENGINE=)")
         if self.precision is not Precision.INT8 and self.calibration is not None:
             raise ValueError("calibration is only for int8: add --precision int8 (PRECISION=int8)")

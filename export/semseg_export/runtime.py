@@ -21,10 +21,13 @@ FAILURES = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.NotImpl
 
 
 class Session:
-    """Raises GraphError if ONNX Runtime cannot load or run the graph."""
+    """Raises GraphError if ONNX Runtime cannot load or run the graph. With `threads`, it runs as it does in the server."""
 
-    def __init__(self, model: ModelProto | Path, *, optimised: bool = True) -> None:
+    def __init__(self, model: ModelProto | Path, *, optimised: bool = True, threads: int | None = None) -> None:
         options = ort.SessionOptions()
+        if threads is not None:
+            options.intra_op_num_threads, options.enable_mem_pattern = threads, False
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if not optimised:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = (

@@ -68,7 +68,8 @@ class Bundle:
         Triton looks for a backend's library, stub and utilities in one folder; the bundle keeps them in two. They are copied
         because Triton refuses a library that is a link to outside the backends directory.
         """
-        ours = hashlib.sha256(str(OUR_BACKENDS).encode()).hexdigest()[:8]
+        linked = sorted(backend for backend in OUR_BACKENDS.iterdir() if (backend / "model.py").exists())
+        ours = hashlib.sha256("\n".join(map(str, linked)).encode()).hexdigest()[:8]
         stamp = f"{version('nvidia-pytriton')}-py{PYTHON}-{ours}"
         directory = _data_folder() / f"backends-{stamp}"
         if not directory.exists():
@@ -77,7 +78,7 @@ class Bundle:
             (fresh / "python").mkdir()
             for part in (*self.python_backend.glob("*.*"), self.stub):
                 shutil.copy2(part, fresh / "python")
-            for backend in OUR_BACKENDS.iterdir():
+            for backend in linked:
                 (fresh / backend.name).symlink_to(backend)
             fresh.chmod(0o755)
             try:

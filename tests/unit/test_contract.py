@@ -166,6 +166,11 @@ def test_the_backend_counts_cores_as_the_gateway_does() -> None:
     assert len({(ROOT / copy).read_bytes() for copy in copies}) == 1
 
 
+def test_the_backend_runs_a_core_as_the_export_has_tried_it() -> None:
+    copies = ("contract/semseg_contract/engine.py", "server/semseg_server/backends/engines/engine.py")
+    assert len({(ROOT / copy).read_bytes() for copy in copies}) == 1
+
+
 def test_preprocess_computes_sizes_as_the_export_does() -> None:
     copies = ("contract/semseg_contract/transforms.py", "model_repository/preprocess/1/transforms.py")
     assert len({(ROOT / copy).read_bytes() for copy in copies}) == 1

@@ -1,4 +1,4 @@
-"""The memory that a network takes on ONNX Runtime, and the largest image that a budget allows.
+"""The memory that a network takes, and the largest image that a budget allows.
 
 Measurements up to two megapixels are extrapolated to larger images. Attention over all pairs of pixels is measured separately:
 its matrix grows with the square of the pixel count, but other layers use more memory until the image is large.
@@ -7,9 +7,11 @@ its matrix grows with the square of the pixel count, but other layers use more m
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from semseg_contract.limits import MEGAPIXEL, SIZES
+from semseg_contract.names import ANY_DEVICE, TAIL
 from semseg_contract.record import Memory
 from semseg_contract.transforms import PLAIN, Preparation
 
@@ -28,9 +30,35 @@ def measure(network: bytes, workspace: Path, preparation: Preparation = PLAIN) -
 
     model, found = workspace / "model.onnx", workspace / "memory.json"
     model.write_bytes(at_worst(ModelProto.FromString(network)).SerializeToString())
-    fixed = [f"{preparation.fixed[1]}x{preparation.fixed[0]}"] if preparation.fixed else []
-    run_module("semseg_export.workers.memory_probe", [model, found, *fixed], "running the network on ONNX Runtime")
+    run_module("semseg_export.workers.memory_probe", [model, found, *_fixed(preparation)], "running the network on ONNX Runtime")
     return Memory(**json.loads(found.read_text()))
+
+
+def measure_parts(files: Mapping[str, bytes], workspace: Path, preparation: Preparation = PLAIN) -> Memory:
+    """The same for a network whose core runs on OpenVINO; `files` has its model.onnx and tail.onnx. Raises ConversionError."""
+    from onnx import ModelProto
+
+    from ..conversion.sparse_argmax import at_worst
+
+    model, tail, found = workspace / ANY_DEVICE, workspace / TAIL, workspace / "memory.json"
+    model.write_bytes(files[ANY_DEVICE])
+    tail.write_bytes(at_worst(ModelProto.FromString(files[TAIL])).SerializeToString())
+    run_module(
+        "semseg_export.workers.memory_probe",
+        [model, found, f"--tail={tail}", *_fixed(preparation)],
+        "running the network on OpenVINO",
+    )
+    return Memory(**json.loads(found.read_text()))
+
+
+def larger(one: Memory, other: Memory) -> Memory:
+    """The larger peak of the two at each size."""
+    peaks = [[size, max(first, second)] for (size, first), (_, second) in zip(one.peaks, other.peaks, strict=True)]
+    return Memory(peaks, max(one.square, other.square))
+
+
+def _fixed(preparation: Preparation) -> list[str]:
+    return [f"{preparation.fixed[1]}x{preparation.fixed[0]}"] if preparation.fixed else []
 
 
 TINY = ((32, 32), (64, 32), (32, 64))  # images that only the network's own transforms make large

@@ -6,7 +6,7 @@ Without Paddle's program, an ONNX file is compared with itself as it was before 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ TINY: Size = (32, 32)
 LEAST = 2  # images, even if all have the same shape
 CANDIDATES = 8  # random images from which those with most classes are chosen
 ALMOST = 0.99  # the least share of equal pixels that rounding may explain
+ANSWERS = "answers"  # folder of the workspace
 NEAR = 0.01  # times the logits' spread; rounding cannot swap classes whose logits in Paddle differ by more
 
 
@@ -87,7 +88,7 @@ def measure(
     for file, each in zip(files, pixels, strict=True):
         np.save(file, each)
     del pixels
-    answers = workspace / "answers"
+    answers = workspace / ANSWERS
     program = archive.reference
     threshold = [] if served.scores.threshold is None else [f"--threshold={served.scores.threshold}"]
     run_module(
@@ -100,7 +101,21 @@ def measure(
     if cpu_model is not None:
         require_same(ids, answers_of(cpu_model, (np.load(file) for file in files)))
     logits = Session(deciding(served.model))
-    return [_compare(found, logits, np.load(file), answers / file.stem) for found, file in zip(ids, files, strict=True)]
+    return [
+        _compare(found, answers / file.stem, lambda file=file: logits.run(np.load(file)))  # type: ignore[misc]
+        for found, file in zip(ids, files, strict=True)
+    ]
+
+
+def pixels_of(workspace: Path) -> list[Path]:
+    """The images, uint8 or float32 [N, H, W, 3], that `measure` has compared, as .npy files."""
+    return sorted(workspace.glob("pixels_*.npy"), key=lambda file: int(file.stem.removeprefix("pixels_")))
+
+
+def recompared(ids: Iterable[npt.NDArray[np.uint8]], workspace: Path) -> list[Agreement]:
+    """Compare other ids of the same images with Paddle's answers, which `measure` has left in `workspace`."""
+    files = pixels_of(workspace)
+    return [_compare(found, workspace / ANSWERS / file.stem) for found, file in zip(ids, files, strict=True)]
 
 
 def possible(shapes: Iterable[Shape], preparation: Preparation, most: int, limit: int = SIZES[-1]) -> list[Shape]:
@@ -147,7 +162,8 @@ def require_same(ids: list[npt.NDArray[np.uint8]], others: list[npt.NDArray[np.u
             )
 
 
-def _compare(ids: npt.NDArray[np.uint8], logits: Session, pixels: npt.NDArray[np.uint8], answer: Path) -> Agreement:
+def _compare(ids: npt.NDArray[np.uint8], answer: Path, logits: Callable[[], npt.NDArray[np.float32]] | None = None) -> Agreement:
+    """`logits` computes the exported network's own."""
     expected = np.load(f"{answer}.npy")
     batch, height, width = expected.shape
     different = ids != expected
@@ -156,10 +172,14 @@ def _compare(ids: npt.NDArray[np.uint8], logits: Session, pixels: npt.NDArray[np
     if not paddle.is_file():
         return counted
     # At 2048x1024 the logits of 150 classes are 1.3 GB, so Paddle's stay on disk.
-    wanted, found = np.load(paddle, mmap_mode="r"), logits.run(pixels)
-    if wanted.shape != found.shape:
-        return counted
-    largest = float(np.max([abs(a - b).max() for a, b in zip(_planes(found), _planes(wanted), strict=True)]))  # NaN, if any is
+    wanted = np.load(paddle, mmap_mode="r")
+    largest = None
+    if logits is not None:
+        found = logits()
+        if wanted.shape != found.shape:
+            return counted
+        # NaN, if any is.
+        largest = float(np.max([abs(a - b).max() for a, b in zip(_planes(found), _planes(wanted), strict=True)]))
     # Of single channels, because an offset between channels tells nothing of how well the network was computed.
     spread = max(float(plane.max() - plane.min()) for plane in _planes(wanted))
     return replace(counted, logits=largest, spread=spread, margin=largest_margin(wanted, ids, different))
@@ -190,7 +210,7 @@ def lowest(agreements: list[Agreement]) -> float:
     return min(agreement.share for agreement in agreements)
 
 
-def require(agreements: list[Agreement], threshold: float, program: str = PADDLE) -> None:
+def require(agreements: list[Agreement], threshold: float, program: str = PADDLE, what: str = "the exported network") -> None:
     """Raises DisagreementError if a batch's share of equal pixels is below `threshold`, if a differing pixel is no near-tie, or
     if the comparison proves nothing."""
     if lowest(agreements) < threshold:
@@ -200,13 +220,13 @@ def require(agreements: list[Agreement], threshold: float, program: str = PADDLE
             else "So it computes something else, by a mistake of the converter or of this export: please report it"
         )
         raise DisagreementError(
-            f"the exported network agrees with {program} on only {lowest(agreements):.4%} of the pixels, less than"
+            f"{what} agrees with {program} on only {lowest(agreements):.4%} of the pixels, less than"
             f" {threshold:.4%}: nothing was installed. {advice}"
         )
     for a in agreements:
         if a.logits is not None and not math.isfinite(a.logits):
             raise DisagreementError(
-                f"the exported network's logits for a {a.width}x{a.height} image are not finite: nothing was installed"
+                f"the logits of {what} for a {a.width}x{a.height} image are not finite: nothing was installed"
             )
         if not a.rounding:
             raise DisagreementError(

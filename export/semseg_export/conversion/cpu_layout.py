@@ -24,6 +24,7 @@ from .scores import PROBE, makers
 from .sparse_argmax import FACTORS, SIZES, SMALL
 from .sparse_argmax import decision as sparse_decision
 
+TURNED = "decide/turned"  # the logits before they are upsampled, [N, h, w, C]
 LAST = (0, 2, 3, 1)  # [N, C, H, W] to [N, H, W, C]
 NEWEST_OPSET = 17  # the nodes here and in sparse_argmax.py have attributes that later became inputs
 SIZES_INPUT = 3  # index of the sizes among a Resize's inputs
@@ -48,7 +49,7 @@ def _rewritten(served: ModelProto, resize: NodeProto, given: int) -> ModelProto:
     """`given` is the index of the scales or sizes among the inputs of `resize`."""
     model = ModelProto()
     model.CopyFrom(served)
-    order, turned, lowest = "decide/order", "decide/turned", "decide/minus_infinity"
+    order, turned, lowest = "decide/order", TURNED, "decide/minus_infinity"
     model.graph.initializer.append(numpy_helper.from_array(np.array(LAST, np.int64), order))
     laid = [
         helper.make_node("Transpose", [resize.input[0]], [turned], turned, perm=LAST),

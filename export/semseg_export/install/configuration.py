@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from pathlib import Path
 
@@ -9,7 +10,17 @@ from tritonclient.grpc import model_config_pb2 as triton
 
 from semseg_contract import config_pbtxt
 from semseg_contract.limits import MAX_BATCH_SIZE, MEGAPIXEL
-from semseg_contract.names import CONFIG, DRAW, POSTPROCESS, PREPROCESS, SHARED, network_of, preprocess_of
+from semseg_contract.names import (
+    CONFIG,
+    DRAW,
+    ENGINE,
+    ONNXRUNTIME,
+    POSTPROCESS,
+    PREPROCESS,
+    SHARED,
+    network_of,
+    preprocess_of,
+)
 from semseg_contract.record import ModelRecord
 from semseg_contract.tensors import IDS, IMAGE, LABEL_MAP, LANE, PICTURE, PIXELS, SOURCE_SIZE, limited_pixels
 from semseg_contract.transforms import Preparation
@@ -54,7 +65,10 @@ def network_config(
     if PATTERN not in config.parameters:
         config.parameters[PATTERN].string_value = "0"
     config.name = network_of(ensemble.name)
-    config.backend = "onnxruntime"
+    if (engine := _engine(ensemble)) != ONNXRUNTIME:
+        config.parameters[ENGINE].string_value = engine
+    elif ENGINE in config.parameters:
+        del config.parameters[ENGINE]
     config.max_batch_size = ensemble.max_batch_size
     del config.input[:], config.output[:]
     config.input.add(name=PIXELS, data_type=_pixel_type(preparation), dims=[height, width, 3])
@@ -114,6 +128,18 @@ def _preparation(ensemble: triton.ModelConfig) -> Preparation:
     except (ValueError, TypeError, KeyError) as error:
         raise RepositoryError(
             f"{ensemble.name}: the parameter {PREPARATION} of this version cannot be read ({printable(repr(error))}): export the"
+            " model again"
+        ) from error
+
+
+def _engine(ensemble: triton.ModelConfig) -> str:
+    """The engine that the export of this version chose. Older versions know only ONNX Runtime."""
+    told = ensemble.parameters[ENGINE].string_value if ENGINE in ensemble.parameters else ""
+    try:
+        return str(json.loads(told)["name"]) if told else ONNXRUNTIME
+    except (ValueError, TypeError, KeyError) as error:
+        raise RepositoryError(
+            f"{ensemble.name}: the parameter {ENGINE} of this version cannot be read ({printable(repr(error))}): export the"
             " model again"
         ) from error
 

@@ -1,14 +1,15 @@
 """Measures the memory that a served graph takes, by running it on ever larger images as a server would.
 
-    python -m semseg_export.workers.memory_probe MODEL.onnx OUT.json [HEIGHTxWIDTH]
+    python -m semseg_export.workers.memory_probe MODEL.onnx OUT.json [--tail=TAIL.onnx] [HEIGHTxWIDTH]
 
-writes the fields of `Memory`. HEIGHTxWIDTH is the only size that the network takes, if there is only one.
+writes the fields of `Memory`. With a tail, OpenVINO runs what comes before it. HEIGHTxWIDTH is the only size that the network
+takes, if there is only one.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,17 +17,20 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
+from semseg_contract.cores import cores
 from semseg_contract.limits import MEGAPIXEL
 from semseg_contract.record import Memory
 
+from ..parts import Parts
 from ..runtime import Session
 
 SIZES = ((512, 1024), (1024, 1024), (1024, 2048))  # height, width of the images
 PROBES = ((128, 256), (256, 256))  # two small sizes, to find tensors that grow with the square of the pixel count
 
 
-def measured(network: Path, fixed: tuple[int, int] | None = None) -> Memory:
-    session = Session(network)  # from the file, as in a server, with nothing else in memory
+def measured(network: Path, fixed: tuple[int, int] | None = None, tail: Path | None = None) -> Memory:
+    # From the file, as in a server, with nothing else in memory.
+    session = Session(network) if tail is None else Parts(network, tail, cores())
     random = np.random.default_rng(0)
     peaks = []
     for height, width in [fixed] if fixed else SIZES:
@@ -60,9 +64,14 @@ def _peak() -> int:
 
 
 def main() -> None:
-    network, file, *fixed = sys.argv[1:]
-    height, width = map(int, fixed[0].split("x")) if fixed else (0, 0)
-    Path(file).write_text(json.dumps(asdict(measured(Path(network), (height, width) if fixed else None))))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("network", type=Path)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("fixed", nargs="?")
+    parser.add_argument("--tail", type=Path)
+    asked = parser.parse_args()
+    height, width = map(int, asked.fixed.split("x")) if asked.fixed else (0, 0)
+    asked.file.write_text(json.dumps(asdict(measured(asked.network, (height, width) if asked.fixed else None, asked.tail))))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from semseg_export.checks import parity
 from semseg_export.conversion import convert
 from semseg_export.export import export
 from semseg_export.install.placement import Placement
-from semseg_export.options import ExportOptions, Precision, Request
+from semseg_export.options import Engine, ExportOptions, Precision, Request
 from semseg_export.weights.archive import Archive, read_archive
 from tests.support import bare_repository, made_once
 from tests.unit.export import preloaded
@@ -77,13 +77,13 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, exports: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Exports weights, given by a path or by their name in tests/exports.py, as `net`."""
+    """Exports weights, given by a path or by their name in tests/exports.py, as `net`. Tries no engine unless asked to."""
     monkeypatch.setattr(parity, "SHAPES", SMALL)
     monkeypatch.setattr(paddle_process, "ended", preloaded.ended)
     repository = bare_repository(tmp_path / "models")
 
-    def run(weights: str | Path, images: Path | None = None, **settings: Any) -> Exported:
-        options = ExportOptions(repository, 0.999, 8.0, Precision.FP32, None, False, Placement(), images)
+    def run(weights: str | Path, images: Path | None = None, engine: Engine = Engine.ONNXRUNTIME, **settings: Any) -> Exported:
+        options = ExportOptions(repository, 0.999, 8.0, Precision.FP32, None, False, Placement(), images, engine)
         notes = Notes()
         installed = export(Request("net", str(exports / weights), **settings), options, notes)
         return Exported(repository, installed, notes.told)

@@ -37,8 +37,8 @@ ACCELERATORS = {
     "migraphx": "MIGraphXExecutionProvider",
     "rocm": "ROCMExecutionProvider",
 }
-# The Python backend's own keys, and the one that lets the client's supervisor tell its copies of a configuration apart.
-FOREIGN_KEYS = ("EXECUTION_ENV_PATH", "FORCE_CPU_ONLY_INPUT_TENSORS", "revision")
+# Keys of the Python backend, of the backend `engines`, and of the client's supervisor, to tell copies of a configuration apart.
+FOREIGN_KEYS = ("EXECUTION_ENV_PATH", "FORCE_CPU_ONLY_INPUT_TENSORS", "revision", "engine")
 UNSUPPORTED_FIELDS = ("sequence_batching", "batch_input", "batch_output", "model_operations")
 
 

@@ -1,0 +1,64 @@
+"""Triton's `engines` backend, as a Python-based backend: a network's core on OpenVINO, its tail on ONNX Runtime.
+
+It serves a network that the export has found to be faster this way: `backend: "engines"` with the parameter `engine`, and the
+files model.onnx and tail.onnx in the version's folder. To the tail, all other keys mean what they mean to the `onnxruntime`
+backend beside this one. Without OpenVINO, or if it cannot load the network, ONNX Runtime runs the whole network.
+Source: github.com/triton-inference-server/backend, docs/python_based_backends.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import triton_python_backend_utils as pb
+from engine import CORE, LOGITS, SIZES, Core, sizes
+from numpy.typing import NDArray
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "onnxruntime"))
+from onnx_network import OnnxNetwork, Tensors, started
+from session_options import Refused, Settings
+
+ENGINE = "openvino"
+
+
+class TritonPythonModel(OnnxNetwork):
+    def load(self, config: dict[str, Any], chosen: Settings) -> None:
+        asked = (config.get("parameters") or {}).get("engine", {}).get("string_value", ENGINE)
+        if asked != ENGINE:
+            raise Refused(f"parameter engine must be {ENGINE}, not {asked!r}")
+        if chosen.providers[0][0] != "CPUExecutionProvider":
+            raise Refused('the engines backend runs on the CPU: set backend: "onnxruntime" for other devices')
+        self.core: Core | None = None
+        try:
+            self.load_parts(Path(pb.get_model_dir()), chosen)
+        except Exception as error:  # noqa: BLE001 - OpenVINO's errors share no base class, and there is another way to serve
+            reason = " ".join(str(error).split())[:500]
+            pb.Logger.log_warn(f"{config['name']}: runs on ONNX Runtime, because {ENGINE} cannot run it: {reason}")
+            self.core = None
+            super().load(config, chosen)
+
+    def load_parts(self, folder: Path, chosen: Settings) -> None:
+        self.file = folder / "tail.onnx"
+        self.session = started(self.file, chosen)
+        self.network, self.threads = folder / "model.onnx", chosen.options.intra_op_num_threads
+        self.end = self.session.get_modelmeta().custom_metadata_map[CORE]
+        self.narrow_core: Core | None = None
+        self.core = Core(self.network, self.end, self.threads)
+
+    def run(self, names: Sequence[str], inputs: Tensors, crowded: bool) -> list[NDArray[Any]]:
+        if self.core is None:
+            return super().run(names, inputs, crowded)
+        pixels = inputs["pixels"]
+        core = self.core_on_one_thread() if crowded else self.core
+        logits = core(pixels)
+        return super().run(names, {LOGITS: logits, SIZES: sizes(pixels, logits)}, crowded)
+
+    def core_on_one_thread(self) -> Core:
+        """A second copy of the core, whose runs use one thread each."""
+        with self.lock:
+            if self.narrow_core is None:
+                self.narrow_core = Core(self.network, self.end, self.threads, self.threads)
+        return self.narrow_core
