@@ -223,7 +223,15 @@ def _choose_engine(
     if asked is Engine.ONNXRUNTIME:
         return engines.STAYS
     with reporter.step("Engine") as step:
-        choice = engines.choose(asked, network.model, network.cpu_model, network.preparation, limit, options.agreement, workspace)
+        choice = engines.choose(
+            network.model,
+            network.cpu_model,
+            network.preparation,
+            limit,
+            options.agreement,
+            workspace,
+            forced=asked is Engine.OPENVINO,
+        )
         step.done = choice.told
     return choice
 

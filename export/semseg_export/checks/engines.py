@@ -16,12 +16,11 @@ from semseg_contract.transforms import Preparation
 
 from ..conversion.parts import tail_of
 from ..errors import DisagreementError, EngineError, ExportError
-from ..options import Engine
 from ..paddle_process import run_module
 from ..synthetic_images import smooth_pixels
 from . import parity
 
-OPENVINO = Engine.OPENVINO.value
+OPENVINO = "openvino"
 AHEAD = (
     0.95  # of ONNX Runtime's time. OpenVINO takes more memory, so it must be worth that; and two runs differ by some hundredths.
 )
@@ -42,27 +41,28 @@ STAYS = Choice(ONNXRUNTIME, None, None, "ONNX Runtime")
 
 
 def choose(
-    asked: Engine,
     model: ModelProto,
     cpu_model: ModelProto | None,
     preparation: Preparation,
     limit: int,
     agreement: float,
     workspace: Path,
+    *,
+    forced: bool = False,
 ) -> Choice:
     """The engine for a network that `parity.measure` has compared with Paddle in `workspace`.
 
-    With `Engine.AUTO`, the one that takes less time here and agrees with Paddle on at least `agreement` of the pixels. Raises
-    EngineError if the engine asked for cannot run the network, and DisagreementError if it disagrees.
+    OpenVINO, if it takes clearly less time here and agrees with Paddle on at least `agreement` of the pixels. With `forced`, it
+    may be slower. Then raises EngineError if it cannot run the network, and DisagreementError if it disagrees.
     """
     try:
         found = _tried(model, cpu_model, preparation, limit, agreement, workspace)
     except (EngineError, DisagreementError) as error:
-        if asked is not Engine.AUTO:
+        if forced:
             raise
         return Choice(ONNXRUNTIME, None, None, f"ONNX Runtime, because {error}")
     taken = f"{found.ratio:.2f} of ONNX Runtime's {found.milliseconds[ONNXRUNTIME]:.0f} ms for {found.size}"
-    if asked is Engine.AUTO and found.ratio > AHEAD:
+    if not forced and found.ratio > AHEAD:
         return Choice(ONNXRUNTIME, None, found.record(ONNXRUNTIME), f"ONNX Runtime: OpenVINO takes {taken}")
     return Choice(OPENVINO, found.tail, found.record(OPENVINO), f"OpenVINO: it takes {taken}")
 

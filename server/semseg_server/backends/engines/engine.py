@@ -43,13 +43,16 @@ class Core:
             "CPU_RUNTIME_CACHE_CAPACITY": KERNELS,
         }
         self._network = engine.compile_model(openvino.Model(ends, pixels, CORE), "CPU", options)
+        self._kind = self._network.input(0).element_type.to_dtype()
         self._own = threading.local()
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """The logits of pixels [N, H, W, 3]; overwritten by this thread's next call. Raises RuntimeError."""
         if not hasattr(self._own, "request"):
             self._own.request = self._network.create_infer_request()
-        logits: NDArray[np.float32] = self._own.request.infer([pixels], share_inputs=True, share_outputs=True)[0]
+        logits: NDArray[np.float32] = self._own.request.infer(
+            [pixels.astype(self._kind, copy=False)], share_inputs=True, share_outputs=True
+        )[0]
         return logits
 
 
