@@ -8,11 +8,13 @@ FROM nvcr.io/nvidia/tritonserver:26.07-py3 AS triton
 # server/semseg_server/bundle.py sets the same values and gives the reasons.
 ENV ORT_DISABLE_TELEMETRY=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=134217728 \
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1
-# The packages that model_repository/*/1/model.py imports.
+# The packages that model_repository/*/1/model.py and the backend for OpenVINO import.
 COPY locks/triton.txt /tmp/locked.txt
 RUN pip install --no-cache-dir --break-system-packages --no-deps --only-binary :all: --require-hashes -r /tmp/locked.txt \
     && rm /tmp/locked.txt
 COPY server/healthcheck.py /opt/semseg/healthcheck.py
+COPY server/semseg_server/backends /opt/semseg/backends
+RUN ln -s /opt/semseg/backends/engines /opt/tritonserver/backends/engines
 USER 1000:1000
 EXPOSE 8001 8002
 # Runs a real inference on every model. A model process that dies stays dead until the container restarts.

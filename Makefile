@@ -36,7 +36,7 @@ BENCH  := .bench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo export models rollback prune check test test-examples test-zoo test-paddlex bench bench-scale lint audit format fuzz chaos train-demo lock dist clean
+.PHONY: help setup serve demo export models rollback prune check test test-examples test-zoo test-paddlex bench bench-scale bench-engines lint audit format fuzz chaos train-demo lock dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,12 +106,15 @@ bench: $(BENCH)/.set-up ## compare with PaddleX, its Triton kit, LitServe and ba
 bench-scale: $(BENCH)/.set-up ## measure how the server scales with pixels, clients and models (ARGS=--help)
 	@$(BENCH)/harness/bin/python -m bench.scale $(ARGS)
 
+bench-engines: $(BENCH)/.harness $(BENCH)/.engines ## measure the networks on ONNX Runtime, OpenVINO, MNN and ncnn (ARGS=--help; a full run takes hours)
+	@$(BENCH)/harness/bin/python -m bench.engines $(ARGS)
+
 lint: $(VENV)/.test ## check style, types, imports and the Dockerfile
 	@mkdir -p build
 	@$(SERVE)/ruff check -q .
 	@$(SERVE)/ruff format -q --check .
 	@$(SERVE)/mypy contract/semseg_contract client/semseg_client server/semseg_server/*.py demo/run.py demo/scenes.py locks/audit.py examples/python \
-	    $(wildcard bench/*.py bench/rivals/*.py bench/rivals/litserve_app/*.py) \
+	    $(wildcard bench/*.py bench/engines/*.py bench/rivals/*.py bench/rivals/litserve_app/*.py) \
 	    tests/conftest.py tests/unit/client/user_code.py tests/certificates.py tests/browser tests/integration tests/languages/*.py tests/paddlex/test_paddlex.py tests/paddlex/test_conformance.py
 	@$(EXPORT)/mypy export/semseg_export tests/zoo/test_zoo.py
 	@for folder in server/semseg_server/backends/*/ model_repository/*/1/ bench/rivals/triton_kit_model/; do \
@@ -241,6 +244,12 @@ $(BENCH)/.litserve: bench/rivals/litserve.txt $(PINS)
 	@echo "Setting up LitServe in $(BENCH)/litserve"
 	@mkdir -p $(BENCH) && $(PYTHON) -m venv $(BENCH)/litserve
 	@$(BENCH)/litserve/bin/pip install -q -c $(PINS) -r $<
+	@touch $@
+
+$(BENCH)/.engines: bench/engines/requirements.txt
+	@echo "Setting up OpenVINO, MNN and ncnn in $(BENCH)/engines"
+	@mkdir -p $(BENCH) && $(PYTHON) -m venv $(BENCH)/engines
+	@$(BENCH)/engines/bin/pip install -q --no-deps -r $<
 	@touch $@
 
 # The last perf_analyzer that runs on older glibc versions, with its libraries beside it. Without it, the bench skips that check.

@@ -19,6 +19,7 @@ _PACKAGES = {
     SERVING: ("nvidia-pytriton", "onnxruntime", "opencv-python-headless", "tritonclient"),
     HOME / "paddlex": ("paddlex", "paddlepaddle"),
     HOME / "litserve": ("litserve",),
+    HOME / "engines": ("openvino", "mnn", "ncnn"),
 }
 
 

@@ -202,3 +202,21 @@ def test_a_configuration_that_cannot_be_honoured_is_refused_by_name(
     triton: grpc.InferenceServerClient, model: str, named: str
 ) -> None:
     assert named in reason(triton, model), json.dumps(reason(triton, model))
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a single core is not shared")
+def test_a_network_whose_version_is_deleted_meanwhile_still_shares_the_cores(tmp_path: Path) -> None:
+    (tmp_path / "models" / "slow" / "1").mkdir(parents=True)
+    (tmp_path / "models" / "slow" / "config.pbtxt").write_text(CONFIGS["slow"])
+    onnx.save(identity(), tmp_path / "models" / "slow" / "1" / "model.onnx")
+    body = np.random.default_rng(0).random((1, 64, 1024), np.float32)
+    tensor = grpc.InferInput("x", list(body.shape), "FP32")
+    tensor.set_data_from_numpy(body)
+    with tritonserver(tmp_path / "models", tmp_path / "log") as server, grpc.InferenceServerClient(server.grpc) as client:
+        client.infer("slow", [tensor])
+        before = threads_of_stubs()
+        (tmp_path / "models" / "slow" / "1" / "model.onnx").unlink()
+        with ThreadPoolExecutor(8) as pool:
+            for answer in pool.map(lambda _: client.infer("slow", [tensor]).as_numpy("y"), range(40)):
+                np.testing.assert_array_equal(answer, body)
+        assert threads_of_stubs() >= before + 2

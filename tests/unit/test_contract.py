@@ -39,6 +39,7 @@ RECORD = ModelRecord(
     precision="int8",
     fidelity={"equal": 0.99},
     calibration={"folder": "streets", "images": 50},
+    engine={"name": "onnxruntime"},
     preparation=Preparation((Resize((512, 512)),)),
     folder_sha256="0" * 64,
 )

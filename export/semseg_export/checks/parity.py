@@ -225,9 +225,7 @@ def require(agreements: list[Agreement], threshold: float, program: str = PADDLE
         )
     for a in agreements:
         if a.logits is not None and not math.isfinite(a.logits):
-            raise DisagreementError(
-                f"the logits of {what} for a {a.width}x{a.height} image are not finite: nothing was installed"
-            )
+            raise DisagreementError(f"{what}'s logits for a {a.width}x{a.height} image are not finite: nothing was installed")
         if not a.rounding:
             raise DisagreementError(
                 f"a pixel of a {a.width}x{a.height} image got a class whose logit in {program} is {a.margin:.3g} below the"

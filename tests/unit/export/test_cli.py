@@ -38,8 +38,9 @@ def test_a_network_of_either_format_is_installed(file_format: str, networks: Pat
     done = export("PP-LiteSeg-T", "--weights", networks / file_format, "--repository", models, command=command)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    steps = ["Weights", "Conversion", "Graph", "Memory", "Comparison", "Installation"]
-    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")] == steps
+    steps = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")]
+    assert steps[:6] == ["Weights", "Conversion", "Graph", "Memory", "Comparison", "Engine"]
+    assert steps[6:] in (["Installation"], ["Memory", "Installation"])  # measured again if OpenVINO is faster here
     assert f"Next: semseg serve --model-repository '{models}' --model PP-LiteSeg-T" in done.stdout.replace("\n", " ")
     ensemble = triton.ModelConfig()
     text_format.Parse((models / "PP-LiteSeg-T" / "config.pbtxt").read_text(), ensemble)

@@ -239,7 +239,7 @@ def test_a_network_that_no_batch_suits_gets_one_image_at_a_time(run: Run, name: 
 def test_a_network_that_takes_only_what_its_resize_makes_gets_only_that(run: Run) -> None:
     found = run("its-resize-only")
     assert found.preparation == Preparation((Resize((224, 160), False, None),), (224, 160))
-    assert found.agreement == 1
+    assert found.agreement >= 0.9999
 
 
 def test_a_network_may_name_its_tensors_like_ours(run: Run) -> None:

@@ -18,7 +18,7 @@ from engine import CORE, LOGITS, SIZES, Core, sizes
 from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "onnxruntime"))
-from onnx_network import OnnxNetwork, Tensors, started
+from onnx_network import OnnxNetwork, Tensors, started, trim
 from session_options import Refused, Settings
 
 ENGINE = "openvino"
@@ -29,6 +29,9 @@ class TritonPythonModel(OnnxNetwork):
         asked = (config.get("parameters") or {}).get("engine", {}).get("string_value", ENGINE)
         if asked != ENGINE:
             raise Refused(f"parameter engine must be {ENGINE}, not {asked!r}")
+        names = sorted(each["name"] for field in ("input", "output") for each in config[field])
+        if names != ["ids", "lane", "pixels"]:
+            raise Refused(f"the engines backend runs networks that take pixels and lane and give ids, not {', '.join(names)}")
         if chosen.providers[0][0] != "CPUExecutionProvider":
             raise Refused('the engines backend runs on the CPU: set backend: "onnxruntime" for other devices')
         self.core: Core | None = None
@@ -39,14 +42,17 @@ class TritonPythonModel(OnnxNetwork):
             pb.Logger.log_warn(f"{config['name']}: runs on ONNX Runtime, because {ENGINE} cannot run it: {reason}")
             self.core = None
             super().load(config, chosen)
+        else:
+            self.engine = ENGINE
 
     def load_parts(self, folder: Path, chosen: Settings) -> None:
-        self.file = folder / "tail.onnx"
-        self.session = started(self.file, chosen)
-        self.network, self.threads = folder / "model.onnx", chosen.options.intra_op_num_threads
-        self.end = self.session.get_modelmeta().custom_metadata_map[CORE]
+        network, tail = folder / "model.onnx", folder / "tail.onnx"
+        self.network, self.file = self.kept(network), self.kept(tail)
+        self.session = started(tail, chosen)
+        self.end, self.threads = self.session.get_modelmeta().custom_metadata_map[CORE], chosen.options.intra_op_num_threads
         self.narrow_core: Core | None = None
-        self.core = Core(self.network, self.end, self.threads)
+        self.core = Core(network, self.end, self.threads)
+        trim()
 
     def run(self, names: Sequence[str], inputs: Tensors, crowded: bool) -> list[NDArray[Any]]:
         if self.core is None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import re
+import weakref
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -44,6 +46,8 @@ TYPES = {
 
 
 class OnnxNetwork:
+    engine = "onnxruntime"  # as errors name it
+
     @staticmethod
     def auto_complete_config(auto_complete_model_config: pb.ModelConfig) -> pb.ModelConfig:
         """Fill in what the configuration leaves out (batching, inputs, outputs), as the C++ backend does."""
@@ -95,9 +99,16 @@ class OnnxNetwork:
 
     def load(self, config: dict[str, Any], chosen: Settings) -> None:
         """Start the network. Raises Refused, TritonModelException."""
-        self.file = model_file(config)
-        self.session = started(self.file, chosen)
+        file = model_file(config)
+        self.file = self.kept(file)
+        self.session = started(file, chosen)
         check(config, self.session)
+
+    def kept(self, file: Path) -> Path:
+        """A name of this file under which it can be opened even after its version is deleted or replaced."""
+        descriptor = os.open(file, os.O_RDONLY)
+        weakref.finalize(self, os.close, descriptor)
+        return Path(f"/proc/self/fd/{descriptor}")
 
     def execute(self, requests: list[pb.InferenceRequest]) -> list[pb.InferenceResponse] | None:
         inputs = [self.inputs(request) for request in requests]
@@ -124,7 +135,7 @@ class OnnxNetwork:
         try:
             outputs = self.run(names, inputs, crowded)
         except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors share no base class
-            return pb.InferenceResponse(error=pb.TritonError(f"onnxruntime: {error}"))
+            return pb.InferenceResponse(error=pb.TritonError(f"{self.engine}: {error}"))
         return response(names, outputs)
 
     def together(self, wanted: Sequence[Sequence[str]], inputs: list[Tensors], crowded: bool) -> list[pb.InferenceResponse]:
@@ -169,8 +180,13 @@ def started(file: Path, chosen: Settings) -> ort.InferenceSession:
     # By default, ONNX Runtime falls back to the CPU and says so only on standard output.
     session = ort.InferenceSession(file, chosen.options, providers=chosen.providers, enable_fallback=False)
     check_started(chosen, session.get_providers())
-    ctypes.CDLL(None).malloc_trim(0)  # frees what loading and laying out the weights took: more than the weights themselves
+    trim()
     return session
+
+
+def trim() -> None:
+    """Return to the kernel what loading and laying out the weights took: more than the weights themselves."""
+    ctypes.CDLL(None).malloc_trim(0)
 
 
 def response(names: Sequence[str], outputs: Sequence[NDArray[Any]]) -> pb.InferenceResponse:
