@@ -15,6 +15,7 @@ import os
 import resource
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable
 from functools import cache
@@ -86,8 +87,9 @@ def ncnn(folder: Path, threads: int) -> Run:
         if not place.exists():
             place.mkdir()
             (place / "core.onnx").symlink_to(folder / "core.onnx")
+            converter = Path(sysconfig.get_path("platlib"), "pnnx", "pnnx")  # its Python package would import torch
             command: list[str | Path] = [
-                Path(sys.executable).with_name("pnnx"),
+                converter,
                 "core.onnx",
                 f"inputshape=[1,3,{height},{width}]f32",
                 "fp16=0",
