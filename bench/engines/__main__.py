@@ -239,7 +239,7 @@ def _text(machine: Machine, measured: Sequence[Measured]) -> str:
             m.engine,
             f"{m.first * 1e3:.0f}",
             f"{median(m.seconds) * 1e3:.0f}",
-            f"{m.peak / 1e6:.0f}",
+            f"{m.peak / 1e6:.0f}" if m.peak else "",
             f"{m.equal:.4%}",
         ]
         for row in first.values()

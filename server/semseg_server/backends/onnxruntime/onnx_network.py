@@ -119,8 +119,13 @@ class OnnxNetwork:
         return self.crew.alone(partial(self.answers, requests, inputs), size)
 
     def send(self, requests: list[pb.InferenceRequest], inputs: list[Tensors], crowded: bool) -> None:
-        for request, answer in zip(requests, self.answers(requests, inputs, crowded), strict=True):
-            request.get_response_sender().send(answer, flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        try:
+            for request, answer in zip(requests, self.answers(requests, inputs, crowded), strict=True):
+                request.get_response_sender().send(answer, flags=pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        except Exception as error:  # noqa: BLE001 - such as a full /dev/shm
+            # Nobody could answer the request any more. Triton fails the requests of a process that ends.
+            pb.Logger.log_error(f"this process ends, because it cannot hand over an answer: {error}")
+            os._exit(1)
 
     def answers(self, requests: list[pb.InferenceRequest], inputs: list[Tensors], crowded: bool) -> list[pb.InferenceResponse]:
         names = [request.requested_output_names() for request in requests]
