@@ -18,22 +18,24 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from semseg_contract.engine import LOGITS, SIZES
+from semseg_contract.engine import sizes as sizes_for
 from semseg_contract.names import network_of
 
 from .. import report
 from ..machine import Machine, this_machine
 from ..models import DEMO, Missing, Model
 from ..places import EXPORTING, HOME, PERFORMANCE, REPOSITORY, RESULTS, ROOT
+from ..publication import between
 from ..quantiles import median
 from .runner import ENGINES
 
 MODELS = ("PP-LiteSeg-T", "PP-LiteSeg-B", "OCRNet_HRNet-W18", "Deeplabv3_Plus-R50", "SegFormer-B0", "SeaFormer_tiny", DEMO)
-SIZES = ("512x1024", "1024x2048")
+OF_IMAGES = ("512x1024", "1024x2048")
 INSTRUCTIONS = ("native", "avx2")
 BASE = "onnxruntime"
 PLACE = HOME / "engines"
 PYTHON = PLACE / "bin" / "python"
-MARKS = "<!-- bench-engines: begin -->\n", "<!-- bench-engines: end -->"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True, markup=False)
@@ -99,7 +101,7 @@ class Child:
 @app.command()
 def engines(
     model_names: Annotated[str, typer.Option("--models", help="Networks.")] = ",".join(MODELS),
-    sizes: Annotated[str, typer.Option(help="Height x width of the image.")] = ",".join(SIZES),
+    sizes: Annotated[str, typer.Option(help="Height x width of the image.")] = ",".join(OF_IMAGES),
     threads: Annotated[str, typer.Option(help="Numbers of threads.")] = "1,2",
     instructions: Annotated[str, typer.Option(help="native, or avx2, which hides AVX-512 from the engines.")] = ",".join(
         INSTRUCTIONS
@@ -125,10 +127,7 @@ def engines(
     text = "\n\n".join(_text(machine, measured) for machine, measured in runs)
     console.print(text)
     if docs:
-        page = PERFORMANCE.read_text()
-        before, _, rest = page.partition(MARKS[0])
-        _, _, after = rest.partition(MARKS[1])
-        PERFORMANCE.write_text(f"{before}{MARKS[0]}{text}\n{MARKS[1]}{after}")
+        between(PERFORMANCE, "bench-engines", text)
 
 
 def _read(file: Path) -> tuple[Machine, list[Measured]]:
@@ -211,8 +210,8 @@ def _equal(folder: Path, engine: str, size: str) -> float:
 
     logits, wanted = np.load(folder / f"{engine}.npy"), np.load(folder / "paddle" / f"pixels-{size}.npy")
     tail = ort.InferenceSession(folder / "tail.onnx", providers=["CPUExecutionProvider"])
-    sizes = np.array([*wanted.shape, logits.shape[1]], np.int64)
-    return float((tail.run(None, {"logits": logits, "sizes": sizes})[0] == wanted).mean())
+    ids = tail.run(None, {LOGITS: logits, SIZES: sizes_for(wanted, logits)})[0]
+    return float((ids == wanted).mean())
 
 
 def _text(machine: Machine, measured: Sequence[Measured]) -> str:

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 
 from semseg_contract.engine import CORE
 from semseg_export.conversion.graph import HEAD, needed
-from semseg_export.conversion.parts import tail_of
+from semseg_export.conversion.tail import tail_of
 from semseg_export.paddle_process import run_module
 from semseg_export.runtime import Session
 

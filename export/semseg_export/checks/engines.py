@@ -14,7 +14,7 @@ from onnx import ModelProto
 from semseg_contract.names import ANY_DEVICE, CPU_ONLY, ONNXRUNTIME, TAIL
 from semseg_contract.transforms import Preparation
 
-from ..conversion.parts import tail_of
+from ..conversion.tail import tail_of
 from ..errors import DisagreementError, EngineError, ExportError
 from ..paddle_process import run_module
 from ..synthetic_images import smooth_pixels

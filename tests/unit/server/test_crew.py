@@ -51,6 +51,12 @@ def test_what_turns_out_long_is_not_shared_again(crew: Crew, monkeypatch: pytest
     assert not crew.shares(SIZE)
 
 
+def test_what_takes_long_on_one_of_many_cores_is_not_shared() -> None:
+    crew = Crew(64)
+    crew.alone(lasting(0.1), SIZE)
+    assert not crew.shares(SIZE)
+
+
 def test_one_core_is_never_shared() -> None:
     crew = Crew(1)
     crew.alone(lasting(0.1), SIZE)

@@ -40,7 +40,6 @@ class TritonPythonModel(OnnxNetwork):
         except Exception as error:  # noqa: BLE001 - OpenVINO's errors share no base class, and there is another way to serve
             reason = " ".join(str(error).split())[:500]
             pb.Logger.log_warn(f"{config['name']}: runs on ONNX Runtime, because {ENGINE} cannot run it: {reason}")
-            self.core = None
             super().load(config, chosen)
         else:
             self.engine = ENGINE
@@ -51,8 +50,9 @@ class TritonPythonModel(OnnxNetwork):
         self.session = started(tail, chosen)
         self.end, self.threads = self.session.get_modelmeta().custom_metadata_map[CORE], chosen.options.intra_op_num_threads
         self.narrow_core: Core | None = None
-        self.core = Core(network, self.end, self.threads)
+        core = Core(network, self.end, self.threads)
         trim()
+        self.core = core
 
     def run(self, names: Sequence[str], inputs: Tensors, crowded: bool) -> list[NDArray[Any]]:
         if self.core is None:

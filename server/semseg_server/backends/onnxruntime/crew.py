@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TypeVar
 
-SHORT = 0.25  # seconds on all threads. Longer jobs gain less, and each one at work takes its memory.
+# Seconds on one thread, at most. Longer jobs gain less, each takes its memory meanwhile, and a few of them leave cores idle.
+SHORT = 0.5
 # Of the time that a job takes. A job that comes so soon after another has waited in line: a single caller first gets an answer,
 # and their next image is decoded. If this is wrong, the job only pays for changing threads.
 AT_ONCE = 0.15
@@ -28,7 +29,7 @@ class Crew:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._short = 0  # the largest input, in bytes, known to take no longer than SHORT
+        self._short = 0  # the largest input, in bytes, known to be short
         self._took = 0.0  # seconds, by the latest job that was alone
         self._ready_since = 0.0
         self._busy = 0
@@ -57,13 +58,13 @@ class Crew:
                 self._changed.notify_all()
 
     def alone(self, job: Callable[[bool], Answers], size: int) -> Answers:
-        """Run `job` here once no other is at work, and learn how long that much input takes."""
+        """Run `job` here once no other is at work, and learn whether that much input is short."""
         self.rest()
         since = monotonic()
         answers = job(False)
         self._ready_since = monotonic()
         self._took = self._ready_since - since
-        self._short = max(self._short, size) if self._took <= SHORT else min(self._short, size - 1)
+        self._short = max(self._short, size) if self._took * self.size <= SHORT else min(self._short, size - 1)
         return answers
 
     def rest(self) -> None:

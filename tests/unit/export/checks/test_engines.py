@@ -9,7 +9,7 @@ from onnx import ModelProto, helper
 
 from semseg_contract.engine import LOGITS
 from semseg_export.checks import engines
-from semseg_export.conversion.parts import tail_of
+from semseg_export.conversion.tail import tail_of
 from semseg_export.errors import DisagreementError, EngineError
 from semseg_export.options import Engine
 from tests.unit.export.exported import Run

@@ -10,7 +10,7 @@ from onnx import ModelProto
 
 from semseg_export.conversion.cpu_layout import laid_out
 from semseg_export.conversion.graph import served_graph
-from semseg_export.conversion.parts import tail_of
+from semseg_export.conversion.tail import tail_of
 from semseg_export.parts import Parts
 from semseg_export.runtime import Session
 from semseg_export.synthetic_images import smooth_pixels
