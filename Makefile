@@ -50,7 +50,7 @@ serve: $(VENV)/.serve $(SERVED:%=model_repository/%/config.pbtxt) ## serve MODEL
 demo: $(VENV)/.serve model_repository/$(DEMO)/config.pbtxt ## try it out: export, serve, segment a sample image, stop
 	@$(SERVE)/python -m demo.run
 
-export: $(VENV)/.export ## export MODEL=... or all, from WEIGHTS=folder, archive, .onnx, .pdparams, URL (default: official), also NAME= CLASSES= THRESHOLD= IMAGES= MEMORY= DEVICE=gpu PRECISION=fp16|int8 ENGINE=auto|onnxruntime|openvino
+export: $(VENV)/.export ## export MODEL=... or all, from WEIGHTS=folder, archive, .onnx, .pdparams, URL (default: official), also NAME= CLASSES= THRESHOLD= IMAGES= MEMORY= DEVICE=gpu PRECISION=fp16|int8 ENGINE=auto|onnxruntime|openvino|mnn
 	@$(EXPORT)/semseg-export $(if $(NAME),--architecture "$$GIVEN_MODEL") $(call option,--weights,WEIGHTS) $(call option,--classes,CLASSES) \
 	    $(call option,--memory,MEMORY) $(call option,--precision,PRECISION) $(call option,--calibration,CALIBRATION) $(if $(FORCE),--force) \
 	    $(call option,--device,DEVICE) $(call option,--accelerator,ACCELERATOR) $(call option,--engine,ENGINE) $(call option,--threshold,THRESHOLD) \
@@ -140,9 +140,9 @@ train-demo: $(VENV)/.test ## retrain the demo network (an hour on two cores)
 # requires a package that tells its makers what its tools are used for, and does without.
 lock: $(VENV)/.tools ## pin the requirements of pyproject.toml and locks/*.in in constraints.txt and locks/ (ARGS=--upgrade: upgrade all)
 	@$(RESOLVE) $(ARGS) -c locks/limits.in --all-extras $(ROOMS:%=%/pyproject.toml) locks/test.in -o $(PINS)
-	@echo setuptools | $(HASH) --extra gateway --extra pipeline --extra openvino client/pyproject.toml server/pyproject.toml - -o locks/serve.txt
+	@echo setuptools | $(HASH) --extra gateway --extra pipeline --extra engines client/pyproject.toml server/pyproject.toml - -o locks/serve.txt
 	@echo setuptools | $(HASH) --extra gateway client/pyproject.toml - -o locks/gateway.txt
-	@$(HASH) --extra openvino --no-emit-package onnxoptimizer export/pyproject.toml -o locks/export.txt
+	@$(HASH) --extra engines --no-emit-package onnxoptimizer export/pyproject.toml -o locks/export.txt
 	@echo $(PADDLESEG) | $(HASH) --no-deps - >> locks/export.txt
 	@$(HASH) locks/test.in -o locks/test.txt
 	@$(HASH) locks/triton.in -o locks/triton.txt

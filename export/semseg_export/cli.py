@@ -117,7 +117,7 @@ def command(
     ] = None,
     accelerator: Annotated[Accelerator | None, typer.Option(help="Engine to use on the GPU. Needs --device gpu.")] = None,
     engine: Annotated[
-        Engine, typer.Option(help="Engine to use on the CPU. auto measures both and takes the faster that agrees with Paddle.")
+        Engine, typer.Option(help="Engine to use on the CPU. auto measures all and takes the fastest that agrees with Paddle.")
     ] = Engine.AUTO,
 ) -> None:
     """Convert a Paddle segmentation network to ONNX, compare it with Paddle, and install it for Triton."""

@@ -15,7 +15,7 @@ from rich.markup import escape
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from semseg_contract.limits import MEGAPIXEL
-from semseg_contract.names import ANY_DEVICE, CONFIG, CPU_ONLY, TAIL, network_of, plain_name
+from semseg_contract.names import ANY_DEVICE, CONFIG, CPU_ONLY, network_of, plain_name
 from semseg_contract.paddle_files import ONNX
 from semseg_contract.palette import palette
 from semseg_contract.record import Memory, ModelRecord
@@ -75,11 +75,11 @@ class _Network:
     cpu_model: ModelProto | None
     class_names: list[str]
     preparation: Preparation
-    tail: ModelProto | None = None  # of `cpu_model`, if an engine runs what comes before it
+    engine: Choice = engines.STAYS
 
     def files(self) -> dict[str, bytes]:
-        models = {ANY_DEVICE: self.model, CPU_ONLY: self.cpu_model, TAIL: self.tail}
-        return {name: model.SerializeToString() for name, model in models.items() if model is not None}
+        models = {ANY_DEVICE: self.model, CPU_ONLY: self.cpu_model}
+        return {name: model.SerializeToString() for name, model in models.items() if model is not None} | dict(self.engine.files)
 
 
 def export(request: Request, options: ExportOptions, reporter: Reporter) -> Installed:
@@ -103,12 +103,11 @@ def export(request: Request, options: ExportOptions, reporter: Reporter) -> Inst
             lowered = _lower(network, calibration, limit, workspace, options, reporter)
             network = replace(network, model=lowered.model, cpu_model=lowered.cpu_model)
             served, measured, limit = _measure(name, network, workspace, options, reporter)
-        engine = _choose_engine(name, network, limit, workspace, options, reporter)
-        if engine.tail is not None:
-            network = replace(network, tail=engine.tail)
+        network = replace(network, engine=_choose_engine(name, network, limit, workspace, options, reporter))
+        if network.engine.files:
             served, measured, limit = _measure(name, network, workspace, options, reporter)
         files = network.files()
-        record = _record(request, weights, network, agreements, lowered, engine, measured, limit, options)
+        record = _record(request, weights, network, agreements, lowered, measured, limit, options)
         with reporter.step("Installation") as step:
             batch = network.served.max_batch_size
             number = repository.install(options.repository, name, files, record, options.placement, batch)
@@ -230,7 +229,7 @@ def _choose_engine(
             limit,
             options.agreement,
             workspace,
-            forced=asked is Engine.OPENVINO,
+            None if asked is Engine.AUTO else asked.value,
         )
         step.done = choice.told
     return choice
@@ -252,8 +251,9 @@ def _measure(
         files = network.files()
         served = _served_file(name, files, options)
         measured = memory.measure(files[served], workspace, network.preparation)
-        if network.tail is not None:
-            measured = memory.larger(measured, memory.measure_parts(files, workspace, network.preparation))
+        if network.engine.files:
+            parts = memory.measure_parts(files, network.engine.name, workspace, network.preparation)
+            measured = memory.larger(measured, parts)
         limit = memory.limit(measured, options.memory * 1e9, network.preparation)
         fixed = network.preparation.fixed
         step.done = (
@@ -270,7 +270,6 @@ def _record(
     network: _Network,
     agreements: list[Agreement],
     lowered: Lowered | None,
-    engine: Choice,
     measured: Memory,
     limit: int,
     options: ExportOptions,
@@ -290,7 +289,7 @@ def _record(
         precision=options.precision.value,
         fidelity=None if lowered is None else asdict(lowered.fidelity),
         calibration=None if lowered is None else lowered.calibration,
-        engine=engine.record,
+        engine=network.engine.record,
         preparation=None if network.preparation == Preparation() else network.preparation,
         folder_sha256=request.folder_sha256,
     )

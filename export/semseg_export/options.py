@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from semseg_contract import engine
+
 from .install.placement import Device, Placement
 
 
@@ -17,11 +19,16 @@ class Precision(str, Enum):
 
 
 class Engine(str, Enum):
-    """What runs a network on a CPU. AUTO: whichever is faster here and agrees with Paddle."""
+    """What runs a network on a CPU. AUTO: whichever is fastest here and agrees with Paddle."""
 
     AUTO = "auto"
     ONNXRUNTIME = "onnxruntime"
-    OPENVINO = "openvino"
+    OPENVINO = engine.OPENVINO
+    MNN = engine.MNN
+    MNN_PRECISE = engine.MNN_PRECISE
+
+
+OTHER_ENGINES = (Engine.OPENVINO, Engine.MNN, Engine.MNN_PRECISE)
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class ExportOptions:
             raise ValueError(
                 "int8 needs about 50 images like those you will segment: pass their folder with CALIBRATION= (--calibration)"
             )
-        if self.engine is Engine.OPENVINO and (device is Device.GPU or self.precision is not Precision.FP32):
-            raise ValueError("openvino is for fp32 on a CPU: leave out --engine (ENGINE=)")
+        if self.engine in OTHER_ENGINES and (device is Device.GPU or self.precision is not Precision.FP32):
+            raise ValueError(f"{self.engine.value} is for fp32 on a CPU: leave out --engine (ENGINE=)")
         if self.precision is not Precision.INT8 and self.calibration is not None:
             raise ValueError("calibration is only for int8: add --precision int8 (PRECISION=int8)")

@@ -34,19 +34,21 @@ def measure(network: bytes, workspace: Path, preparation: Preparation = PLAIN) -
     return Memory(**json.loads(found.read_text()))
 
 
-def measure_parts(files: Mapping[str, bytes], workspace: Path, preparation: Preparation = PLAIN) -> Memory:
-    """The same for a network whose core runs on OpenVINO; `files` has its model.onnx and tail.onnx. Raises ConversionError."""
+def measure_parts(files: Mapping[str, bytes], engine: str, workspace: Path, preparation: Preparation = PLAIN) -> Memory:
+    """The same for a network whose core runs on `engine`, with these `files` in its version's folder. Raises ConversionError."""
     from onnx import ModelProto
 
     from ..conversion.sparse_argmax import at_worst
 
-    model, tail, found = workspace / ANY_DEVICE, workspace / TAIL, workspace / "memory.json"
-    model.write_bytes(files[ANY_DEVICE])
-    tail.write_bytes(at_worst(ModelProto.FromString(files[TAIL])).SerializeToString())
+    place, found = workspace / "parts", workspace / "memory.json"
+    place.mkdir()
+    for name, content in files.items():
+        (place / name).write_bytes(content)
+    (place / TAIL).write_bytes(at_worst(ModelProto.FromString(files[TAIL])).SerializeToString())
     run_module(
         "semseg_export.workers.memory_probe",
-        [model, found, f"--tail={tail}", *_fixed(preparation)],
-        "running the network on OpenVINO",
+        [place / ANY_DEVICE, found, f"--engine={engine}", *_fixed(preparation)],
+        f"running the network on {engine}",
     )
     return Memory(**json.loads(found.read_text()))
 

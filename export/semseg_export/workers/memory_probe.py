@@ -1,9 +1,9 @@
 """Measures the memory that a served graph takes, by running it on ever larger images as a server would.
 
-    python -m semseg_export.workers.memory_probe MODEL.onnx OUT.json [--tail=TAIL.onnx] [HEIGHTxWIDTH]
+    python -m semseg_export.workers.memory_probe MODEL.onnx OUT.json [--engine=ENGINE] [HEIGHTxWIDTH]
 
-writes the fields of `Memory`. With a tail, OpenVINO runs what comes before it. HEIGHTxWIDTH is the only size that the network
-takes, if there is only one.
+writes the fields of `Memory`. An engine other than ONNX Runtime has its files beside the model. HEIGHTxWIDTH is the only size
+that the network takes, if there is only one.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SIZES = ((512, 1024), (1024, 1024), (1024, 2048))  # height, width of the images
 PROBES = ((128, 256), (256, 256))  # two small sizes, to find tensors that grow with the square of the pixel count
 
 
-def measured(network: Path, fixed: tuple[int, int] | None = None, tail: Path | None = None) -> Memory:
+def measured(network: Path, fixed: tuple[int, int] | None = None, engine: str | None = None) -> Memory:
     # From the file, as in a server, with nothing else in memory.
-    session = Session(network) if tail is None else Parts(network, tail, cores())
+    session = Session(network) if engine is None else Parts(network.parent, engine, cores())
     random = np.random.default_rng(0)
     peaks = []
     for height, width in [fixed] if fixed else SIZES:
@@ -68,10 +68,10 @@ def main() -> None:
     parser.add_argument("network", type=Path)
     parser.add_argument("file", type=Path)
     parser.add_argument("fixed", nargs="?")
-    parser.add_argument("--tail", type=Path)
+    parser.add_argument("--engine")
     asked = parser.parse_args()
     height, width = map(int, asked.fixed.split("x")) if asked.fixed else (0, 0)
-    asked.file.write_text(json.dumps(asdict(measured(asked.network, (height, width) if asked.fixed else None, asked.tail))))
+    asked.file.write_text(json.dumps(asdict(measured(asked.network, (height, width) if asked.fixed else None, asked.engine))))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ TYPES = {
 
 class OnnxNetwork:
     engine = "onnxruntime"  # as errors name it
+    parallel = True  # whether it may run several images at once
 
     @staticmethod
     def auto_complete_config(auto_complete_model_config: pb.ModelConfig) -> pb.ModelConfig:
@@ -95,7 +96,7 @@ class OnnxNetwork:
         self.run_options = run_options(chosen)
         self.input_names = [each["name"] for each in config["input"]]
         self.batches = config["max_batch_size"] > 0
-        self.crew = Crew(chosen.crew)
+        self.crew = Crew(chosen.crew if self.parallel else 1)
 
     def load(self, config: dict[str, Any], chosen: Settings) -> None:
         """Start the network. Raises Refused, TritonModelException."""
