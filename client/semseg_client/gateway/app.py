@@ -28,7 +28,6 @@ from .routes.health import Health
 from .schemas import HealthResponse, LifeResponse, ModelsResponse
 from .segmenter import Segmenter
 from .settings import Settings
-from .url_images import UrlImages
 
 
 def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
@@ -40,7 +39,11 @@ def create_app(settings: Settings, status: StatusFile | None = None) -> FastAPI:
     prober = AsyncClient(settings.url, settings.timeout, patience=0, parameters=admitted)
     health = Health(prober, settings.model, supervision.read)
     segmenter = Segmenter(client, settings.model, health, supervision, settings.timeout, settings.max_waiting)
-    remote = UrlImages(settings.image_hosts, settings.max_body_bytes, settings.image_timeout)
+    remote = None
+    if settings.image_hosts:  # most servers fetch no images, and its libraries take 6 MB
+        from .url_images import UrlImages
+
+        remote = UrlImages(settings.image_hosts, settings.max_body_bytes, settings.image_timeout)
 
     traffic = Traffic(settings)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -25,23 +28,33 @@ from .log_id import HEADER, header_value, log_id
 from .media import JSON
 
 
-class Pieces(tuple[bytes | memoryview, ...]):
-    """JSON that is already serialised, in pieces."""
+@dataclass(frozen=True)
+class Text:
+    """JSON that is written piece by piece to where it is sent from, because it may be megabytes long."""
+
+    length: int
+    pieces: Iterable[bytes | memoryview]
 
 
-def written(log_id: str, status: int, message: str, result: Mapping[str, object] | None = None, **more: object) -> bytes:
-    """The envelope as JSON; the error code is 0 or the HTTP status. The fields of `more` come first.
-
-    `Pieces` in the result are copied only once, because they may be megabytes long.
-    """
+def written(
+    log_id: str, status: int, message: str, result: Mapping[str, object] | None = None, end: bytes = b"", **more: object
+) -> bytes:
+    """The envelope as JSON, then `end`; the error code is 0 or the HTTP status. The fields of `more` come first."""
     head = orjson.dumps({**more, "logId": log_id, "errorCode": 0 if status == 200 else status, "errorMsg": message})
     if result is None:
-        return head
-    pieces: list[bytes | memoryview] = [head[:-1], b',"result":{']
+        return head + end
+    texts = [_text(head[:-1] + b',"result":{')]
     for number, (name, value) in enumerate(result.items()):
-        pieces += [b"," if number else b"", orjson.dumps(name), b":"]
-        pieces += value if isinstance(value, Pieces) else (orjson.dumps(value),)
-    return b"".join([*pieces, b"}}"])
+        texts.append(_text((b"," if number else b"") + orjson.dumps(name) + b":"))
+        texts.append(value if isinstance(value, Text) else _text(orjson.dumps(value)))
+    texts.append(_text(b"}}" + end))
+    body = io.BytesIO(bytes(sum(each.length for each in texts)))
+    body.writelines(chain.from_iterable(each.pieces for each in texts))
+    return body.getvalue()  # its own bytes, not a copy
+
+
+def _text(piece: bytes) -> Text:
+    return Text(len(piece), (piece,))
 
 
 def envelope(

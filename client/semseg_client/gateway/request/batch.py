@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pydantic_core
 from fastapi import Request
@@ -17,13 +17,15 @@ from ..http.log_id import usable_log_id
 from ..http.media import FORM, JSON, content_type
 from ..schemas import Options, SegmentationRequest
 from ..settings import Settings
-from ..url_images import UrlImages
 from .body import read_body
 from .form import form
 from .image_request import ImageRequest
 from .misread import hint
 from .options import mistakes, options_of
 from .single import of_file, of_text
+
+if TYPE_CHECKING:
+    from ..url_images import UrlImages
 
 Item = Callable[[], Awaitable[ImageRequest]]
 
@@ -36,7 +38,7 @@ class Batch:
     log_id: str | None
 
 
-async def read_batch(request: Request, settings: Settings, remote: UrlImages) -> Batch:
+async def read_batch(request: Request, settings: Settings, remote: UrlImages | None) -> Batch:
     """The images and options of the request.
 
     Raises:
@@ -69,7 +71,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     return content
 
 
-def _of_json(content: dict[str, Any], settings: Settings, remote: UrlImages) -> Batch:
+def _of_json(content: dict[str, Any], settings: Settings, remote: UrlImages | None) -> Batch:
     log_id = usable_log_id(content)
     try:
         Options.model_validate(content)
@@ -83,7 +85,7 @@ def _of_json(content: dict[str, Any], settings: Settings, remote: UrlImages) -> 
     return Batch(items, log_id)
 
 
-async def _item(image: Any, shared: dict[str, Any], settings: Settings, remote: UrlImages, place: str) -> ImageRequest:
+async def _item(image: Any, shared: dict[str, Any], settings: Settings, remote: UrlImages | None, place: str) -> ImageRequest:
     if isinstance(image, str):
         return await of_text(SegmentationRequest.model_validate({**shared, "image": image}), settings, remote, place, "body")
     if not isinstance(image, dict):

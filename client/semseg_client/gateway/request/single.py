@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
@@ -12,7 +13,6 @@ from ..failures import invalid
 from ..http.media import FORM, JSON, content_type
 from ..schemas import SegmentationRequest
 from ..settings import Settings
-from ..url_images import UrlImages
 from .body import read_body
 from .form import form
 from .image_request import ImageRequest
@@ -21,8 +21,13 @@ from .json_body import parse
 from .options import options_of
 from .pixels import checked_pixels
 
+if TYPE_CHECKING:
+    from ..url_images import UrlImages
 
-async def read_one(request: Request, settings: Settings, remote: UrlImages) -> ImageRequest:
+_NO_HOSTS = "image is a URL, but this server fetches none: send the file in Base64, or have the owner set SEMSEG_IMAGE_HOSTS"
+
+
+async def read_one(request: Request, settings: Settings, remote: UrlImages | None) -> ImageRequest:
     """The image and options of the request.
 
     Raises:
@@ -43,11 +48,13 @@ async def read_one(request: Request, settings: Settings, remote: UrlImages) -> I
 
 
 async def of_text(
-    sent: SegmentationRequest, settings: Settings, remote: UrlImages, image_at: str, options_at: str
+    sent: SegmentationRequest, settings: Settings, remote: UrlImages | None, image_at: str, options_at: str
 ) -> ImageRequest:
     """A request whose image is text."""
     try:
         if is_url(sent.image):
+            if remote is None:
+                raise InvalidImage(_NO_HOSTS)
             image = await remote.fetch(sent.image.strip())
         else:
             image = await asyncio.to_thread(decoded, sent.image)

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
@@ -23,10 +24,12 @@ from ..request import Batch, ImageRequest, read_batch
 from ..request.batch import Item
 from ..segmenter import Found, Segmenter
 from ..settings import Settings
-from ..url_images import UrlImages
+
+if TYPE_CHECKING:
+    from ..url_images import UrlImages
 
 
-async def batch(request: Request, settings: Settings, segmenter: Segmenter, remote: UrlImages) -> StreamingResponse:
+async def batch(request: Request, settings: Settings, segmenter: Segmenter, remote: UrlImages | None) -> StreamingResponse:
     """The answers in the order of the images, each sent as soon as it and those before it are ready.
 
     Raises:
@@ -86,12 +89,12 @@ async def _answered(index: int, item: Item, segmenter: Segmenter) -> bytes:
         sent = (told.log_id if isinstance(told, Invalid) else log_id) or new_log_id()
         if told.failure.status >= 500:
             log.error(cause(told), sent, None if isinstance(error, Failed | SemsegError) else error)
-        return written(sent, told.failure.status, told.message, index=index) + b"\n"
+        return written(sent, told.failure.status, told.message, end=b"\n", index=index)
 
 
 def _success(index: int, asked: ImageRequest, found: Found) -> bytes:
     options = asked.options
-    return written(options.log_id or new_log_id(), 200, "Success", content(found, asked), index=index) + b"\n"
+    return written(options.log_id or new_log_id(), 200, "Success", content(found, asked), end=b"\n", index=index)
 
 
 async def _compressed(lines: AsyncGenerator[bytes, None], encoding: str) -> AsyncGenerator[bytes, None]:

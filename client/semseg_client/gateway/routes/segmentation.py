@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from fastapi import Request, Response
 
@@ -15,12 +16,14 @@ from ..http.timing import Stopwatch
 from ..request import read_one
 from ..segmenter import Found, Segmenter
 from ..settings import Settings
-from ..url_images import UrlImages
+
+if TYPE_CHECKING:
+    from ..url_images import UrlImages
 
 _COMPRESSIBLE = (JSON, BYTES)
 
 
-async def infer(request: Request, settings: Settings, segmenter: Segmenter, remote: UrlImages) -> Response:
+async def infer(request: Request, settings: Settings, segmenter: Segmenter, remote: UrlImages | None) -> Response:
     """The answer to one image. Steps that are slow for large images run in other threads, so as not to hold up small ones.
 
     Raises:
