@@ -7,7 +7,7 @@
 FROM nvcr.io/nvidia/tritonserver:26.07-py3 AS triton
 # server/semseg_server/bundle.py sets the same values and gives the reasons.
 ENV ORT_DISABLE_TELEMETRY=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=134217728 \
-    GLIBC_TUNABLES=glibc.malloc.hugetlb=1
+    MALLOC_ARENA_MAX=1 GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 # The packages that model_repository/*/1/model.py and the backends import.
 COPY locks/triton.txt /tmp/locked.txt
 RUN pip install --no-cache-dir --break-system-packages --no-deps --only-binary :all: --require-hashes -r /tmp/locked.txt \

@@ -3,10 +3,12 @@
  *     gcc -O1 -shared -fPIC -o avx2.so avx2.c && LD_PRELOAD=./avx2.so program
  *
  * The kernel makes the instruction CPUID fail (arch_prctl(2), ARCH_CPUID), and the handler answers in its place, without the bits of
- * AVX-512 and AMX. Linux on x86-64, on processors that can make it fail; elsewhere it says so and ends the process.
+ * AVX-512 and AMX. Linux on x86-64, on processors that can make it fail; elsewhere it says so and ends the process. Paddle's own
+ * handler of that fault is ignored.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>
+#include <dlfcn.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -41,6 +43,12 @@ static void answer(int number, siginfo_t *info, void *data) {
     }
     registers[REG_RAX] = a, registers[REG_RBX] = b, registers[REG_RCX] = c, registers[REG_RDX] = d;
     registers[REG_RIP] += 2;
+}
+
+int sigaction(int number, const struct sigaction *action, struct sigaction *before) {
+    int (*real)(int, const struct sigaction *, struct sigaction *) = dlsym(RTLD_NEXT, "sigaction");
+    int replaces = number == SIGSEGV && action && action->sa_sigaction != answer;
+    return real(number, replaces ? NULL : action, before);
 }
 
 __attribute__((constructor)) static void start(void) {
