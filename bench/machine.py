@@ -16,7 +16,7 @@ import psutil
 from .places import HOME, ROOT, SERVING
 
 _PACKAGES = {
-    SERVING: ("nvidia-pytriton", "onnxruntime", "opencv-python-headless", "tritonclient"),
+    SERVING: ("nvidia-pytriton", "onnxruntime", "opencv-python-headless", "tritonclient", "openvino", "mnn"),
     HOME / "paddlex": ("paddlex", "paddlepaddle"),
     HOME / "litserve": ("litserve",),
     HOME / "engines": ("openvino", "mnn", "ncnn"),
@@ -60,7 +60,8 @@ def _system() -> str:
 
 def _cpu() -> str:
     found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    return found[1] if found else platform.processor()
+    name = found[1] if found else platform.processor()
+    return f"{name}, AVX-512 hidden" if "avx2.so" in os.environ.get("LD_PRELOAD", "") else name
 
 
 def _commit() -> str:
