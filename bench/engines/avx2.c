@@ -3,8 +3,8 @@
  *     gcc -O1 -shared -fPIC -o avx2.so avx2.c && LD_PRELOAD=./avx2.so program
  *
  * The kernel makes the instruction CPUID fail (arch_prctl(2), ARCH_CPUID), and the handler answers in its place, without the bits of
- * AVX-512 and AMX. Linux on x86-64, on processors that can make it fail; elsewhere it says so and ends the process. Paddle's own
- * handler of that fault is ignored.
+ * AVX-512 and AMX. Linux on x86-64, on processors that can make it fail; elsewhere it says so and ends the process. The handlers of
+ * that fault that Paddle and tritonserver bring are ignored.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>
@@ -21,11 +21,16 @@
 
 static int let_cpuid(int allowed) { return syscall(SYS_arch_prctl, ARCH_SET_CPUID, allowed); }
 
+static int handle(int number, const struct sigaction *action) {
+    int (*real)(int, const struct sigaction *, struct sigaction *) = dlsym(RTLD_NEXT, "sigaction");
+    return real(number, action, NULL);
+}
+
 static void answer(int number, siginfo_t *info, void *data) {
     greg_t *registers = ((ucontext_t *)data)->uc_mcontext.gregs;
     const uint8_t *instruction = (const uint8_t *)registers[REG_RIP];
     if (instruction[0] != 0x0f || instruction[1] != 0xa2) { /* another fault: let it end the process */
-        signal(number, SIG_DFL);
+        handle(number, &(struct sigaction){.sa_handler = SIG_DFL});
         return;
     }
     uint32_t leaf = registers[REG_RAX], subleaf = registers[REG_RCX], a, b, c, d;
@@ -45,17 +50,21 @@ static void answer(int number, siginfo_t *info, void *data) {
     registers[REG_RIP] += 2;
 }
 
-int sigaction(int number, const struct sigaction *action, struct sigaction *before) {
-    int (*real)(int, const struct sigaction *, struct sigaction *) = dlsym(RTLD_NEXT, "sigaction");
-    int replaces = number == SIGSEGV && action && action->sa_sigaction != answer;
-    return real(number, replaces ? NULL : action, before);
-}
-
 __attribute__((constructor)) static void start(void) {
     struct sigaction action = {.sa_sigaction = answer, .sa_flags = SA_SIGINFO | SA_NODEFER};
-    sigaction(SIGSEGV, &action, NULL);
+    handle(SIGSEGV, &action);
     if (let_cpuid(0)) {
         perror("this processor cannot hide its instructions");
         exit(77);
     }
+}
+
+int sigaction(int number, const struct sigaction *action, struct sigaction *before) {
+    int (*real)(int, const struct sigaction *, struct sigaction *) = dlsym(RTLD_NEXT, "sigaction");
+    return real(number, number == SIGSEGV ? NULL : action, before);
+}
+
+sighandler_t signal(int number, sighandler_t handler) {
+    sighandler_t (*real)(int, sighandler_t) = dlsym(RTLD_NEXT, "signal");
+    return number == SIGSEGV ? SIG_DFL : real(number, handler);
 }

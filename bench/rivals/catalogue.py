@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..models import Model
+from .arranged import Arranged
 from .floor import Floor, Plain, arrangements
 from .litserve import LitServe
 from .paddlex import PaddleX
@@ -42,6 +43,10 @@ RIVALS: dict[str, Rival] = {
     "grpc": Rival("grpc", Semseg, "ours, gRPC, label map"),
     "rest": Rival("rest", Semseg, "ours, REST, label map and picture"),
     "rest-map": Rival("rest-map", Semseg, "ours, REST, label map"),
+    **{
+        f"grpc-{each}": Rival(f"grpc-{each}", partial(Arranged, arrangement=each), f"ours, gRPC, instances x threads: {each}")
+        for each in arrangements()
+    },
     "paddlex": Rival("paddlex", PaddleX, "paddlex --serve, label map and picture"),
     "paddlex-map": Rival("paddlex-map", PaddleX, "paddlex --serve, label map"),
     "paddlex-triton": Rival("paddlex-triton", TritonKit, "PaddleX's Triton kit, label map and picture"),

@@ -33,6 +33,10 @@ class Semseg(Served):
         self._addresses: dict[str, str] = {}
 
     @property
+    def repository(self) -> Path:
+        return REPOSITORY
+
+    @property
     def grpc(self) -> str:
         return self._addresses["grpc"]
 
@@ -46,7 +50,7 @@ class Semseg(Served):
             SERVING / "bin" / "semseg",
             "serve",
             "--model-repository",
-            REPOSITORY,
+            self.repository,
             "--ready-file",
             self._ready_file,
         ]

@@ -23,6 +23,9 @@ LOGITS, SIZES = "logits", "sizes"  # what the tail takes: float32 [N, C, h, w], 
 
 # Kernels that OpenVINO keeps, of all shapes that it has seen. With its own limit, 500 sizes of images take 1 GB.
 KERNELS = 64
+# Height and width of the first image that MNN gets. By it, MNN decides for all images how to compute each convolution: if it were
+# tiny, large ones would take 1.4 times as long.
+FIRST = 512
 # MNN's hint for Winograd's algorithm: up to 6x6 results at once with the first value, only 2x2 with the second.
 _WINOGRAD, _LARGE, _SMALL = 3, 3, 1
 
@@ -92,11 +95,14 @@ class _Mnn:
             self._network = MNN.nn.load_module_from_file(str(network), [PIXELS], [end], runtime_manager=self._runtime)
         except SystemError:  # its message says nothing
             raise RuntimeError(f"{network.name} is missing or damaged, or has no tensor {end}") from None
+        entry = self._network.get_info()["inputs"][0]
+        self._kind = entry.dtype
+        rows, columns = (side if side > 0 else FIRST for side in entry.shape[1:3])
+        self(np.zeros((1, rows, columns, 3), np.uint8 if self._kind == self._expr.uint8 else np.float32))
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         # MNN's only other layout is its own; it names this one after what most networks take.
-        kind = self._expr.uint8 if pixels.dtype == np.uint8 else self._expr.float
-        found = self._network.forward([self._expr.const(pixels, list(pixels.shape), self._expr.NCHW, kind)])
+        found = self._network.forward([self._expr.const(pixels, list(pixels.shape), self._expr.NCHW, self._kind)])
         if not found:
             raise RuntimeError(f"it cannot run the network on {list(pixels.shape)}")
         logits: NDArray[np.float32] = found[0].read()

@@ -47,6 +47,16 @@ def test_the_parts_give_the_classes_of_the_whole(whole_and_parts: tuple[Session,
     assert (ids == whole.run(pixels)).mean() >= (0.99 if parts.engine == MNN else 0.9999)
 
 
+@pytest.mark.parametrize("whole_and_parts", [MNN], indirect=True)
+def test_an_image_gets_the_same_logits_whatever_came_before(whole_and_parts: tuple[Session, Parts], tmp_path: Path) -> None:
+    _, parts = whole_and_parts
+    large, tiny = smooth_pixels(0, (1, 320, 640)), smooth_pixels(1, (1, 32, 32))
+    logits = parts.core(large).copy()
+    other = Parts(tmp_path, MNN, 2)
+    other.core(tiny)
+    np.testing.assert_array_equal(other.core(large), logits)
+
+
 @pytest.mark.usefixtures("whole_and_parts")
 def test_the_tail_has_none_of_the_weights(tmp_path: Path) -> None:
     assert (tmp_path / "tail.onnx").stat().st_size < 100_000
