@@ -76,7 +76,7 @@ class Comparison:
                 for clients in self.terms.clients:
                     self._round(round_number, clients)
             for server in self._servers.values():
-                if isinstance(server, Semseg):
+                if type(server) is Semseg:  # not Arranged
                     with _awake(server.tree):
                         self._look_inside(server)
 
