@@ -4,7 +4,7 @@ PYTHON  ?= python3
 DEMO    := PP-LiteSeg-Demo
 # These variables are read only from the command line: in the environment they may belong to other programs. They are taken as they
 # were typed: in a path, $x is no variable of make's.
-GIVEN   := MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR ENGINE THRESHOLD IMAGES SECONDS
+GIVEN   := MODEL WEIGHTS NAME CLASSES MEMORY VERSION PRECISION CALIBRATION FORCE DEVICE ACCELERATOR ENGINE THRESHOLD IMAGES SECONDS DATASET
 $(foreach name,$(GIVEN),$(if $(filter command,$(firstword $(origin $(name)))),$(eval override $(name) := $$(value $(name))),$(eval $(name) :=)))
 MODEL   := $(or $(MODEL),$(DEMO))
 WEIGHTS := $(or $(WEIGHTS),$(wildcard demo/$(MODEL)))
@@ -17,7 +17,7 @@ option   = $(if $($2),$1 "$$GIVEN_$2")
 quoted   = '$(subst ','\'',$1)'
 # The models for `make serve`: one or more names, or all for every exported model.
 SERVED  := $(filter-out all,$(subst (slice),,$(MODEL)))
-ONE      = $(if $(filter 1,$(words $(SERVED))),$(SERVED),$(error a version belongs to a single model: name it with MODEL=...))
+ONE      = $(if $(filter 1,$(words $(SERVED))),$(SERVED),$(error this is for a single model: name it with MODEL=...))
 
 VENV   := .venv
 SERVE  := $(VENV)/bin
@@ -31,12 +31,14 @@ OURS   := -q --no-deps --no-build-isolation
 ROOMS  := contract client export server
 SOURCES := VERSION $(ROOMS:%=%/pyproject.toml)
 PADDLESEG := paddleseg==2.8.0
+# For one comparison in the tests. It would bring a package `typing`, which is for Python 2.
+CITYSCAPES := cityscapesscripts==2.3.0 pyquaternion==0.9.9
 BENCH  := .bench
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo export models rollback prune check test test-examples test-zoo test-paddlex bench bench-scale bench-engines lint audit format fuzz chaos train-demo lock dist clean
+.PHONY: help setup serve demo eval export models rollback prune check test test-examples test-zoo test-paddlex bench bench-scale bench-engines lint audit format fuzz chaos train-demo lock dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +51,13 @@ serve: $(VENV)/.serve $(SERVED:%=model_repository/%/config.pbtxt) ## serve MODEL
 
 demo: $(VENV)/.serve model_repository/$(DEMO)/config.pbtxt ## try it out: export, serve, segment a sample image, stop
 	@$(SERVE)/python -m demo.run
+
+eval: $(VENV)/.serve $(SERVED:%=model_repository/%/config.pbtxt) $(if $(DATASET),,build/held-out/val.txt) ## measure MODEL on DATASET=folder with ground truth (default: the demo's held-out scenes)
+	@$(SERVE)/semseg eval --model $(call quoted,$(ONE)) --model-repository model_repository $(ARGS) -- "$${GIVEN_DATASET:-build/held-out}"
+
+build/held-out/val.txt: | $(VENV)/.serve
+	@echo "Drawing the held-out scenes (half a minute)"
+	@$(SERVE)/python -m demo.held_out build/held-out
 
 export: $(VENV)/.export ## export MODEL=... or all, from WEIGHTS=folder, archive, .onnx, .pdparams, URL (default: official), also NAME= CLASSES= THRESHOLD= IMAGES= MEMORY= DEVICE=gpu PRECISION=fp16|int8 ENGINE=auto|onnxruntime|openvino|mnn
 	@$(EXPORT)/semseg-export $(if $(NAME),--architecture "$$GIVEN_MODEL") $(call option,--weights,WEIGHTS) $(call option,--classes,CLASSES) \
@@ -145,6 +154,7 @@ lock: $(VENV)/.tools ## pin the requirements of pyproject.toml and locks/*.in in
 	@$(HASH) --extra engines --no-emit-package onnxoptimizer export/pyproject.toml -o locks/export.txt
 	@echo $(PADDLESEG) | $(HASH) --no-deps - >> locks/export.txt
 	@$(HASH) locks/test.in -o locks/test.txt
+	@printf "%s\n" $(CITYSCAPES) | $(HASH) --no-deps - >> locks/test.txt
 	@$(HASH) locks/triton.in -o locks/triton.txt
 	@$(RESOLVE) --generate-hashes $(ARGS) locks/tools.in -o locks/tools.txt
 

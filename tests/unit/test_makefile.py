@@ -72,6 +72,12 @@ def test_serve_exports_what_is_missing_with_weights_as_they_were_typed(project: 
     assert make(project, "serve", "MODEL=it's") == ["--", "it's", "serve", "--model", "it's"]
 
 
+@pytest.mark.parametrize("value", ODD)
+def test_a_data_set_is_passed_on_as_it_was_typed(project: Path, value: str) -> None:
+    told = ["eval", "--model", "A", "--model-repository", "model_repository", "--resume", "--", value]
+    assert make(project, "eval", "MODEL=A", f"DATASET={value}", "ARGS=--resume") == told
+
+
 def test_models_are_a_list_and_arguments_are_split(project: Path) -> None:
     served = ["serve", "--model", "A", "--model", "B", "--port", "0"]
     assert make(project, "serve", "MODEL=A B (slice)", "ARGS=--port 0") == served

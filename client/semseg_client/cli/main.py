@@ -13,6 +13,9 @@ from ..errors import SemsegError
 from . import paddlex
 from . import run as batch
 from .config import config
+from .evaluate import EXAMPLES as EVALUATE_EXAMPLES
+from .evaluate import EXIT_CODES as EVALUATE_EXIT_CODES
+from .evaluate import evaluate
 from .export import ANYTHING, export
 from .key import key
 from .models import models
@@ -37,6 +40,8 @@ semseg setup-export                             [dim]install the exporter, for p
 
 semseg key alice >> keys.yaml                   [dim]create an API key, for serve --api-keys-file keys.yaml[/]
 
+semseg eval data/val.txt                        [dim]measure a model on a data set with ground truth[/]
+
 semseg models --url localhost:8001              [dim]list the served models[/]
 
 semseg config --save-path my_path               [dim]write the default configuration for you to edit[/]
@@ -59,6 +64,7 @@ app.command(
     epilog="Exit codes: 0 stopped by SIGINT or SIGTERM; 1 could not start, or tritonserver died; 2 invalid command line;"
     " 130 interrupted (Ctrl-C) or 143 terminated (SIGTERM) while a model was being exported."
 )(serve)
+app.command("eval", epilog=EVALUATE_EXAMPLES + EVALUATE_EXIT_CODES)(evaluate)
 app.command(epilog=_EXIT_CODES.format(ok="models listed", failed="no models found, or the server does not answer"))(models)
 app.command(epilog=_EXIT_CODES.format(ok="written, or valid", failed="file exists, cannot be written, or is invalid"))(config)
 app.command(epilog=_EXIT_CODES.format(ok="key printed", failed="key could not be printed"))(key)

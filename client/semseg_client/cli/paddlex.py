@@ -126,7 +126,7 @@ def _predict(given: argparse.Namespace) -> None:
     batch.check_packages()
     output = None if path is None else output_of(given.save_path, "--save_path")
     sieve = Sieve()
-    with batch.ended_in_a_line(resumable=path is not None and output is None), ExitStack() as held:
+    with batch.ended_in_a_line(batch.RESUME if path is not None and output is None else None), ExitStack() as held:
         images: Iterable[Item] = list(items(given.input, sieve))
         if path is not None and output is not None:
             images = only_image(images, path, "--save_path")

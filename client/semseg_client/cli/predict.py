@@ -14,15 +14,12 @@ import typer
 
 from semseg_contract.limits import LONGEST_SIDE
 
-from ..errors import ServingError
-from ..hosting.repository import exported_models
 from ..inputs.resolve import Item, Sieve, Source, Unreadable, items
 from ..inputs.servable import FEWEST_BITS, MOST_BITS
 from ..inputs.source import from_bytes
-from ..pipeline.config import PIPELINE, load
+from ..pipeline.config import PIPELINE
 from ..pipeline.pipeline import create_pipeline
 from ..results.outputs import PADDLEX, Output
-from ..triton.client import Client
 from . import reports
 from . import run as batch
 from .destinations import OneFile, StandardOutput, only_image, output_of
@@ -159,12 +156,12 @@ def predict(
     to_folder = not to_stdout and one_file is None
     outputs = list(dict.fromkeys(save or (PADDLEX if to_folder else [one_file or Output.PICTURE])))
     sieve = Sieve()
-    with batch.ended_in_a_line(resumable=to_folder), ExitStack() as held:
+    with batch.ended_in_a_line(batch.RESUME if to_folder else None), ExitStack() as held:
         given = _items(inputs or [], from_file, sieve)
         if not to_folder:
             given = only_image(given, Path(save_path), "--save-path")
         if model is None and pipeline is None:
-            model = _only_model(url, model_repository or Path("model_repository"))
+            model = batch.only_model(url, model_repository or Path("model_repository"))
         opened = held.enter_context(
             create_pipeline(pipeline or PIPELINE, device, model=model, url=url, repository=model_repository, jobs=jobs)
         )
@@ -197,19 +194,3 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
     for line in stream:
         if name := os.fsdecode(line.rstrip(b"\r\n")):
             yield name
-
-
-def _only_model(url: str | None, repository: Path) -> str | None:
-    """The only model. None, if there is none, or if the pipeline's own model is among several: the pipeline then uses its own.
-
-    Raises:
-        ServingError: there are several, and the pipeline's is not among them.
-    """
-    if url is None:
-        models = exported_models(repository)
-    else:
-        with Client(url) as client:
-            models = [each.name for each in client.models()]
-    if len(models) > 1 and load(PIPELINE).model not in models:
-        raise ServingError(f"{url or repository} has several models: choose one with --model: {', '.join(models)}")
-    return models[0] if len(models) == 1 else None

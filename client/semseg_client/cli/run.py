@@ -27,9 +27,12 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from ..errors import DeadlineExceeded, SemsegError, Unavailable
+from ..errors import DeadlineExceeded, SemsegError, ServingError, Unavailable
+from ..hosting.repository import exported_models
 from ..inputs.resolve import Item, Sieve, Source, Unreadable
+from ..pipeline.config import PIPELINE, load
 from ..pipeline.pipeline import Failed, Pipeline
+from ..triton.client import Client
 from ..triton.protocol import TargetSize
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ EXIT_CODES = (
     "Exit codes: 0 all images were segmented; 1 an image or something else failed (see the message); 2 invalid command line;"
     " 130 interrupted (Ctrl-C); 141 broken pipe; 143 terminated (SIGTERM)."
 )
-_RESUME = "; to continue: semseg predict --resume"
+RESUME = "semseg predict --resume"
 _TO_ANSWER = 5.0  # s that a server has to show that it is alive, after it failed to answer for an image
 
 
@@ -117,6 +120,22 @@ def check_packages() -> None:
         raise SemsegError(f"results need {error.name}: pip install 'paddle-semseg-client[pipeline]'") from None
 
 
+def only_model(url: str | None, repository: Path) -> str | None:
+    """The only model. None, if there is none, or if the pipeline's own model is among several: the pipeline then uses its own.
+
+    Raises:
+        ServingError: there are several, and the pipeline's is not among them.
+    """
+    if url is None:
+        models = exported_models(repository)
+    else:
+        with Client(url) as client:
+            models = [each.name for each in client.models()]
+    if len(models) > 1 and load(PIPELINE).model not in models:
+        raise ServingError(f"{url or repository} has several models: choose one with --model: {', '.join(models)}")
+    return models[0] if len(models) == 1 else None
+
+
 def target_size_of(pipeline: Pipeline, asked: TargetSize | None) -> TargetSize | None:
     """The target size given on the command line, else the one in the pipeline's configuration."""
     return pipeline.config.target_size if asked is None else asked
@@ -149,8 +168,8 @@ def run(
     images = expected.noted(destination.remaining(expected.counted(items)))
     try:
         found = pipeline.attempt_sources(images, target_size, picture=picture, bits=bits)
-        with _progress() as progress, _warnings(), closing(found) as outcomes:
-            task = progress.add_task("Segmenting", total=expected.images)
+        with progress() as bar, _warnings(), closing(found) as outcomes:
+            task = bar.add_task("Segmenting", total=expected.images)
             for outcome in outcomes:
                 failed = outcome if isinstance(outcome, Failed) else _save(outcome, destination, report)
                 if failed is None:
@@ -158,10 +177,10 @@ def run(
                 else:
                     tally.failures.append(failed)
                     report.failure(failed)
-                    _check_server(pipeline, failed.error)
-                progress.update(task, advance=1, total=expected.images)
+                    check_server(pipeline, failed.error)
+                bar.update(task, advance=1, total=expected.images)
     except SemsegError as error:
-        stopped = f"semseg: {error}{_RESUME if destination.resumable else ''}"
+        stopped = f"semseg: {error}{f'; to continue: {RESUME}' if destination.resumable else ''}"
     finally:
         tally.tell(destination.skipped)
         if sieve:
@@ -173,8 +192,8 @@ def run(
 
 
 @contextmanager
-def ended_in_a_line(resumable: bool) -> Iterator[None]:
-    """Report a signal in one line, with a hint on how to resume, if possible; exit quietly on a broken pipe.
+def ended_in_a_line(resume: str | None) -> Iterator[None]:
+    """Report a signal in one line, with the command to `resume`, if there is one; exit quietly on a broken pipe.
 
     Raises:
         typer.Exit: on a signal or a broken pipe, with the exit code.
@@ -183,7 +202,7 @@ def ended_in_a_line(resumable: bool) -> Iterator[None]:
     def terminate(*_: object) -> None:
         raise _Terminated
 
-    hint = _RESUME if resumable else ""
+    hint = f"; to continue: {resume}" if resume else ""
     before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
@@ -235,7 +254,7 @@ def _save(found: Result, destination: Destination, report: Report) -> Failed | N
     return None
 
 
-def _check_server(pipeline: Pipeline, error: SemsegError) -> None:
+def check_server(pipeline: Pipeline, error: SemsegError) -> None:
     """Stop if the server is gone: otherwise every remaining image would fail, one by one."""
     if isinstance(error, Unavailable | DeadlineExceeded):
         try:
@@ -244,7 +263,8 @@ def _check_server(pipeline: Pipeline, error: SemsegError) -> None:
             raise error from None
 
 
-def _progress() -> Progress:
+def progress() -> Progress:
+    """A bar on standard error, if that is a terminal."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),

@@ -229,7 +229,7 @@ def start(
     if "url" in settings.model_fields_set:
         served = [name_at(settings.url, model) for model in asked]
     else:
-        with ended_in_a_line(resumable=False):
+        with ended_in_a_line(None):
             asked = asked or list(exported_models(repository))
             if not asked:
                 raise ServingError(f"no model in {repository}; name one of PaddleX's to fetch and serve it: --model PP-LiteSeg-T")
