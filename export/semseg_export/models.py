@@ -61,7 +61,7 @@ def table(repository: Path, present: dict[str, Exported]) -> Table:
     rows.add_column("agreement", no_wrap=True)
     for network in zoo.NETWORKS:
         megabytes = "" if network.megabytes is None else f"{network.megabytes:.1f}"
-        figures = [f"{network.miou:.2f}", network.protocol, megabytes]
+        figures = [f"{network.published.miou:.2f}", network.published.protocol, megabytes]
         rows.add_row(network.name, network.data_set.name, *figures, *_state(present.get(network.name)))
     for model, state in present.items():
         if model not in OFFICIAL:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from semseg_contract.limits import LONGEST_SIDE
+from semseg_contract.official import PUBLISHED
 
 from ..errors import SemsegError, ServingError, UnwritableOutput
 from ..files import write_whole
@@ -127,11 +128,11 @@ def evaluate(
         )
         size = batch.target_size_of(opened, target_size)
         tally = _measured(opened, found, size, save_path, resume=resume)
-        names = opened.model.class_names
+        described = opened.model
         reached = measures(tally.matrix)
         _save(opened, found, tally, reached, size, save_path)
-    Console(width=1000, height=1000, highlight=False).print(_table(reached, tally.matrix, names))
-    typer.echo(_summary(reached, len(tally.images), found, save_path))
+    Console(width=1000, height=1000, highlight=False).print(_table(reached, tally.matrix, described.class_names))
+    typer.echo(_summary(described.name, reached, len(tally.images), found, save_path))
     if tally.failures:
         typer.echo(f"{len(tally.failures)} of {len(found.samples)} images failed, and do not count:", err=True)
         for failure in tally.failures:
@@ -248,11 +249,15 @@ def _table(reached: Measures, matrix: Counts, names: Iterable[str]) -> Table:
     return table
 
 
-def _summary(reached: Measures, images: int, found: DataSet, folder: Path) -> str:
+def _summary(model: str, reached: Measures, images: int, found: DataSet, folder: Path) -> str:
     absent = int((reached.iou != reached.iou).sum())  # NaN
     left_out = f", {absent} absent left out; {reached.miou_with_absent:.4f} as PaddleSeg counts them, as 0" if absent else ""
+    theirs = PUBLISHED.get(model)
+    published = ""
+    if theirs is not None:
+        published = f"PaddleX publishes {theirs.miou / 100:.4f} on {theirs.data_set}, measured at {theirs.protocol}\n"
     return (
-        f"mIoU {reached.miou:.4f} over {len(reached.iou) - absent} classes{left_out}\n"
+        f"mIoU {reached.miou:.4f} over {len(reached.iou) - absent} classes{left_out}\n{published}"
         f"accuracy {reached.accuracy:.4f}, kappa {reached.kappa:.4f}, Dice {reached.dice:.4f};"
         f" {images} of {len(found.samples)} images, {reached.pixels} pixels\n"
         f"Written: {folder}/evaluation.json, classes.csv, confusion.png, worst.jpg"

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from semseg_contract.encoding import decoded
+
 from ..errors import InvalidInput, UnreadableInput
 from .confusion import IGNORED
 
@@ -67,7 +69,10 @@ def data_set(path: Path) -> DataSet:
 
 
 def _listed(file: Path) -> DataSet:
-    lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    try:
+        lines = [line.strip() for line in decoded(file.read_bytes())[0].splitlines()]
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{file}: cannot be read: {error}") from None
     samples = []
     for number, line in enumerate(lines, 1):
         names = line.split("\t") if "\t" in line else line.split(" ")
@@ -117,6 +122,8 @@ def _ids(file: Path) -> npt.NDArray[np.uint8]:
         raise UnreadableInput(f"{file}: cannot be read: {error}") from None
     if ids.ndim != 2:
         raise UnreadableInput(f"{file}: is a colour image ({mode}), but the ground truth must hold a class id for each pixel")
+    if ids.dtype.kind not in "ubi":
+        raise UnreadableInput(f"{file}: holds fractions ({mode}), but the ground truth must hold a class id for each pixel")
     if ids.dtype != np.uint8 and (ids.min() < 0 or ids.max() > IGNORED):
-        raise UnreadableInput(f"{file}: has the value {ids.max()}, but class ids go up to {IGNORED}")
+        raise UnreadableInput(f"{file}: has values from {ids.min()} to {ids.max()}, but class ids go from 0 to {IGNORED}")
     return ids.astype(np.uint8)

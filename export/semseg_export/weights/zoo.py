@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from semseg_contract.datasets import ADE20K, CITYSCAPES, DataSet
-from semseg_contract.official import OFFICIAL, similar
+from semseg_contract.official import OFFICIAL, PUBLISHED, Published, similar
 from semseg_contract.transforms import Size, Step
 
 from ..errors import WeightsError
@@ -25,14 +25,6 @@ HOST = "https://paddle-model-ecology.bj.bcebos.com/paddlex"
 ARCHIVES = f"{HOST}/official_inference_model/paddle3.0.0/{{model}}_infer.tar"
 CHECKPOINTS = f"{HOST}/official_pretrained_model/{{model}}_pretrained.pdparams"
 
-# How the published mIoU was measured. A served model processes each image whole and at its own size, as in the first protocol;
-# MaskFormer stretches it, as in the last, which is that of PaddleX's configuration for evaluation.
-NATIVE = "2048x1024"
-HALVED = "1024x512"
-WINDOWS = "1024² windows"  # sliding by 768, logits averaged: PaddleX's "(slice)"
-SHORT = "side of 512"  # the shorter one
-STRETCHED = "512x512"
-
 SIDE = 512  # pixels; height and width for which PaddleX exports MaskFormer
 STRETCH = {"type": "Resize", "target_size": [SIDE, SIDE], "keep_ratio": False, "interp": "LINEAR"}
 IMAGENET = {"type": "Normalize", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
@@ -40,14 +32,17 @@ IMAGENET = {"type": "Normalize", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0
 
 @dataclass(frozen=True)
 class Network:
-    """A PaddleX network. `miou` (per cent), `megabytes` (of the archive; None: not published) and `protocol` are PaddleX's."""
+    """A PaddleX network. `megabytes` is the size of its archive; None: not published."""
 
     name: str
     family: Family
     data_set: DataSet
-    miou: float
-    protocol: str
     megabytes: float | None
+
+    @property
+    def published(self) -> Published:
+        """PaddleX's figure."""
+        return PUBLISHED[self.name]
 
     @property
     def archive(self) -> str:
@@ -76,26 +71,26 @@ class Network:
 
 
 NETWORKS = (
-    Network("OCRNet_HRNet-W48", "OCRNet", CITYSCAPES, 82.15, NATIVE, 249.8),
-    Network("OCRNet_HRNet-W18", "OCRNet", CITYSCAPES, 80.67, NATIVE, 43.1),
-    Network("PP-LiteSeg-T", "PP-LiteSeg", CITYSCAPES, 73.10, HALVED, 28.5),
-    Network("PP-LiteSeg-B", "PP-LiteSeg", CITYSCAPES, 75.25, HALVED, 47.0),
-    Network("Deeplabv3-R50", "DeepLab", CITYSCAPES, 79.90, NATIVE, 138.3),
-    Network("Deeplabv3-R101", "DeepLab", CITYSCAPES, 80.85, NATIVE, 205.9),
-    Network("Deeplabv3_Plus-R50", "DeepLab", CITYSCAPES, 80.36, NATIVE, 94.9),
-    Network("Deeplabv3_Plus-R101", "DeepLab", CITYSCAPES, 81.10, NATIVE, 162.5),
-    Network("SegFormer-B0", "SegFormer", CITYSCAPES, 76.73, WINDOWS, 13.2),
-    Network("SegFormer-B1", "SegFormer", CITYSCAPES, 78.35, WINDOWS, 48.5),
-    Network("SegFormer-B2", "SegFormer", CITYSCAPES, 81.60, WINDOWS, 96.9),
-    Network("SegFormer-B3", "SegFormer", CITYSCAPES, 82.47, WINDOWS, 167.3),
-    Network("SegFormer-B4", "SegFormer", CITYSCAPES, 82.38, WINDOWS, 226.7),
-    Network("SegFormer-B5", "SegFormer", CITYSCAPES, 82.58, WINDOWS, 229.7),
-    Network("SeaFormer_tiny", "SeaFormer", ADE20K, 34.58, SHORT, 6.1),
-    Network("SeaFormer_small", "SeaFormer", ADE20K, 38.73, SHORT, 14.3),
-    Network("SeaFormer_base", "SeaFormer", ADE20K, 40.92, SHORT, 30.8),
-    Network("SeaFormer_large", "SeaFormer", ADE20K, 43.66, SHORT, 49.8),
-    Network("MaskFormer_tiny", "MaskFormer", ADE20K, 46.69, STRETCHED, None),
-    Network("MaskFormer_small", "MaskFormer", ADE20K, 49.70, STRETCHED, None),
+    Network("OCRNet_HRNet-W48", "OCRNet", CITYSCAPES, 249.8),
+    Network("OCRNet_HRNet-W18", "OCRNet", CITYSCAPES, 43.1),
+    Network("PP-LiteSeg-T", "PP-LiteSeg", CITYSCAPES, 28.5),
+    Network("PP-LiteSeg-B", "PP-LiteSeg", CITYSCAPES, 47.0),
+    Network("Deeplabv3-R50", "DeepLab", CITYSCAPES, 138.3),
+    Network("Deeplabv3-R101", "DeepLab", CITYSCAPES, 205.9),
+    Network("Deeplabv3_Plus-R50", "DeepLab", CITYSCAPES, 94.9),
+    Network("Deeplabv3_Plus-R101", "DeepLab", CITYSCAPES, 162.5),
+    Network("SegFormer-B0", "SegFormer", CITYSCAPES, 13.2),
+    Network("SegFormer-B1", "SegFormer", CITYSCAPES, 48.5),
+    Network("SegFormer-B2", "SegFormer", CITYSCAPES, 96.9),
+    Network("SegFormer-B3", "SegFormer", CITYSCAPES, 167.3),
+    Network("SegFormer-B4", "SegFormer", CITYSCAPES, 226.7),
+    Network("SegFormer-B5", "SegFormer", CITYSCAPES, 229.7),
+    Network("SeaFormer_tiny", "SeaFormer", ADE20K, 6.1),
+    Network("SeaFormer_small", "SeaFormer", ADE20K, 14.3),
+    Network("SeaFormer_base", "SeaFormer", ADE20K, 30.8),
+    Network("SeaFormer_large", "SeaFormer", ADE20K, 49.8),
+    Network("MaskFormer_tiny", "MaskFormer", ADE20K, None),
+    Network("MaskFormer_small", "MaskFormer", ADE20K, None),
 )
 
 

@@ -72,8 +72,25 @@ def test_what_holds_no_class_ids_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnreadableInput, match=r"truth\.png: cannot be read"):
         truth_of(tmp_path)
     Image.fromarray(np.array([[300]], np.uint16)).save(tmp_path / "truth.png")
-    with pytest.raises(UnreadableInput, match=r"truth\.png: has the value 300, but class ids go up to 255"):
+    with pytest.raises(UnreadableInput, match=r"truth\.png: has values from 300 to 300, but class ids go from 0 to 255"):
         truth_of(tmp_path)
+
+
+def test_fractions_are_no_class_ids(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[1.5]], np.float32)).save(tmp_path / "truth.tif")
+    (tmp_path / "val.txt").write_text("a.jpg truth.tif")
+    found = data_set(tmp_path)
+    with pytest.raises(UnreadableInput, match=r"truth\.tif: holds fractions \(F\)"):
+        found.truth(found.samples[0])
+
+
+def test_a_list_may_be_written_by_windows_in_china(tmp_path: Path) -> None:
+    (tmp_path / "val.txt").write_bytes("街道/一.jpg 标注/一.png\r\n".encode("gbk"))
+    [sample] = data_set(tmp_path).samples
+    assert sample.truth == tmp_path / "标注" / "一.png"
+    (tmp_path / "val.txt").write_bytes(b"\xff\x00\x81")
+    with pytest.raises(InvalidInput, match=r"val\.txt: cannot be read: line 1: is neither UTF-8 nor GBK"):
+        data_set(tmp_path)
 
 
 @pytest.mark.parametrize(
