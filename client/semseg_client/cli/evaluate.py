@@ -13,7 +13,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from semseg_contract.limits import LONGEST_SIDE
 from semseg_contract.official import PUBLISHED
 
 from ..errors import SemsegError, ServingError, UnwritableOutput
@@ -22,6 +21,7 @@ from ..inputs.sieve import RECORD
 from ..pipeline.config import PIPELINE
 from ..pipeline.pipeline import Pipeline, create_pipeline
 from ..triton.protocol import TargetSize
+from . import options
 from . import run as batch
 
 if TYPE_CHECKING:
@@ -68,38 +68,12 @@ def evaluate(
             show_default=False,
         ),
     ],
-    model: Annotated[
-        str | None, typer.Option(help="As for semseg predict.", show_default="the only one, or else the pipeline's")
-    ] = None,
-    pipeline: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="As for semseg predict.", show_default=PIPELINE)
-    ] = None,
-    url: Annotated[
-        str | None,
-        typer.Option(
-            help="Use the running tritonserver at this gRPC address instead of starting one.",
-            envvar="SEMSEG_URL",
-            show_default=False,
-        ),
-    ] = None,
-    model_repository: Annotated[
-        Path | None, typer.Option(help="Model repository if this command starts a server.", show_default="model_repository")
-    ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            help="Device for the network if this command starts a server: cpu, gpu, gpu:0,1.", show_default="gpu if there is one"
-        ),
-    ] = None,
-    target_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=LONGEST_SIDE,
-            help="Scale each image to fit into a square of this size in pixels before the network sees it.",
-            show_default=False,
-        ),
-    ] = None,
+    model: options.Model = None,
+    pipeline: options.PipelineFile = None,
+    url: options.Url = None,
+    model_repository: options.ModelRepository = None,
+    device: options.Device = None,
+    target_size: options.TargetSize = None,
     at_least: Annotated[
         float | None, typer.Option(min=0, max=1, help="Exit with 1 if the mIoU is lower.", show_default=False)
     ] = None,
@@ -107,9 +81,7 @@ def evaluate(
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip images already done with the same model and options, if they are unchanged.")
     ] = False,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Number of images sent at once.", show_default="enough for two batches, at least 4")
-    ] = None,
+    jobs: options.Jobs = None,
 ) -> None:
     """Measure a model on a data set: mIoU, accuracy, kappa and Dice, over all pixels and by class.
 

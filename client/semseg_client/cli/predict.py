@@ -12,15 +12,13 @@ from typing import IO, Annotated
 
 import typer
 
-from semseg_contract.limits import LONGEST_SIDE
-
 from ..inputs.resolve import Item, Sieve, Source, Unreadable, items
 from ..inputs.servable import FEWEST_BITS, MOST_BITS
 from ..inputs.source import from_bytes
 from ..pipeline.config import PIPELINE
 from ..pipeline.pipeline import create_pipeline
 from ..results.outputs import PADDLEX, Output
-from . import reports
+from . import options, reports
 from . import run as batch
 from .destinations import OneFile, StandardOutput, only_image, output_of
 from .journal import Made
@@ -57,36 +55,11 @@ def predict(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Served or exported model, PaddleX network (fetched and exported on first use) or ./FOLDER of weights.",
-            show_default="the only one, or else the pipeline's",
-        ),
-    ] = None,
-    pipeline: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE", help="Pipeline name, or configuration file in PaddleX's format or ours.", show_default=PIPELINE
-        ),
-    ] = None,
-    url: Annotated[
-        str | None,
-        typer.Option(
-            help="Use the running tritonserver at this gRPC address instead of starting one.",
-            envvar="SEMSEG_URL",
-            show_default=False,
-        ),
-    ] = None,
-    model_repository: Annotated[
-        Path | None, typer.Option(help="Model repository if this command starts a server.", show_default="model_repository")
-    ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            help="Device for the network if this command starts a server: cpu, gpu, gpu:0,1.", show_default="gpu if there is one"
-        ),
-    ] = None,
+    model: options.Model = None,
+    pipeline: options.PipelineFile = None,
+    url: options.Url = None,
+    model_repository: options.ModelRepository = None,
+    device: options.Device = None,
     save_path: Annotated[
         str,
         typer.Option(
@@ -99,15 +72,7 @@ def predict(
         typer.Option(help="Kind of file to save; may be repeated.", show_default="picture and json"),
     ] = None,
     compact: Annotated[bool, typer.Option("--compact", help="Write JSON files without white space.")] = False,
-    target_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=LONGEST_SIDE,
-            help="Scale each image to fit into a square of this size in pixels before the network sees it.",
-            show_default=False,
-        ),
-    ] = None,
+    target_size: options.TargetSize = None,
     bits: Annotated[
         int | None,
         typer.Option(
@@ -117,14 +82,7 @@ def predict(
             show_default="16, as in PaddleX",
         ),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Number of images sent at once, for the server to batch; 1: one at a time.",
-            show_default="enough for two batches, at least 4",
-        ),
-    ] = None,
+    jobs: options.Jobs = None,
     resume: Annotated[
         bool,
         typer.Option(
