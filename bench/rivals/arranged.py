@@ -6,9 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from google.protobuf import text_format
-from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
+from tritonclient.grpc.model_config_pb2 import ModelInstanceGroup
 
+from semseg_contract import config_pbtxt
 from semseg_contract.names import CONFIG, network_of
 
 from ..models import Model
@@ -22,21 +22,19 @@ class Arranged(Semseg):
     def __init__(self, model: Model, arrangement: str) -> None:
         self.name = f"semseg-{arrangement}"
         super().__init__(model)
-        self._ready_file = HOME / f"{self.name}-{os.getpid()}.json"
         self._arrangement = arrangement
 
-    @property
     def repository(self) -> Path:
         """A copy of the exported repository with this arrangement."""
         copy = HOME / "arranged" / self._arrangement
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(REPOSITORY, copy, copy_function=os.link)
         file = copy / network_of(self.model.name) / CONFIG
-        config = text_format.Parse(file.read_text(), ModelConfig())
+        config = config_pbtxt.read(file)
         instances, threads = self._arrangement.split("x")
         del config.instance_group[:]
         config.instance_group.append(ModelInstanceGroup(count=int(instances), kind=ModelInstanceGroup.KIND_CPU))
         config.parameters["intra_op_thread_count"].string_value = threads
         file.unlink()  # a link to the original
-        file.write_text(text_format.MessageToString(config))
+        file.write_bytes(config_pbtxt.text(config))
         return copy

@@ -29,11 +29,11 @@ class Semseg(Served):
     def __init__(self, model: Model, others: tuple[str, ...] = ()) -> None:
         super().__init__(model)
         self._models = (model.name, *others)
-        self._ready_file = HOME / f"semseg-{os.getpid()}.json"
+        self._ready_file = HOME / f"{self.name}-{os.getpid()}.json"
         self._addresses: dict[str, str] = {}
 
-    @property
     def repository(self) -> Path:
+        """The repository to serve."""
         return REPOSITORY
 
     @property
@@ -50,7 +50,7 @@ class Semseg(Served):
             SERVING / "bin" / "semseg",
             "serve",
             "--model-repository",
-            self.repository,
+            self.repository(),
             "--ready-file",
             self._ready_file,
         ]

@@ -16,7 +16,7 @@ from rich.table import Table
 from semseg_contract.official import PUBLISHED
 
 from ..errors import SemsegError, ServingError, UnwritableOutput
-from ..files import write_whole
+from ..files import AppendedLines, write_whole
 from ..inputs.sieve import RECORD
 from ..pipeline.config import PIPELINE
 from ..pipeline.pipeline import Pipeline, create_pipeline
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WORST = 20  # images on the contact sheet
 
-EXAMPLES = """
+_EXAMPLES = """
 [bold]Examples[/]
 
 semseg eval cityscapes --model PP-LiteSeg-T                     [dim]leftImg8bit/val against gtFine/val[/]
@@ -40,7 +40,7 @@ semseg eval data/val.txt --model mine --at-least 0.73           [dim]PaddleSeg's
 
 """
 
-EXIT_CODES = (
+EPILOG = _EXAMPLES + (
     "Exit codes: 0 measured; 1 an image failed, the mIoU is below --at-least, or something else failed (see the message);"
     " 2 invalid command line; 130 interrupted (Ctrl-C); 143 terminated (SIGTERM)."
 )
@@ -134,11 +134,13 @@ def _measured(opened: Pipeline, found: DataSet, size: TargetSize | None, folder:
         "layout": found.layout,
     }
     tally = _Tally(np.zeros((classes, classes), np.int64))
-    try:
-        held = Journal(folder / RECORD / "compared.jsonl", made, classes)
-    except OSError as error:
-        raise _unwritable(folder, error) from None
-    with held as journal, batch.progress() as progress:
+    with ExitStack() as held:
+        try:
+            (folder / RECORD).mkdir(parents=True, exist_ok=True)
+            journal = Journal(held.enter_context(AppendedLines(folder / RECORD / "compared.jsonl")), made, classes)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+        progress = held.enter_context(batch.progress())
         task = progress.add_task("Measuring", total=len(found.samples))
         left = []
         for sample in found.samples:
@@ -185,12 +187,11 @@ def _save(opened: Pipeline, found: DataSet, tally: _Tally, reached: Measures, si
         "classes.csv": report.table(reached, tally.matrix, names),
         "confusion.png": report.confusion_picture(tally.matrix, names),
     }
-    worst = list(_worst(opened, found, tally, size))
-    if worst:
-        files["worst.jpg"] = report.contact_sheet(worst)
     try:
         for name, content in files.items():
             write_whole(folder / name, content)
+        if tally.images:
+            write_whole(folder / "worst.jpg", report.contact_sheet(_worst(opened, found, tally, size)))
     except OSError as error:
         raise _unwritable(folder, error) from None
 

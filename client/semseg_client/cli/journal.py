@@ -7,14 +7,11 @@ A second kind of line records how many images a multi-image file (a PDF, a video
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from types import TracebackType
 
+from ..files import AppendedLines
 from ..results.outputs import Output
 from ..triton.protocol import TargetSize
 from ..types import Model
@@ -72,36 +69,19 @@ class Counted:
 
 
 class Journal:
-    """The journal at `path`, which is created if needed. Raises OSError if it cannot be written."""
+    """The journal whose lines these are."""
 
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o666)
-        size = os.fstat(self._descriptor).st_size
-        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-            self._write(b"\n")
-        self._path = path
+    def __init__(self, lines: AppendedLines) -> None:
+        self._lines = lines
 
     def read(self) -> list[Entry | Counted]:
         """All valid lines, oldest first. Raises OSError."""
-        lines = map(_line, self._path.read_bytes().splitlines())
+        lines = map(_line, self._lines.read())
         return [line for line in lines if line is not None]
 
     def add(self, line: Entry | Counted) -> None:
         """Write a line. Raises OSError."""
-        self._write(json.dumps(asdict(line), separators=(",", ":")).encode() + b"\n")
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-    def _write(self, content: bytes) -> None:
-        if os.write(self._descriptor, content) < len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        self._lines.add(json.dumps(asdict(line), separators=(",", ":")).encode())
 
 
 def _line(line: bytes) -> Entry | Counted | None:

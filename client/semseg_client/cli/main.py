@@ -13,9 +13,7 @@ from ..errors import SemsegError
 from . import paddlex
 from . import run as batch
 from .config import config
-from .evaluate import EXAMPLES as EVALUATE_EXAMPLES
-from .evaluate import EXIT_CODES as EVALUATE_EXIT_CODES
-from .evaluate import evaluate
+from .evaluate import EPILOG, evaluate
 from .export import ANYTHING, export
 from .key import key
 from .models import models
@@ -64,7 +62,7 @@ app.command(
     epilog="Exit codes: 0 stopped by SIGINT or SIGTERM; 1 could not start, or tritonserver died; 2 invalid command line;"
     " 130 interrupted (Ctrl-C) or 143 terminated (SIGTERM) while a model was being exported."
 )(serve)
-app.command("eval", epilog=EVALUATE_EXAMPLES + EVALUATE_EXIT_CODES)(evaluate)
+app.command("eval", epilog=EPILOG)(evaluate)
 app.command(epilog=_EXIT_CODES.format(ok="models listed", failed="no models found, or the server does not answer"))(models)
 app.command(epilog=_EXIT_CODES.format(ok="written, or valid", failed="file exists, cannot be written, or is invalid"))(config)
 app.command(epilog=_EXIT_CODES.format(ok="key printed", failed="key could not be printed"))(key)

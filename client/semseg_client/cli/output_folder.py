@@ -33,6 +33,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..errors import UnwritableOutput
+from ..files import AppendedLines
 from ..inputs.resolve import Item, Source, Unreadable, images
 from ..inputs.sieve import RECORD
 from ..pipeline.unique_names import UniqueNames
@@ -72,7 +73,7 @@ class OutputFolder:
             try:
                 (path / RECORD).mkdir(parents=True, exist_ok=True)
                 self._staging = held.enter_context(staging(path / RECORD))
-                self._journal = held.enter_context(Journal(path / RECORD / "done.jsonl"))
+                self._journal = Journal(held.enter_context(AppendedLines(path / RECORD / "done.jsonl")))
                 known = self._journal.read() if resume else []
             except OSError as error:
                 raise self._unwritable(error) from None

@@ -16,7 +16,7 @@ Counts = npt.NDArray[np.int64]
 
 
 class UnknownId(ValueError):
-    """The ground truth has a class id that the model does not know."""
+    """A class id that the model does not know, in the ground truth or in an answer."""
 
 
 def counts(truth: npt.NDArray[np.uint8], found: npt.NDArray[np.uint8], classes: int) -> Counts:

@@ -1,66 +1,54 @@
-"""The images of an evaluation that are done: an append-only file of JSON lines, for a later run to go on from.
-
-Each line is written in a single call. However the writer dies, complete lines are valid, and a torn last line is skipped.
-"""
+"""The images of an evaluation that are done, for a later run to go on from: a line of JSON for each."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from ..files import AppendedLines
 from .confusion import Counts
 from .datasets import Sample
 
 
 class Journal:
-    """`made` says how the answers are made; lines written with another are passed over. Raises OSError."""
+    """The journal whose lines these are. `made` says how the answers are made; lines of another kind are passed over.
 
-    def __init__(self, path: Path, made: Mapping[str, Any], classes: int) -> None:
-        self._made, self._classes = dict(made), classes
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        self._file = path.open("ab", buffering=0)
-        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-            self._file.write(b"\n")
-        self._done = dict(filter(None, map(self._entry, lines)))
+    Raises OSError.
+    """
+
+    def __init__(self, lines: AppendedLines, made: Mapping[str, Any], classes: int) -> None:
+        self._lines, self._made, self._classes = lines, dict(made), classes
+        self._done = dict(filter(None, map(self._entry, lines.read())))
 
     def done(self, sample: Sample) -> Counts | None:
         """The counts of an image that is done and has not changed since."""
-        stamp, matrix = self._done.get(sample.name, (None, None))
-        return matrix if stamp == _stamp(sample) else None
+        stamp, cells = self._done.get(sample.name, ("", None))
+        if cells is None or stamp != _stamp(sample):
+            return None
+        matrix = np.zeros((self._classes, self._classes), np.int64)
+        matrix[cells[:, 0], cells[:, 1]] = cells[:, 2]
+        return matrix
 
     def add(self, sample: Sample, matrix: Counts) -> None:
         """Raises OSError."""
         rows, columns = np.nonzero(matrix)
         counts = np.stack([rows, columns, matrix[rows, columns]], axis=1).tolist()
         line = {"name": sample.name, "stamp": _stamp(sample), "made": self._made, "counts": counts}
-        self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        self._lines.add(json.dumps(line, separators=(",", ":")).encode())
 
-    def _entry(self, line: bytes) -> tuple[str, tuple[str, Counts]] | None:
+    def _entry(self, line: bytes) -> tuple[str, tuple[str, npt.NDArray[np.int64]]] | None:
+        """The name, the stamp and the cells that are not 0: row, column, count."""
         try:
             told = json.loads(line)
-            if told["made"] != self._made:
-                return None
-            return told["name"], (told["stamp"], self._matrix(told["counts"]))
-        except (ValueError, TypeError, KeyError, IndexError):  # torn, or written by another version of this program
+            cells = np.array(told["counts"], np.int64).reshape(-1, 3)
+            fits = told["made"] == self._made and cells.min(initial=0) >= 0 and cells[:, :2].max(initial=0) < self._classes
+            return (told["name"], (told["stamp"], cells)) if fits else None
+        except (ValueError, TypeError, KeyError, OverflowError):  # torn, or written by another version of this program
             return None
-
-    def _matrix(self, told: list[list[int]]) -> Counts:
-        matrix = np.zeros((self._classes, self._classes), np.int64)
-        for row, column, count in told:
-            matrix[row, column] = count
-        return matrix
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._file.close()
 
 
 def _stamp(sample: Sample) -> str:

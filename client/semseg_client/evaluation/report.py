@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ COLUMNS = ("id", "class", "iou", "dice", "precision", "recall", "pixels", "share
 
 _CELL, _GAP = 22, 8  # pixels
 _THUMBNAIL = 360, 480  # pixels, at most
+_WIDTH = 4 * _THUMBNAIL[0] + 3 * _GAP  # of the contact sheet
 
 
 def rows(found: Measures, matrix: Counts, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -83,15 +84,15 @@ def confusion_picture(matrix: Counts, names: Sequence[str]) -> bytes:
     return encoded(picture, "PNG")
 
 
-def contact_sheet(found: Sequence[tuple[str, Result, npt.NDArray[np.uint8]]]) -> bytes:
+def contact_sheet(found: Iterable[tuple[str, Result, npt.NDArray[np.uint8]]]) -> bytes:
     """A JPEG with a row for each (caption, result, true ids): the image, the ground truth, the answer, and the pixels that
-    differ, in red."""
+    differ, in red. Of each, only the row is kept in memory."""
     font = ImageFont.load_default()
-    lines = [_row(result, truth) for _, result, truth in found]
-    height = sum(line.height + _CELL for line in lines)
-    sheet = Image.new("RGB", (lines[0].width, height), "white")
+    lines = [(caption, _row(result, truth)) for caption, result, truth in found]
+    height = sum(line.height + _CELL for _, line in lines)
+    sheet = Image.new("RGB", (_WIDTH, max(height, _CELL)), "white")
     draw, top = ImageDraw.Draw(sheet), 0
-    for (caption, _, _), line in zip(found, lines, strict=True):
+    for caption, line in lines:
         told = f"{caption}: image, ground truth, answer, differing pixels"
         draw.text((_GAP, top + _CELL / 2), told, "black", font, anchor="lm")
         sheet.paste(line, (0, top + _CELL))
@@ -109,10 +110,9 @@ def _row(result: Result, truth: npt.NDArray[np.uint8]) -> Image.Image:
     pictures = (image, Image.fromarray(true), answer, Image.fromarray(grey))
     for picture in pictures:
         picture.thumbnail(_THUMBNAIL, Image.Resampling.BOX)
-    step = _THUMBNAIL[0] + _GAP
-    line = Image.new("RGB", (4 * step - _GAP, pictures[0].height), "white")
+    line = Image.new("RGB", (_WIDTH, pictures[0].height), "white")
     for number, picture in enumerate(pictures):
-        line.paste(picture, (number * step, 0))
+        line.paste(picture, (number * (_THUMBNAIL[0] + _GAP), 0))
     return line
 
 

@@ -100,7 +100,7 @@ def choose(
             told.append(str(error))
             continue
         trials.append(trial)
-        told.append(trial.refusal or f"{_NAMES[engine]} takes {trial}")
+        told.append(f"{_NAMES[engine]} does not give Paddle's classes" if trial.refusal else f"{_NAMES[engine]} takes {trial}")
         if engine == MNN and trial.refusal:
             engines.append(MNN_PRECISE)
     good = [trial for trial in trials if trial.ratio <= AHEAD and not trial.refusal]
